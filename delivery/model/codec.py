@@ -1,0 +1,169 @@
+"""Stored bytes: canonical JSON of frozen values, their schema number, and the hash chain over them.
+
+The chain hashes the bytes as stored, so databases must keep them as bytes or text, never as a JSON type.
+"""
+
+import hashlib
+import json
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar, cast
+
+from delivery.model.event import EVENTS, Event
+from delivery.model.ids import ReleaseId
+
+T = TypeVar("T")
+SCHEMA = 1
+UPCASTERS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""Schema n -> a function that turns an event of n into one of n + 1."""
+GENESIS = "0" * 64
+_EVENT_TYPES = {event.__name__: event for event in EVENTS}
+
+
+class CodecError(ValueError):
+    """Stored bytes that this version cannot read; says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One link of a release's chain: `hash` is over `prev` and `body`; `seq` starts at 1 and has no gaps."""
+
+    release: ReleaseId
+    seq: int
+    at: int
+    type: str
+    body: bytes
+    prev: str
+    hash: str
+
+
+def canon(value: object) -> bytes:
+    """The canonical bytes of a plain or dataclass value: sorted keys, no spaces, UTF-8."""
+    return json.dumps(to_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest(value: object) -> str:
+    """SHA-256 over the canonical bytes, in hex."""
+    return hashlib.sha256(canon(value)).hexdigest()
+
+
+def seal(release: ReleaseId, seq: int, prev: str, event: Event) -> StoredEvent:
+    """The event as it is stored, chained to `prev` (GENESIS for the first)."""
+    name = type(event).__name__
+    body = canon({"schema": SCHEMA, "type": name, "data": to_plain(event)})
+    return StoredEvent(release, seq, event.at, name, body, prev, link(prev, body))
+
+
+def link(prev: str, body: bytes) -> str:
+    """The hash of a link: over the hash before it and the stored bytes."""
+    return hashlib.sha256(prev.encode() + b"\n" + body).hexdigest()
+
+
+def unseal(body: bytes) -> Event:
+    """The event in stored bytes of this or any older schema. Raises CodecError."""
+    try:
+        document = json.loads(body)
+        schema = document["schema"]
+        while schema < SCHEMA:
+            document = UPCASTERS[schema](document)
+            schema += 1
+        kind = _EVENT_TYPES[document["type"]]
+        return cast(Event, from_plain(kind, document["data"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CodecError(f"cannot read a stored event: {error!r} in {body[:120]!r}") from error
+
+
+def to_plain(value: object) -> Any:
+    """Dataclasses, enums, tuples and mappings as what JSON can hold. Fields that are None or at an empty default stay out."""
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value) and not isinstance(value, type):
+        return {name: to_plain(item) for name, default in _shape(type(value)) if (item := getattr(value, name)) != default}
+    if isinstance(value, Mapping):
+        if all(isinstance(key, str) for key in value):
+            return {str(key): to_plain(item) for key, item in value.items()}
+        return [[to_plain(key), to_plain(item)] for key, item in sorted(value.items())]
+    if isinstance(value, tuple | list | set | frozenset):
+        return [to_plain(item) for item in value]
+    raise TypeError(f"{type(value).__name__} has no stored form")
+
+
+def from_plain(kind: type[T], plain: object) -> T:
+    """The inverse of to_plain for a dataclass or another type. Raises TypeError, KeyError or ValueError."""
+    return cast(T, _decoder(kind)(plain))
+
+
+@cache
+def _shape(kind: type) -> tuple[tuple[str, object], ...]:
+    """Field names with the default that is left out; MISSING where the field is always written."""
+    return tuple((field.name, field.default if field.default is None else MISSING) for field in fields(kind))
+
+
+@cache
+def _decoder(kind: Any) -> Callable[[Any], Any]:
+    kind = getattr(kind, "__supertype__", kind)
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return _decode_optional(args)
+    if origin is tuple:
+        return _decode_tuple(args)
+    if origin is not None and issubclass(origin, Mapping):
+        return _decode_mapping(args)
+    if is_dataclass(kind):
+        return _decode_dataclass(cast(type, kind))
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return kind
+    return _decode_scalar(kind)
+
+
+def _decode_scalar(kind: Any) -> Callable[[Any], Any]:
+    if kind in (object, Any):
+        return lambda plain: plain
+    if kind is float:
+        return float
+
+    def scalar(plain: Any) -> Any:
+        if type(plain) is not kind:
+            raise TypeError(f"{kind.__name__} expected, not {plain!r}")
+        return plain
+
+    return scalar
+
+
+def _decode_optional(args: tuple[Any, ...]) -> Callable[[Any], Any]:
+    inner = [arg for arg in args if arg is not type(None)]
+    if len(inner) != 1:
+        raise TypeError(f"a stored union needs a tag: {args}")
+    decode = _decoder(inner[0])
+    return lambda plain: None if plain is None else decode(plain)
+
+
+def _decode_tuple(args: tuple[Any, ...]) -> Callable[[Any], Any]:
+    if len(args) == 2 and args[1] is ...:
+        each = _decoder(args[0])
+        return lambda plain: tuple(each(item) for item in plain)
+    decoders = tuple(_decoder(arg) for arg in args)
+    return lambda plain: tuple(decode(item) for decode, item in zip(decoders, plain, strict=True))
+
+
+def _decode_mapping(args: tuple[Any, ...]) -> Callable[[Any], Any]:
+    key, value = _decoder(args[0]), _decoder(args[1])
+    return lambda plain: {key(k): value(v) for k, v in (plain.items() if isinstance(plain, dict) else plain)}
+
+
+def _decode_dataclass(kind: type) -> Callable[[Any], Any]:
+    hints = typing.get_type_hints(kind)
+    decoders: dict[str, Callable[[Any], Any]] = {}
+
+    def decode(plain: Any) -> Any:
+        if not decoders:  # late, so that a type may hold itself
+            decoders.update({field.name: _decoder(hints[field.name]) for field in fields(kind)})
+        return kind(**{name: decoders[name](item) for name, item in plain.items()})
+
+    return decode

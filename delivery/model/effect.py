@@ -1,0 +1,51 @@
+"""Work that follows from state. Standing effects are absolute: to do one twice is harmless, to lose one impossible."""
+
+from dataclasses import dataclass
+
+from delivery.model.traffic import Traffic
+from delivery.model.version import VersionRef
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureWorkload(Effect):
+    """The version is to run and be ready."""
+
+    version: VersionRef
+
+
+@dataclass(frozen=True, slots=True)
+class PublishBackend(Effect):
+    """The proxies are to know the version's backend before a route names it. Follows EnsureWorkload."""
+
+    version: VersionRef
+
+
+@dataclass(frozen=True, slots=True)
+class WriteTraffic(Effect):
+    dseq: int
+    traffic: Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmTraffic(Effect):
+    dseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measure(Effect):
+    """A tick of the stage that is live, once the plan's `tick` is over since the last one."""
+
+    stage: int
+    dseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retire(Effect):
+    """Backend first, then workload; only where no route names the version (looked at afresh)."""
+
+    version: VersionRef

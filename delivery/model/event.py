@@ -1,0 +1,254 @@
+"""Stored facts of one release. `evolve` applies them; nothing here is ever computed again.
+
+Renaming or removing a field changes stored history: raise the schema number in `codec` and add an upcaster.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from delivery.model.hold import Hold, HoldKind
+from delivery.model.ids import GateId, Micros, Principal, ReleaseId, TargetId
+from delivery.model.plan import Plan
+from delivery.model.verdict import Judgement
+from delivery.model.version import VersionRef
+
+
+class Phase(StrEnum):
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    SHIFTING = "shifting"  # the stage's traffic is written, not yet proven at the proxies
+    BAKING = "baking"  # proven; being measured
+    PROMOTING = "promoting"
+    ROLLING_BACK = "rolling_back"
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+    WITHDRAWN = "withdrawn"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+    FAILED_TO_START = "failed_to_start"
+
+    @property
+    def closed(self) -> bool:
+        """Whether the release is over: no signal changes it any more."""
+        return self in _CLOSED
+
+
+_CLOSED = frozenset(
+    {Phase.PROMOTED, Phase.ROLLED_BACK, Phase.WITHDRAWN, Phase.CANCELLED, Phase.SUPERSEDED, Phase.FAILED_TO_START}
+)
+
+
+class CauseKind(StrEnum):
+    """Why a release ended, or is going back."""
+
+    COMPLETED = "completed"
+    FIRST_VERSION = "first_version"
+    ROLLBACK = "rollback"  # this release was itself the rollback of a finished one
+    PROMOTED_BY_PERSON = "promoted_by_person"
+    GATE_FAILED = "gate_failed"
+    ABORTED = "aborted"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    ALERT = "alert"
+    APPROVAL_EXPIRED = "approval_expired"
+    NO_DATA = "no_data"
+    SUPERSEDED = "superseded"
+    STABLE_AGAIN = "stable_again"
+    CANDIDATE_MISSING = "candidate_missing"
+    CANDIDATE_FAILING = "candidate_failing"
+    MESH_REFUSED = "mesh_refused"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    kind: CauseKind
+    actor: Principal | None = None
+    reason: str = ""  # what the person or the failing part said
+    judgement: Judgement | None = None
+    other: ReleaseId | None = None  # the superseding release, or the one that is rolled back
+
+
+class Level(StrEnum):
+    """How a confirmation was proven, weakest first."""
+
+    WRITTEN = "written"
+    SETTLED = "settled"
+    PROBED = "probed"
+    ACKED = "acked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """`at` never goes back within a release: `max(now, last.at)`."""
+
+    at: Micros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created(Event):
+    """The release exists; it waits for its turn. `origin` is what the sender told: run_url, commit, source, delivery."""
+
+    release: ReleaseId
+    number: int
+    target: TargetId
+    candidate: VersionRef
+    actor: Principal
+    plan: Plan
+    plan_digest: str
+    retry_of: ReleaseId | None = None
+    rolls_back: ReleaseId | None = None
+    urgent: bool = False
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started(Event):
+    """Its turn came: candidate and stable are bound now. No stable: the first version of the service."""
+
+    stable: VersionRef | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateReady(Event):
+    """The candidate's workload is ready and its backend is known to the proxies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageEntered(Event):
+    """Moves the desired traffic to the stage's; this event's number is the new dseq."""
+
+    stage: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficConfirmed(Event):
+    dseq: int
+    level: Level
+    proxies: int = 0  # how many proved it, 0 where the level cannot count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictChanged(Event):
+    """`tick` is the last tick that it rests on; `evidence` is the hash over that stage's ticks so far."""
+
+    judgement: Judgement
+    tick: int
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved(Event):
+    """One person's vote to enter `stage` (the index of the guarded stage; `len(stages)` is the raise to 100 percent)."""
+
+    stage: int
+    dseq: int
+    actor: Principal
+    reason: str = ""
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected(Event):
+    stage: int
+    dseq: int
+    actor: Principal
+    reason: str = ""
+    via: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldPlaced(Event):
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldLifted(Event):
+    """`by` is None where the condition itself ended."""
+
+    kind: HoldKind
+    by: Principal | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePassed(Event):
+    """`why` is "baked", "passed" (every gate passed early), "low_traffic", or "first_version" and the like."""
+
+    stage: int
+    why: str
+    baked: Micros
+    requests: int
+    first_tick: int
+    last_tick: int
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageSkipped(Event):
+    stage: int
+    actor: Principal
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionBegun(Event):
+    """The candidate is to have everything; this event's number is the new dseq."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promoted(Event):
+    """Confirmed at 100 percent: the stable pointer moves in the same commit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackBegun(Event):
+    """Stable is to have everything; this event's number is the new dseq. `then` is how the release ends."""
+
+    cause: Cause
+    then: Phase
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed(Event):
+    """The end that is not a promotion: confirmed at 0 percent, or never exposed."""
+
+    phase: Phase
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftCorrected(Event):
+    """Somebody else changed the route; it was put back. `detail` says what was found."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshFailing(Event):
+    """Said once, at the first failure of a row of them; traffic stays as it was."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeshRecovered(Event):
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryLost(Event):
+    """The route carries a newer head than the database: commits were lost. `live` is what the route was found to do."""
+
+    detail: str
+    live_weight: int
+
+
+EVENTS: tuple[type[Event], ...] = (
+    Created, Started, CandidateReady, StageEntered, TrafficConfirmed, VerdictChanged, Approved, Rejected, HoldPlaced,
+    HoldLifted, StagePassed, StageSkipped, PromotionBegun, Promoted, RollbackBegun, Closed, DriftCorrected, MeshFailing,
+    MeshRecovered, HistoryLost,
+)  # fmt: skip

@@ -1,0 +1,33 @@
+"""Named reasons why exposure may not rise now. Holds are one set: a raise needs it empty, a revert never looks."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from delivery.model.ids import Micros, Principal
+
+
+class HoldKind(StrEnum):
+    PAUSE = "pause"
+    FREEZE = "freeze"  # derived from the context: a freeze window is open
+    STOP = "stop"  # derived from the context: somebody said "no raises anywhere"
+    APPROVAL = "approval"  # derived: the next stage needs people
+    LOW_TRAFFIC = "low_traffic"
+    INCONCLUSIVE = "inconclusive"
+    NO_DATA = "no_data"
+    SPLIT_MISMATCH = "split_mismatch"
+    DRIFT_STORM = "drift_storm"
+    STRAGGLERS = "stragglers"
+    STABLE_UNREADY = "stable_unready"
+    HISTORY_LOST = "history_lost"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """`since` is when it was placed; `by` is the person who placed it, where one did; `until` is None if open-ended."""
+
+    kind: HoldKind
+    since: Micros
+    detail: str = ""
+    by: Principal | None = None
+    until: Micros | None = None

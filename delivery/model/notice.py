@@ -1,0 +1,65 @@
+"""What came in from outside, in one form, whatever its dialect."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from delivery.model.ids import Micros, Principal, ReleaseId
+from delivery.model.signal import PersonSignal
+from delivery.model.version import VersionRef
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseRequested:
+    """No `cluster`: every cluster of the service. `urgent` supersedes."""
+
+    service: str
+    version: VersionRef
+    actor: Principal
+    cluster: str | None = None
+    urgent: bool = False
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseAction:
+    """A person's word to one release."""
+
+    release: ReleaseId
+    signal: PersonSignal
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A new release after a finished one: the same candidate again, or (`back`) the version that it replaced."""
+
+    release: ReleaseId
+    back: bool
+    actor: Principal
+    reason: str = ""
+    via: str = "api"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A firing alert. `labels` decide which services it is about."""
+
+    name: str
+    started: Micros
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+Says = ReleaseRequested | ReleaseAction | Again | Alert
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """`source` and `key` make it unique; `digest` tells the same delivery from another body under the same key.
+
+    `time` orders notices of one source about one target; None where the dialect has no order.
+    """
+
+    source: str
+    key: str
+    digest: str
+    says: Says
+    time: Micros | None = None

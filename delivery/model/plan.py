@@ -1,0 +1,103 @@
+"""A plan: strategies compiled into stages. Stored with its release and never compiled again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from delivery.model.ids import GateId, Micros
+from delivery.model.traffic import Traffic
+
+
+class Then(StrEnum):
+    """What follows the end of a chain that does not reach 100 percent by itself."""
+
+    ASK = "ask"
+    PROMOTE = "promote"
+    WITHDRAW = "withdraw"
+
+
+class LowTraffic(StrEnum):
+    """What happens at the deadline of a stage that saw fewer than its `min_requests`."""
+
+    ADVANCE = "advance"
+    HOLD = "hold"
+
+
+class Limit(StrEnum):
+    """What happens when a hold for missing data has lasted as long as it may."""
+
+    ASK = "ask"  # stay, and call people
+    REVERT = "revert"
+
+
+class Require(StrEnum):
+    NO_FAIL = "no_fail"
+    PASS = "pass"
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """`count` distinct people, of `group` where it is named, none of them the initiator. No `expires`: waits for ever."""
+
+    count: int = 1
+    group: str | None = None
+    expires: Micros | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateSpec:
+    """A gate as data: `kind` names its code in the registry; `params` is plain JSON, checked when it was compiled."""
+
+    id: GateId
+    kind: str
+    params: Mapping[str, object]
+    blocking: bool = True
+    require: Require = Require.NO_FAIL
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A desired traffic, and what must be true before the next one.
+
+    `bake` is measured, confirmed time. `deadline` bounds shifting and baking together; holds stop it as
+    `delivery.machine.holds` says. `approval` is needed before the stage is entered.
+    """
+
+    name: str
+    strategy: str
+    traffic: Traffic
+    bake: Micros
+    deadline: Micros
+    gates: tuple[GateId, ...] = ()
+    approval: Approval | None = None
+    min_requests: int = 50
+    low_traffic: LowTraffic = LowTraffic.HOLD
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`then` is None where the last strategy reaches 100 percent or is promoted by the raise to it.
+
+    `tick` is the time between two measurements. `alpha` is the false-rollback budget of the whole release. `no_data`
+    and `inconclusive` holds last `hold_limit`, then `at_limit`. `promotion` guards the raise to 100 percent.
+    """
+
+    stages: tuple[Stage, ...]
+    gates: tuple[GateSpec, ...] = ()
+    then: Then | None = None
+    promotion: Approval | None = None
+    tick: Micros = Micros(15_000_000)
+    alpha: float = 0.05
+    hold_limit: Micros = Micros(600_000_000)
+    at_limit: Limit = Limit.ASK
+    rollback_window: Micros = Micros(3_600_000_000)
+    appear_within: Micros = Micros(600_000_000)
+    grace: Micros = Micros(15_000_000)  # how long a confirmation may take before stragglers are named
+    abort_on: tuple[str, ...] = ()  # names of alerts
+
+    def gate(self, gate: GateId) -> GateSpec:
+        """The gate's spec. Raises KeyError for a gate that the plan does not have."""
+        for spec in self.gates:
+            if spec.id == gate:
+                return spec
+        raise KeyError(gate)

@@ -1,0 +1,68 @@
+"""A release: one attempt to make a candidate stable. Its state is the fold of its events."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from delivery.model.event import Cause, Level, Phase
+from delivery.model.hold import Hold, HoldKind
+from delivery.model.ids import GateId, Micros, Principal, ReleaseId, TargetId
+from delivery.model.plan import Plan
+from delivery.model.verdict import Judgement
+from delivery.model.version import VersionRef
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The versions that the roles mean. No stable: the first version of the service."""
+
+    stable: VersionRef | None
+    candidate: VersionRef
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Only what the events say.
+
+    `seq` is the number of the last event (the first is 1). `dseq` is the number of the event that set the desired
+    traffic, 0 before any did; `confirmed` is the last dseq that was proven at the proxies. `stage` is -1 before the
+    first one. `deadline_left` was right at `deadline_at`; it runs from then on where no hold stops it.
+    `approvals` are votes for (guarded stage, dseq live when voting): an abort moves dseq, so that late votes miss.
+    """
+
+    id: ReleaseId
+    number: int
+    target: TargetId
+    candidate: VersionRef
+    actor: Principal
+    plan: Plan
+    plan_digest: str
+    created_at: Micros
+    at: Micros
+    phase: Phase = Phase.QUEUED
+    seq: int = 0
+    bound: Bound | None = None
+    stage: int = -1
+    entered_at: Micros = Micros(0)  # when the stage was entered
+    confirmed_at: Micros = Micros(0)  # when it was first proven
+    dseq: int = 0
+    confirmed: int = 0
+    level: Level | None = None
+    exposed: int = 0  # the highest weight that was ever desired
+    passed: int = -1  # the last stage that passed or was skipped
+    deadline_left: Micros = Micros(0)
+    deadline_at: Micros = Micros(0)
+    verdicts: Mapping[GateId, Judgement] = field(default_factory=dict)
+    approvals: Mapping[tuple[int, int], tuple[Principal, ...]] = field(default_factory=dict)
+    holds: tuple[Hold, ...] = ()
+    waived: tuple[HoldKind, ...] = ()  # holds that a person lifted for the stage that is live
+    mesh_failing: bool = False
+    cause: Cause | None = None
+    then: Phase | None = None
+    retry_of: ReleaseId | None = None
+    rolls_back: ReleaseId | None = None
+    urgent: bool = False
+    finished_at: Micros | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+    def held(self, kind: HoldKind) -> bool:
+        return any(hold.kind is kind for hold in self.holds)

@@ -1,0 +1,109 @@
+"""Desired traffic: who gets the candidate. Over roles, so that a plan can be compiled before versions are bound."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    STABLE = "stable"
+    CANDIDATE = "candidate"
+
+
+class MatchKind(StrEnum):
+    EXACT = "exact"
+    PREFIX = "prefix"
+    REGEX = "regex"
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderMatch:
+    name: str
+    kind: MatchKind
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class CookieMatch:
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """All of its conditions must hold. `path` is a prefix of whole segments: `/beta` takes `/beta/x`, not `/betax`."""
+
+    headers: tuple[HeaderMatch, ...] = ()
+    cookies: tuple[CookieMatch, ...] = ()
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Requests that meet any of `matches` go to the candidate, whatever the split says."""
+
+    name: str
+    matches: tuple[Match, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """The candidate gets copies of `percent` of stable's requests; its answers reach nobody. No methods: all of them."""
+
+    percent: int
+    methods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sticky:
+    """A user keeps the version of their first request.
+
+    `draws` are the candidate weights of the earlier sticky stages, oldest first: a user who drew stable at weight p
+    is drawn once more when the weight is q > p, with (q-p)/(100-p), so that the share of users is q.
+    """
+
+    cookie: str
+    draws: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """`weight` is the candidate's percent (whole, 0 to 100; stable has the rest). Rules are tried first, in order."""
+
+    weight: int = 0
+    rules: tuple[Rule, ...] = ()
+    mirror: Mirror | None = None
+    sticky: Sticky | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight <= 100:
+            raise ValueError(f"a weight is a whole percent from 0 to 100, not {self.weight}")
+        if self.mirror is not None and not 1 <= self.mirror.percent <= 100:
+            raise ValueError(f"a mirror takes 1 to 100 percent, not {self.mirror.percent}")
+        if self.mirror is not None and (self.weight or self.rules):
+            raise ValueError("a mirror needs a route that only stable serves: no weight, no rules")
+
+    @property
+    def exposes(self) -> bool:
+        """Whether any user can be answered by the candidate."""
+        return self.weight > 0 or bool(self.rules)
+
+
+ALL_STABLE = Traffic()
+ALL_CANDIDATE = Traffic(weight=100)
+
+
+def raises(before: Traffic, after: Traffic) -> bool:
+    """Whether `after` exposes anything that `before` does not. Traffics that cannot be compared count as a raise."""
+    if after.weight > before.weight:
+        return True
+    if not set(after.rules) <= set(before.rules) and before.weight < 100:
+        return True
+    if after.mirror is None:
+        return False
+    return before.mirror is None or not _covers(before.mirror, after.mirror)
+
+
+def _covers(wide: Mirror, narrow: Mirror) -> bool:
+    if narrow.percent > wide.percent:
+        return False
+    return not wide.methods or (bool(narrow.methods) and set(narrow.methods) <= set(wide.methods))

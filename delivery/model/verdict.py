@@ -1,0 +1,65 @@
+"""What a gate says, and the measurements that it says it of."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from delivery.model.ids import GateId, Micros
+
+
+class Verdict(StrEnum):
+    PASS = "pass"  # shown to be no worse: ends the bake early
+    FAIL = "fail"  # shown to be worse: reverts at once
+    CONTINUE = "continue"  # neither yet
+    INCONCLUSIVE = "inconclusive"  # neither, and the stage's deadline is over
+    NO_DATA = "no_data"  # nothing to judge: holds, never passes, never reverts by itself
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Bad of total requests, summed over the ticks that the gate has seen."""
+
+    bad: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict with the numbers that a person needs to believe it. `ratio` is candidate's bad rate over stable's."""
+
+    gate: GateId
+    verdict: Verdict
+    candidate: Side
+    stable: Side
+    ratio: float | None = None
+    interval: tuple[float, float] | None = None
+    blocking: bool = True
+    detail: str = ""  # what the gate alone knows, as a clause: "90.1 % of 812 in 1m, at least 99 % wanted"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one version did in one tick. `slow` has, for each bucket bound in milliseconds, the requests slower than it.
+
+    A request is counted once, when it ended; `errors` are answers of class 5xx, proxy-made ones too.
+    """
+
+    requests: int
+    errors: int
+    slow: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """One look at both versions over the same window. `number` has no gaps within a release; `dseq` is the traffic.
+
+    `complete` is False where a side could not be read, or where a proxy restarted inside the window.
+    """
+
+    number: int
+    stage: int
+    dseq: int
+    start: Micros
+    end: Micros
+    candidate: Counts
+    stable: Counts
+    complete: bool = True

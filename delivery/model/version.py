@@ -1,0 +1,51 @@
+"""What is released, and where its requests go."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRef:
+    """A version of a service. Two are the same if their identities are, whatever their labels say."""
+
+    version: str
+    identity: str
+    image: str | None = None
+
+
+class Lane(StrEnum):
+    """A version may be reached under several backend names, so that what is counted stays comparable."""
+
+    PLAIN = "plain"
+    SHADOW = "mirror"  # the candidate's copies of mirrored requests
+    SHADOWED = "mirrored"  # stable's own answers to just the requests that are mirrored
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where a version's requests go. One per version, never repointed at another one."""
+
+    service: str
+    version: VersionRef
+
+    @property
+    def name(self) -> str:
+        """`SERVICE_VERSION`: no dots (they break metric names); a hash tells two builds of one label apart."""
+        label = re.sub(r"[^A-Za-z0-9-]", "-", self.version.version)
+        if self.version.identity == self.version.version:
+            return f"{self.service}_{label}"
+        return f"{self.service}_{label}-{hashlib.sha256(self.version.identity.encode()).hexdigest()[:8]}"
+
+    def lane(self, lane: Lane) -> str:
+        """The backend's name in this lane."""
+        return self.name if lane is Lane.PLAIN else f"{self.name}_{lane.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address that answers for a version."""
+
+    host: str
+    port: int

@@ -1,0 +1,21 @@
+"""What can go wrong behind a port, in the engine's words. Adapters translate their libraries' errors into these."""
+
+
+class PortError(Exception):
+    """Something behind a port failed; the text is for people."""
+
+
+class Unavailable(PortError):
+    """It did not answer in time, or said that it cannot now. Whether a write was applied is unknown."""
+
+    def __init__(self, text: str, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class Conflict(PortError):
+    """The thing is no longer what the writer had read. Nothing was written."""
+
+
+class Refused(PortError):
+    """It was understood and refused; repeating it will not help. The text is in the other side's own words."""

@@ -1,0 +1,52 @@
+"""Port: reading what happened, for people and programs. Never used to decide."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from delivery.model.codec import StoredEvent
+from delivery.model.ids import Micros, ReleaseId
+from delivery.model.verdict import Tick
+from delivery.ports.ledger import Alert, Measuring, Row, StoredRelease
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """All that are given must hold. `states` are phases, or "open" and "closed"."""
+
+    service: str | None = None
+    cluster: str | None = None
+    states: tuple[str, ...] = ()
+    actor: str | None = None
+    version: str | None = None
+    since: Micros | None = None
+    until: Micros | None = None
+
+
+class History(Protocol):
+    """Raises Unavailable."""
+
+    def page(self, only: Filter, per_page: int, before: ReleaseId | None = None) -> tuple[StoredRelease, ...]:
+        """Newest first; `before` is the last id of the page before."""
+
+    def release(self, release: ReleaseId) -> StoredRelease | None: ...
+
+    def by_number(self, service: str | None, number: int) -> tuple[StoredRelease, ...]:
+        """Releases with this number; several where services or clusters share it."""
+
+    def events(self, release: ReleaseId, after: int = 0, limit: int = 1000) -> tuple[StoredEvent, ...]:
+        """In order, those with a number above `after`."""
+
+    def measuring(self, release: ReleaseId) -> Measuring | None: ...
+
+    def ticks(self, release: ReleaseId, stage: int | None = None) -> tuple[Tick, ...]:
+        """In order, from segments and from what is not in one yet."""
+
+    def rows(self, service: str | None = None) -> tuple[Row, ...]:
+        """Targets' rows, by id."""
+
+    def alerts(self, limit: int) -> tuple[Alert, ...]:
+        """Newest first."""
+
+    def workers(self) -> Mapping[str, Micros]:
+        """When each worker was last heard."""

@@ -1,0 +1,13 @@
+"""Port: names that nothing else has."""
+
+from typing import Protocol
+
+from delivery.model.ids import ReleaseId
+
+
+class Ids(Protocol):
+    def release(self) -> ReleaseId:
+        """`rel_` and a ULID: sorts by time of creation."""
+
+    def owner(self) -> str:
+        """A name for one life of one worker process."""
