@@ -1,0 +1,54 @@
+# The Python that makes .venv; 3.11 or newer.
+PYTHON ?= python3
+# Passed on: `make test ARGS="-k canary -x"`.
+ARGS ?=
+SEEDS ?= 2000
+
+SHELL := /bin/sh
+BIN := .venv/bin
+OURS := $(wildcard delivery workers api alembic tests tools benchmarks)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test lint format simulate bench lock upgrade clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: ## make .venv from the lock: about a minute once, then nothing
+	@command -v $(PYTHON) >/dev/null || { echo "setup: there is no $(PYTHON); install Python 3.11 or newer, or name one with: make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) tools/setup.py
+
+demo: setup ## play the main job to its end on a real Envoy and print what happened
+	@$(BIN)/delivery demo $(ARGS)
+
+serve: setup ## keep the same environment running, to play with; Ctrl-C ends it
+	@$(BIN)/delivery serve $(ARGS)
+
+test: setup ## all tests that need only what PyPI has
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## style, types and the import rule
+	$(BIN)/ruff check $(OURS)
+	$(BIN)/ruff format --check $(OURS)
+	$(BIN)/mypy $(filter-out alembic,$(OURS))
+	$(BIN)/lint-imports
+
+format: setup ## what ruff can mend by itself
+	$(BIN)/ruff check --fix-only $(OURS)
+	$(BIN)/ruff format $(OURS)
+
+simulate: setup ## the simulation at length: make simulate SEEDS=20000
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+bench: setup ## measure: takes minutes and a quiet machine
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: setup ## pin again after a change of pyproject.toml; pins that still fit stay
+	tools/lock.sh
+
+upgrade: setup ## pin the newest versions
+	tools/lock.sh --upgrade
+
+clean: ## remove all that is made, .venv too
+	rm -rf .venv dist build .demo .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
