@@ -144,9 +144,12 @@ class Alert:
 class Unit:
     """One atomic change.
 
-    With `row`: the target's row must still have version `expect` (and, for the holder of a claim, `owner`), and gets
-    `expect + 1`. Without: nothing of a target changes (a no-op, a tick's `measuring`, a wake-up), and the version stays.
-    `wake` changes only due_at, due_why and urgent, and hands the claim back where `release_claim` is set.
+    `expect` and `owner`, where given, must still be the row's (also for a tick's `measuring` or a `wake` alone), else
+    the unit is a conflict: so a person's commit while a worker holds the claim is never slept over.
+    With `row`: the row gets version `expect + 1` and everything of `row` but what belongs to the claim holder and the
+    fence (owner, lease_until, epoch, writer, settled, content, written_at: changed by claim, wake, bump_epoch, settle).
+    Without `row` the version stays. `wake` is applied after `row`: it changes only due_at, due_why and urgent, and
+    hands the claim back where `release_claim` is set.
     Inbox rows are inserted; where (source, key) exists already the whole unit is a conflict.
     """
 
