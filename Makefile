@@ -16,7 +16,7 @@ help: ## this list
 
 setup: ## make .venv from the lock: about a minute once, then nothing
 	@command -v $(PYTHON) >/dev/null || { echo "setup: there is no $(PYTHON); install Python 3.11 or newer, or name one with: make setup PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) tools/setup.py
+	@$(PYTHON) tools/setup.py $(if $(filter file,$(origin PYTHON)),,--this-python)
 
 demo: setup ## play the main job to its end on a real Envoy and print what happened
 	@$(BIN)/delivery demo $(ARGS)
