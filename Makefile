@@ -30,7 +30,7 @@ test: setup ## all tests that need only what PyPI has
 lint: setup ## style, types and the import rule
 	$(BIN)/ruff check $(OURS)
 	$(BIN)/ruff format --check $(OURS)
-	$(BIN)/mypy $(filter-out alembic,$(OURS))
+	$(BIN)/mypy $(OURS)
 	$(BIN)/lint-imports
 
 format: setup ## what ruff can mend by itself
