@@ -236,11 +236,14 @@ class Ledger(Protocol):
     def commit(self, units: Sequence[Unit]) -> tuple[Committed, ...]:
         """Applies each unit atomically, in order; one that conflicts or is refused spoils no other."""
 
-    def bump_epoch(self, target: TargetId, owner: str, version: int) -> int | None:
-        """The new epoch of an owner that is about to write; None where the claim or the version is gone.
+    def bump_epoch(self, target: TargetId, owner: str, version: int, above: int = 0) -> int | None:
+        """The new epoch (greater than `above` too) of an owner that is about to write.
 
-        Changes `epoch` and `writer` only; the version stays.
+        None where the claim or the version is gone. Changes `epoch` and `writer` only; the version stays.
         """
+
+    def head_at(self, release: ReleaseId, seq: int) -> str | None:
+        """The hash of a release's event number `seq`; None where it does not have one."""
 
     def settle(self, target: TargetId, owner: str, settled: tuple[int, ReleaseId, int], content: str, at: Micros) -> bool:
         """Records an accepted write (version unchanged); False where the claim is gone."""

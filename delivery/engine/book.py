@@ -1,0 +1,85 @@
+"""Services as applied, parsed once per revision, and the context that a decision about a target is made in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from delivery.model.context import Context, Freeze, Stop
+from delivery.model.ids import SECOND, Micros, ReleaseId
+from delivery.model.plan import Plan
+from delivery.model.service import FreezeRule, Service
+from delivery.model.target import Target
+from delivery.ports.clock import Clock
+from delivery.ports.ledger import Ledger, ServiceRecord, StopOrder
+
+Parse = Callable[[Mapping[str, object]], Service]
+Compile = Callable[[Service], Plan]
+Frozen = Callable[[Sequence[FreezeRule], Micros], tuple[Freeze | None, Micros | None]]
+STALE_AFTER = SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A service with the plan that a release of it would get now. `broken` says why a stored file is not usable."""
+
+    record: ServiceRecord
+    service: Service | None
+    plan: Plan | None
+    broken: str = ""
+
+
+class Book:
+    def __init__(self, ledger: Ledger, clock: Clock, parse: Parse, compile_plan: Compile, frozen: Frozen) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._parse = parse
+        self._compile = compile_plan
+        self._frozen = frozen
+        self._entries: dict[tuple[str, str], Entry] = {}
+        self._recent: dict[str, tuple[Micros, Entry | None]] = {}
+        self._stops: tuple[Micros, tuple[StopOrder, ...]] | None = None
+
+    def fresh(self, name: str) -> Entry | None:
+        """The service as it is applied at this moment; None where it is unknown."""
+        record = self._ledger.service(name)
+        entry = self._entry(record) if record else None
+        self._recent[name] = (self._clock.now(), entry)
+        return entry
+
+    def recent(self, name: str) -> Entry | None:
+        """As `fresh`, but up to a second old: for drains, which ask all the time."""
+        known = self._recent.get(name)
+        if known and 0 <= self._clock.now() - known[0] < STALE_AFTER:
+            return known[1]
+        return self.fresh(name)
+
+    def context(self, target: Target, fresh_ids: tuple[ReleaseId, ...] = (), *, recent: bool = False) -> Context:
+        """What a decision about this target may know now."""
+        now = self._clock.now()
+        entry = self.recent(target.service) if recent else self.fresh(target.service)
+        service = entry.service if entry else None
+        rules = service.policy.freeze if service else ()
+        freeze, edge = self._frozen(rules, now) if rules else (None, None)
+        return Context(now, freeze, edge, self._stop(target, service, recent), fresh_ids)
+
+    def _stop(self, target: Target, service: Service | None, recent: bool) -> Stop | None:
+        now = self._clock.now()
+        if not recent or self._stops is None or not 0 <= now - self._stops[0] < STALE_AFTER:
+            self._stops = (now, self._ledger.stops())
+        scopes = {"*", f"cluster:{target.cluster}", *(f"owner:{owner}" for owner in (service.owners if service else ()))}
+        for order in self._stops[1]:
+            if order.scope in scopes:
+                return Stop(order.by, order.reason, order.since)
+        return None
+
+    def _entry(self, record: ServiceRecord) -> Entry:
+        key = (record.name, record.digest)
+        if key not in self._entries:
+            self._entries[key] = self._read(record)
+        return self._entries[key]
+
+    def _read(self, record: ServiceRecord) -> Entry:
+        try:
+            service = self._parse(record.document)
+            return Entry(record, service, self._compile(service))
+        except ValueError as error:  # a file that an older server accepted must not stop the others
+            return Entry(record, None, None, str(error))

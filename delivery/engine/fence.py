@@ -1,0 +1,119 @@
+"""The fence: the only writer of routes.
+
+Read the route -> check in the database that we still own the target -> write, expecting what was read. A write that
+was decided by somebody who lost the target meanwhile fails at one of the two, whatever the delay in between. The
+epoch moves only when a new owner is about to write; a write is skipped only where our own last one is known to be
+still there, never because live equals desired.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from delivery.model.ids import ReleaseId
+from delivery.model.release import Release
+from delivery.ports.clock import Clock
+from delivery.ports.errors import Conflict
+from delivery.ports.ledger import Ledger, Row
+from delivery.ports.mesh import Live, Mesh, Route, Stamp
+
+
+class Fenced(StrEnum):
+    KEPT = "kept"  # our last write is still in force
+    WRITTEN = "written"
+    LOST = "lost"  # somebody else owns the target or changed the route meanwhile: claim again
+    HISTORY_LOST = "history_lost"  # the route was stamped by commits that the database does not have
+    FOREIGN = "foreign"  # changed by somebody else, and we were asked to leave such a change alone
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`row` has what the database now has. `drift` says what was found where it was not what we had written."""
+
+    result: Fenced
+    row: Row
+    drift: str = ""
+    live: Live | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The wish: this route, for this release's newest `dseq`. `head` is the hash of the release's newest event."""
+
+    route: Route
+    release: Release
+    head: str
+    correct: bool = True  # put back what somebody else changed
+
+    @property
+    def token(self) -> tuple[ReleaseId, int]:
+        return (self.release.id, self.release.dseq)
+
+
+class Fence:
+    def __init__(self, ledger: Ledger, clock: Clock, owner: str) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._owner = owner
+
+    def write(self, mesh: Mesh, row: Row, order: Order, observed: str | None) -> Outcome:
+        """Makes the route what the order says. Raises Unavailable and Refused as the mesh does."""
+        settled = row.settled == (row.epoch, *order.token)
+        if settled and observed == row.content:
+            return Outcome(Fenced.KEPT, row)
+        live = mesh.read(row.target.id)
+        if settled and live.content == row.content:
+            return Outcome(Fenced.KEPT, row, live=live)
+        drift = self._drift(row, live)
+        if self._ahead(live):
+            return Outcome(Fenced.HISTORY_LOST, row, drift=f"the route carries {_stamp(live.stamp)}", live=live)
+        if drift and settled and not order.correct:
+            return Outcome(Fenced.FOREIGN, row, drift=drift, live=live)
+        return self._write(mesh, row, order, live, drift if settled else "")
+
+    def accept(self, row: Row, live: Live) -> Row:
+        """Takes a foreign change as what is there from now on, so that it is reported once."""
+        if row.settled is None or not self._ledger.settle(
+            row.target.id, self._owner, row.settled, live.content, row.written_at
+        ):
+            return row
+        return replace(row, content=live.content)
+
+    def _write(self, mesh: Mesh, row: Row, order: Order, live: Live, drift: str) -> Outcome:
+        row = self._own(row, live)
+        if not self._ledger.holds(row.target.id, self._owner, row.version):
+            return Outcome(Fenced.LOST, row)
+        stamp = Stamp(row.epoch, order.release.id, order.release.dseq, order.release.seq, order.head)
+        try:
+            written = mesh.write(order.route, stamp, live.revision)
+        except Conflict:
+            return Outcome(Fenced.LOST, row)
+        settled = (row.epoch, *order.token)
+        again = row.settled is not None and row.settled[1:] == order.token
+        at = row.written_at if again else self._clock.now()
+        after = replace(row, settled=settled, content=written.content, written_at=at)
+        if not self._ledger.settle(row.target.id, self._owner, settled, written.content, at):
+            return Outcome(Fenced.LOST, row)
+        return Outcome(Fenced.WRITTEN, after, drift=drift, live=live)
+
+    def _own(self, row: Row, live: Live) -> Row:
+        """Moves the epoch where another owner wrote last, or where the route has seen a later one than our row."""
+        seen = live.stamp.epoch if live.stamp else 0
+        if row.writer == self._owner and seen <= row.epoch:
+            return row
+        epoch = self._ledger.bump_epoch(row.target.id, self._owner, row.version, above=seen)
+        return row if epoch is None else replace(row, epoch=epoch, writer=self._owner)
+
+    @staticmethod
+    def _drift(row: Row, live: Live) -> str:
+        if row.settled is None or live.content == row.content:
+            return ""
+        return f"{_stamp(live.stamp)}, candidate weight {live.weight}"
+
+    def _ahead(self, live: Live) -> bool:
+        """Whether the route was written after an event that our database does not have (it lost commits)."""
+        stamp = live.stamp
+        return stamp is not None and self._ledger.head_at(stamp.release, stamp.seq) != stamp.head
+
+
+def _stamp(stamp: Stamp | None) -> str:
+    return "no stamp of ours" if stamp is None else f"the stamp of {stamp.release} at event {stamp.seq}, epoch {stamp.epoch}"

@@ -1,0 +1,116 @@
+"""A target while it is being worked on: what was read, what was decided since, and the unit that makes it true."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from delivery.machine.announce import announce
+from delivery.machine.change import Change, Move
+from delivery.model.codec import GENESIS, StoredEvent, seal
+from delivery.model.ids import Micros, ReleaseId
+from delivery.model.release import Release
+from delivery.model.target import Target, World
+from delivery.ports.ledger import (
+    Alert,
+    Delivery,
+    Measuring,
+    Outgoing,
+    Row,
+    Segment,
+    Snapshot,
+    StoredRelease,
+    Unit,
+    Wake,
+)
+
+
+@dataclass(slots=True)
+class Working:
+    """`row` is as stored. Everything below `world` is decided but not yet committed."""
+
+    row: Row
+    world: World
+    heads: dict[ReleaseId, str]
+    measuring: Measuring | None
+    channels: tuple[str, ...] = ()
+    changed: dict[ReleaseId, StoredRelease] = field(default_factory=dict)
+    events: list[StoredEvent] = field(default_factory=list)
+    outbox: list[Outgoing] = field(default_factory=list)
+    inbox: list[Delivery] = field(default_factory=list)
+    segments: list[Segment] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    ticked: bool = False
+    row_changed: bool = False
+
+    @staticmethod
+    def of(snapshot: Snapshot, channels: Sequence[str] = ()) -> "Working":
+        world = World(snapshot.row.target, {key: stored.release for key, stored in snapshot.releases.items()})
+        heads = {key: stored.head for key, stored in snapshot.releases.items()}
+        return Working(snapshot.row, world, heads, snapshot.measuring, tuple(channels))
+
+    @property
+    def target(self) -> Target:
+        return self.world.target
+
+    @property
+    def live(self) -> Release | None:
+        """The release whose desired traffic is the target's: the active one once it set any, else the last."""
+        active = self.world.active
+        return active if active is not None and active.dseq else self.world.last
+
+    def apply(self, change: Change, now: Micros) -> None:
+        """Takes over what was decided; one-shot effects follow from each event."""
+        for move in change.moves:
+            self._append(move, now)
+        if change.world.target != self.world.target:
+            self.row_changed = True
+        self.world = change.world
+
+    def retarget(self, target: Target) -> None:
+        """Changes the target without an event: bookkeeping such as what is still to be retired."""
+        self.world = World(target, self.world.releases)
+        self.row_changed = True
+
+    def _append(self, move: Move, now: Micros) -> None:
+        release = move.after
+        event = seal(release.id, release.seq, self.heads.get(release.id, GENESIS), move.event)
+        self.heads[release.id] = event.hash
+        self.events.append(event)
+        self.changed[release.id] = StoredRelease(release, event.hash)
+        self.row_changed = True
+        for message in announce(move.before, move.event, move.after):
+            for channel in self.channels:
+                key = f"{message.release}:{message.seq}:{channel}"
+                self.outbox.append(
+                    Outgoing(key, channel, message.release, message.seq, message.topic, now, call=message.call)
+                )
+
+    @property
+    def dirty(self) -> bool:
+        return self.row_changed or self.ticked or bool(self.inbox or self.alerts)
+
+    def unit(self, owner: str | None, wake: Wake | None) -> Unit:
+        """All that was decided since the last commit, as one atomic change."""
+        row = replace(self.row, target=self.world.target) if self.row_changed else None
+        return Unit(
+            target=self.row.target.id,
+            expect=self.row.version,
+            owner=owner,
+            row=row,
+            releases=tuple(self.changed.values()),
+            events=tuple(self.events),
+            outbox=tuple(self.outbox),
+            inbox=tuple(self.inbox),
+            measuring=self.measuring if self.ticked else None,
+            segments=tuple(self.segments),
+            alerts=tuple(self.alerts),
+            wake=wake,
+        )
+
+    def committed(self) -> None:
+        """Forgets what is now stored."""
+        if self.row_changed:
+            self.row = replace(self.row, target=self.world.target, version=self.row.version + 1)
+        self.changed.clear()
+        for pending in (self.events, self.outbox, self.inbox, self.segments, self.alerts):
+            pending.clear()
+        self.ticked = self.row_changed = False
