@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from delivery.model.ids import Micros, TargetId
+from delivery.model.ids import TargetId
+from delivery.model.series import Sample, Series
 from delivery.model.version import Backend, Lane
+
+__all__ = ["Metrics", "Sample", "Series", "Subject"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,27 +18,6 @@ class Subject:
     target: TargetId
     backend: Backend
     lane: Lane = Lane.PLAIN
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Cumulative counters of one source (a proxy, a pod). `epoch` changes when it restarted from 0.
-
-    `slow` has, for each bucket bound in milliseconds, the requests slower than it, cumulative too.
-    """
-
-    requests: int
-    errors: int
-    slow: tuple[tuple[int, int], ...] = ()
-    epoch: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """All series of a subject at `at` (by the metrics server's clock). No series: nothing was ever counted, which is 0."""
-
-    at: Micros
-    series: Mapping[str, Series]
 
 
 class Metrics(Protocol):

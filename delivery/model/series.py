@@ -1,0 +1,27 @@
+"""Raw counters, as a metrics provider tells them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from delivery.model.ids import Micros
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Cumulative counters of one source (a proxy, a pod). `epoch` changes when it restarted from 0.
+
+    `slow` has, for each bucket bound in milliseconds, the requests slower than it, cumulative too.
+    """
+
+    requests: int
+    errors: int
+    slow: tuple[tuple[int, int], ...] = ()
+    epoch: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """All series of a subject at `at` (by the metrics server's clock). No series: nothing was ever counted, which is 0."""
+
+    at: Micros
+    series: Mapping[str, Series]
