@@ -1,0 +1,66 @@
+"""The inbox and the outbox."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from delivery.adapters.ledger.memory.tables import Base
+from delivery.model.ids import Micros
+from delivery.ports.ledger import Delivery, InboxState, OutboxState, Outgoing
+
+
+class Queues(Base):
+    def deliveries(self, keys: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Delivery]:
+        with self._lock:
+            return {key: self._tables.inbox[key] for key in keys if key in self._tables.inbox}
+
+    def update_delivery(self, delivery: Delivery) -> None:
+        with self._transaction() as journal:
+            key = (delivery.source, delivery.key)
+            stored = self._tables.inbox.get(key)
+            if stored is None:
+                return
+            after = replace(
+                stored,
+                state=delivery.state,
+                outcome=delivery.outcome,
+                reason=delivery.reason,
+                answer=delivery.answer,
+                error=delivery.error,
+            )
+            journal.put(self._tables.inbox, key, after)
+
+    def inbox(self, state: InboxState, limit: int) -> tuple[Delivery, ...]:
+        with self._lock:
+            found = [delivery for delivery in self._tables.inbox.values() if delivery.state is state]
+        return tuple(sorted(found, key=lambda row: (row.received_at, row.source, row.key))[:limit])
+
+    def claim_outbox(self, owner: str, lease: Micros, limit: int) -> tuple[Outgoing, ...]:
+        with self._transaction() as journal:
+            now = self._clock.now()
+            due = [
+                row
+                for row, leased_until in self._tables.outbox.values()
+                if row.state is OutboxState.WAITING and row.due_at <= now and leased_until <= now
+            ]
+            due = sorted(due, key=_oldest_first)[:limit]
+            for row in due:
+                journal.put(self._tables.outbox, row.key, (row, Micros(now + lease)))
+            return tuple(due)
+
+    def update_outbox(self, rows: Sequence[Outgoing]) -> None:
+        with self._transaction() as journal:
+            for row in rows:
+                if row.key not in self._tables.outbox:
+                    continue
+                stored = self._tables.outbox[row.key][0]
+                after = replace(stored, state=row.state, attempts=row.attempts, due_at=row.due_at, error=row.error)
+                journal.put(self._tables.outbox, row.key, (after, Micros(0)))
+
+    def outbox(self, state: OutboxState, limit: int) -> tuple[Outgoing, ...]:
+        with self._lock:
+            found = [row for row, _ in self._tables.outbox.values() if row.state is state]
+        return tuple(sorted(found, key=_oldest_first)[:limit])
+
+
+def _oldest_first(row: Outgoing) -> tuple[Micros, str, int, str]:
+    return row.due_at, row.release, row.seq, row.channel

@@ -1,0 +1,99 @@
+"""Dicts of frozen values, and a journal that can take changes back."""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from delivery.adapters.ledger.units import Fold
+from delivery.model.codec import StoredEvent
+from delivery.model.ids import Micros, ReleaseId, TargetId
+from delivery.ports.clock import Clock
+from delivery.ports.ledger import (
+    Alert,
+    Delivery,
+    Measuring,
+    Outgoing,
+    Row,
+    Segment,
+    ServiceRecord,
+    StopOrder,
+    StoredRelease,
+)
+
+K = TypeVar("K")
+V = TypeVar("V")
+_ABSENT: Any = object()
+_Change = tuple[dict[Any, Any], Any, Any]
+
+
+@dataclass(slots=True)
+class Tables:
+    """`woken` has targets that became due while somebody held them; `running` each target's one running release."""
+
+    rows: dict[TargetId, Row] = field(default_factory=dict)
+    woken: dict[TargetId, Micros] = field(default_factory=dict)
+    running: dict[TargetId, ReleaseId] = field(default_factory=dict)
+    releases: dict[ReleaseId, StoredRelease] = field(default_factory=dict)
+    events: dict[ReleaseId, tuple[StoredEvent, ...]] = field(default_factory=dict)
+    measuring: dict[ReleaseId, Measuring] = field(default_factory=dict)
+    segments: dict[ReleaseId, tuple[Segment, ...]] = field(default_factory=dict)
+    inbox: dict[tuple[str, str], Delivery] = field(default_factory=dict)
+    outbox: dict[str, tuple[Outgoing, Micros]] = field(default_factory=dict)  # with the end of its lease
+    alerts: dict[int, Alert] = field(default_factory=dict)
+    services: dict[str, ServiceRecord] = field(default_factory=dict)
+    stops: dict[str, StopOrder] = field(default_factory=dict)
+    leases: dict[str, tuple[str, Micros]] = field(default_factory=dict)
+    workers: dict[str, tuple[Micros, str]] = field(default_factory=dict)
+
+
+class Journal:
+    """The changes of the transaction that is open, and of the last `remember` that were committed."""
+
+    def __init__(self, remember: int) -> None:
+        self._open: list[_Change] = []
+        self._past: deque[list[_Change]] = deque(maxlen=remember)
+
+    def put(self, table: dict[K, V], key: K, value: V) -> None:
+        self._open.append((table, key, table.get(key, _ABSENT)))
+        table[key] = value
+
+    def drop(self, table: dict[K, V], key: K) -> None:
+        if key in table:
+            self._open.append((table, key, table.pop(key)))
+
+    def commit(self) -> None:
+        if self._open:
+            self._past.append(self._open)
+            self._open = []
+
+    def lose(self) -> bool:
+        """Takes back the last committed transaction; False where none is remembered."""
+        if not self._past:
+            return False
+        for table, key, value in reversed(self._past.pop()):
+            if value is _ABSENT:
+                del table[key]
+            else:
+                table[key] = value
+        return True
+
+
+class Base:
+    """What the parts of the memory ledger share."""
+
+    def __init__(self, clock: Clock, fold: Fold, remember: int = 0) -> None:
+        self._clock = clock
+        self._fold = fold
+        self._tables = Tables()
+        self._journal = Journal(remember)
+        self._lock = threading.RLock()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Journal]:
+        """Nothing in here raises half-way: everything is checked before the first change."""
+        with self._lock:
+            yield self._journal
+            self._journal.commit()
