@@ -1,0 +1,81 @@
+"""A message as people read it in chat or on a console."""
+
+from delivery.model import event as events
+from delivery.model.event import Event, Level, Phase
+from delivery.model.message import Message
+from delivery.model.release import Release
+from delivery.wording.cause import because
+from delivery.wording.history import PHASES, line
+from delivery.wording.hold import wanted
+from delivery.wording.release import headline
+from delivery.wording.traffic import place
+from delivery.wording.units import duration, percent
+from delivery.wording.verdict import brief
+
+_BAR = 10
+
+
+def text(message: Message, release: Release, url: str = "") -> str:
+    """The whole message: what release, what happened, where it stands. `release` is as it was right after the event."""
+    parts = [headline(release), _happened(message.event, release)]
+    if not release.phase.closed:
+        parts += [bar(release), *_gates(release)]
+    if url:
+        parts.append(url)
+    return "\n".join(part for part in parts if part)
+
+
+def summary(message: Message, release: Release) -> str:
+    """One line, for a thread or a log: `#412 checkout: canary 5% (2/4) passed after 5m ...`."""
+    service = release.target.rpartition("@")[0]
+    return f"#{release.number} {service}: {_happened(message.event, release)}"
+
+
+def bar(release: Release) -> str:
+    """`[##........] 5 % confirmed`: the candidate's share, and whether the proxies have proven it."""
+    share = _share(release)
+    filled = "#" * (-(-share * _BAR // 100))
+    proven = "confirmed" if release.dseq and release.confirmed == release.dseq else "not yet confirmed"
+    if release.level is Level.WRITTEN and proven == "confirmed":
+        proven = "written"
+    return f"[{filled:.<{_BAR}}] {percent(share)} {proven}"
+
+
+def _share(release: Release) -> int:
+    if release.phase in (Phase.PROMOTING, Phase.PROMOTED):
+        return 100
+    if release.phase in (Phase.SHIFTING, Phase.BAKING) and release.stage >= 0:
+        return release.plan.stages[release.stage].traffic.weight
+    return 0
+
+
+def _gates(release: Release) -> list[str]:
+    if release.phase is not Phase.BAKING or not release.verdicts:
+        return []
+    return [" · ".join(brief(judgement) for _, judgement in sorted(release.verdicts.items()))]
+
+
+def _happened(event: Event, release: Release) -> str:
+    match event:
+        case events.Closed():
+            return f"{PHASES[event.phase].upper()}: {because(event.cause)}"
+        case events.Promoted():
+            return f"PROMOTED after {duration(release.at - release.created_at)}"
+        case events.RollbackBegun():
+            return f"GOING BACK to stable: {because(event.cause)}"
+        case events.HoldPlaced(hold=hold) if hold.kind == "approval":
+            return f"NEEDS APPROVAL: {asks(release)}"
+        case _:
+            return line(event, release.plan)
+
+
+def asks(release: Release) -> str:
+    """What the release wants of people before its next stage: `25% (3/4) needs 1 of sre, not alice, who started it`."""
+    following = release.stage + 1
+    stages = release.plan.stages
+    approval = stages[following].approval if following < len(stages) else release.plan.promotion
+    name = place(following, stages)
+    if approval is None:
+        return f"{name} needs somebody to approve or reject it" if following >= len(stages) else f"{name} needs nobody"
+    votes = release.approvals.get((following, release.dseq), ())
+    return f"{name} {wanted(approval, votes, release.actor)}"

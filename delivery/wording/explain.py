@@ -1,0 +1,147 @@
+"""Why a release is where it is, what it waits for, until when, and who can change it."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from delivery.model.context import Context
+from delivery.model.event import Phase
+from delivery.model.hold import HoldKind
+from delivery.model.ids import Micros
+from delivery.model.plan import Approval, Then
+from delivery.model.release import Release
+from delivery.wording.cause import because
+from delivery.wording.chat import asks
+from delivery.wording.history import PHASES
+from delivery.wording.hold import ends, what
+from delivery.wording.traffic import describe, place
+from delivery.wording.units import duration, moment, number
+from delivery.wording.verdict import brief, finding
+
+
+class Wake(Protocol):
+    """When the machine looks again, and what it waits for; the machine's own value fits."""
+
+    @property
+    def at(self) -> Micros | None: ...
+
+    @property
+    def why(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`until` is None where only an input ends the wait."""
+
+    why: tuple[str, ...]
+    waits_for: tuple[str, ...]
+    until: Micros | None
+    who: tuple[str, ...]
+
+    def text(self) -> str:
+        """All of it as sentences."""
+        waits = [f"It waits for {one}." for one in self.waits_for]
+        if self.until is not None:
+            waits.append(f"It is looked at again by {moment(self.until)} at the latest.")
+        return " ".join(
+            [*(f"{_capital(one)}." for one in self.why), *waits, *(f"{_capital(one)}." for one in self.who)]
+        )
+
+
+def explain(release: Release, context: Context, wake: Wake) -> Explanation:
+    """For people who ask "why is it not going on?". Closed releases wait for nothing."""
+    if release.phase.closed:
+        return Explanation((_closed(release),), (), None, _after(release))
+    holds = _holds(release, context)
+    return Explanation(
+        why=(*_standing(release), *holds),
+        waits_for=(wake.why,) if wake.why else (),
+        until=wake.at if wake.at is not None and wake.at > context.now else None,
+        who=_who(release, context),
+    )
+
+
+def _closed(release: Release) -> str:
+    cause = because(release.cause) if release.cause else "no cause is recorded"
+    end = release.finished_at or release.at
+    took = duration(end - release.created_at)
+    return f"{release.candidate.version} is {PHASES[release.phase]} since {moment(end)}, after {took}: {cause}"
+
+
+def _after(release: Release) -> tuple[str, ...]:
+    if release.phase is Phase.PROMOTED:
+        return ("an operator can roll it back, which is a new release",)
+    return ("an operator can retry it, which is a new release",)
+
+
+def _standing(release: Release) -> tuple[str, ...]:
+    match release.phase:
+        case Phase.QUEUED:
+            return ("it is queued: another release of this service runs in this cluster",)
+        case Phase.PREPARING:
+            return ("its workload is being prepared; no user is sent to the candidate",)
+        case Phase.PROMOTING:
+            return ("every stage is behind it and everybody is being sent to the candidate",)
+        case Phase.ROLLING_BACK:
+            return (f"it is going back to stable: {because(release.cause) if release.cause else 'cause unknown'}",)
+        case _:
+            return _in_stage(release)
+
+
+def _in_stage(release: Release) -> tuple[str, ...]:
+    stage = release.plan.stages[release.stage]
+    name = place(release.stage, release.plan.stages)
+    sentences = [f"{name} was entered at {moment(release.entered_at)}: the candidate gets {describe(stage.traffic)}"]
+    if release.phase is Phase.SHIFTING:
+        sentences.append("the proxies have not all proven that they do so, and until they have nothing is measured")
+    else:
+        sentences.append(
+            f"it is to be measured for {duration(stage.bake)} and at least {number(stage.min_requests)} requests"
+        )
+        sentences += [
+            finding(one) if one.ratio is not None else brief(one) for _, one in sorted(release.verdicts.items())
+        ]
+    if release.mesh_failing:
+        sentences.append("the mesh cannot be reached; traffic stays as it is")
+    return tuple(sentences)
+
+
+def _holds(release: Release, context: Context) -> tuple[str, ...]:
+    held = [f"it may not rise: {what(hold)}" for hold in release.holds]
+    if context.freeze is not None:
+        held.append(f"it may not rise: freeze window {context.freeze.name} is open until {moment(context.freeze.end)}")
+    if context.stop is not None:
+        held.append(f"it may not rise: raises were stopped by {context.stop.by}: {context.stop.reason}")
+    return tuple(held)
+
+
+def _who(release: Release, context: Context) -> tuple[str, ...]:
+    if release.phase is Phase.ROLLING_BACK:
+        return ("nobody can stop a revert; a later retry is a new release",)
+    kinds = [hold.kind for hold in release.holds if hold.kind is not HoldKind.APPROVAL]
+    if context.freeze is not None:
+        kinds.append(HoldKind.FREEZE)
+    if context.stop is not None:
+        kinds.append(HoldKind.STOP)
+    people = [ends(kind) for kind in dict.fromkeys(kinds)]
+    if _asked(release):
+        people.append(asks(release))
+    return (*people, "an approver can pause or abort it, an operator can promote it past the stages that are left")
+
+
+def _asked(release: Release) -> bool:
+    """Whether people stand between this stage and the next one."""
+    if release.phase is not Phase.BAKING:
+        return False
+    approval, last = _next_approval(release)
+    return approval is not None or (last and release.plan.then is Then.ASK)
+
+
+def _next_approval(release: Release) -> tuple[Approval | None, bool]:
+    following, stages = release.stage + 1, release.plan.stages
+    if following < len(stages):
+        return stages[following].approval, False
+    return release.plan.promotion, True
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

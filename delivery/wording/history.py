@@ -1,0 +1,169 @@
+"""One line of a release's history for each event."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from delivery.model import event as events
+from delivery.model.event import Event, Level, Phase
+from delivery.model.plan import Plan
+from delivery.wording.cause import because
+from delivery.wording.hold import what
+from delivery.wording.traffic import describe, place
+from delivery.wording.units import counted, duration, number
+from delivery.wording.verdict import WORDS, finding
+
+PHASES = {
+    Phase.QUEUED: "queued",
+    Phase.PREPARING: "preparing",
+    Phase.SHIFTING: "progressing",
+    Phase.BAKING: "progressing",
+    Phase.PROMOTING: "promoting",
+    Phase.ROLLING_BACK: "rolling back",
+    Phase.PROMOTED: "promoted",
+    Phase.ROLLED_BACK: "rolled back",
+    Phase.WITHDRAWN: "withdrawn",
+    Phase.CANCELLED: "cancelled",
+    Phase.SUPERSEDED: "superseded",
+    Phase.FAILED_TO_START: "failed to start",
+}
+_LEVELS = {
+    Level.WRITTEN: "written, not yet seen at the proxies",
+    Level.SETTLED: "taken over by the proxies' control plane",
+    Level.PROBED: "proven by requests of our own",
+    Level.ACKED: "acknowledged by the proxies",
+}
+_WHY = {
+    "baked": "its bake is over and no gate failed",
+    "passed": "every gate passed early",
+    "low_traffic": "its deadline is over; too few requests to judge, and the service says to go on",
+    "first_version": "the first version: nothing to compare with",
+}
+
+
+def line(event: Event, plan: Plan) -> str:
+    """The event as a sentence without its time. Stages are named by the release's own plan."""
+    return _LINES[type(event)](event, plan)
+
+
+def _reason(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+def _created(event: events.Created, plan: Plan) -> str:
+    text = f"{event.candidate.version} was asked for by {event.actor}"
+    if event.rolls_back:
+        text = f"{event.actor} asked to go back to {event.candidate.version} (rolls back {event.rolls_back})"
+    elif event.retry_of:
+        text = f"{event.actor} asked for {event.candidate.version} again (retry of {event.retry_of})"
+    return f"{text}{', urgent' if event.urgent else ''}; {counted(len(plan.stages), 'stage')}"
+
+
+def _started(event: events.Started, plan: Plan) -> str:
+    if event.stable is None:
+        return "its turn came: the first version here, nothing is stable yet"
+    return f"its turn came: it is compared with stable {event.stable.version}"
+
+
+def _ready(event: events.CandidateReady, plan: Plan) -> str:
+    return "the candidate is ready and the proxies know where it is"
+
+
+def _entered(event: events.StageEntered, plan: Plan) -> str:
+    return f"{place(event.stage, plan.stages)}: the candidate gets {describe(plan.stages[event.stage].traffic)}"
+
+
+def _confirmed(event: events.TrafficConfirmed, plan: Plan) -> str:
+    proxies = f" ({number(event.proxies)} of them)" if event.proxies else ""
+    return f"traffic is {_LEVELS[event.level]}{proxies}"
+
+
+def _verdict(event: events.VerdictChanged, plan: Plan) -> str:
+    judgement = event.judgement
+    report = "" if judgement.blocking else ", report only"
+    return f"{WORDS[judgement.verdict]}{report}: {finding(judgement)}"
+
+
+def _approved(event: events.Approved, plan: Plan) -> str:
+    return f"{event.actor} approved {place(event.stage, plan.stages)}{_via(event.via)}{_reason(event.reason)}"
+
+
+def _rejected(event: events.Rejected, plan: Plan) -> str:
+    return f"{event.actor} rejected {place(event.stage, plan.stages)}{_via(event.via)}{_reason(event.reason)}"
+
+
+def _via(via: str) -> str:
+    return f" (by {via})" if via else ""
+
+
+def _held(event: events.HoldPlaced, plan: Plan) -> str:
+    return f"held: {what(event.hold)}"
+
+
+def _lifted(event: events.HoldLifted, plan: Plan) -> str:
+    who = f"lifted by {event.by}" if event.by else "over"
+    return f"hold {event.kind.value} {who}{_reason(event.reason)}"
+
+
+def _passed(event: events.StagePassed, plan: Plan) -> str:
+    seen = f"after {duration(event.baked)} and {counted(event.requests, 'candidate request')}"
+    return f"{place(event.stage, plan.stages)} passed {seen}: {_WHY.get(event.why, event.why)}"
+
+
+def _skipped(event: events.StageSkipped, plan: Plan) -> str:
+    return f"{place(event.stage, plan.stages)} skipped by {event.actor}{_reason(event.reason)}"
+
+
+def _promotion(event: events.PromotionBegun, plan: Plan) -> str:
+    return f"the candidate gets everybody: {because(event.cause)}"
+
+
+def _promoted(event: events.Promoted, plan: Plan) -> str:
+    return "promoted: the candidate has everybody and is stable now"
+
+
+def _rollback(event: events.RollbackBegun, plan: Plan) -> str:
+    return f"back to stable: {because(event.cause)}"
+
+
+def _closed(event: events.Closed, plan: Plan) -> str:
+    return f"{PHASES[event.phase]}: {because(event.cause)}"
+
+
+def _drift(event: events.DriftCorrected, plan: Plan) -> str:
+    return f"somebody else had changed the route; it was put back: {event.detail}"
+
+
+def _failing(event: events.MeshFailing, plan: Plan) -> str:
+    return f"the mesh cannot be reached; traffic stays as it is: {event.detail}"
+
+
+def _recovered(event: events.MeshRecovered, plan: Plan) -> str:
+    return "the mesh can be reached again"
+
+
+def _lost(event: events.HistoryLost, plan: Plan) -> str:
+    return f"the database lost commits that the route shows (candidate at {event.live_weight} there): {event.detail}"
+
+
+_LINES: Mapping[type[Event], Callable[[Any, Plan], str]] = {
+    events.Created: _created,
+    events.Started: _started,
+    events.CandidateReady: _ready,
+    events.StageEntered: _entered,
+    events.TrafficConfirmed: _confirmed,
+    events.VerdictChanged: _verdict,
+    events.Approved: _approved,
+    events.Rejected: _rejected,
+    events.HoldPlaced: _held,
+    events.HoldLifted: _lifted,
+    events.StagePassed: _passed,
+    events.StageSkipped: _skipped,
+    events.PromotionBegun: _promotion,
+    events.Promoted: _promoted,
+    events.RollbackBegun: _rollback,
+    events.Closed: _closed,
+    events.DriftCorrected: _drift,
+    events.MeshFailing: _failing,
+    events.MeshRecovered: _recovered,
+    events.HistoryLost: _lost,
+}

@@ -1,0 +1,48 @@
+"""What a gate found, with the numbers that a person needs to believe it."""
+
+import math
+
+from delivery.model.verdict import Judgement, Verdict
+from delivery.wording.units import number, ratio
+
+WORDS = {
+    Verdict.PASS: "no worse",
+    Verdict.FAIL: "worse",
+    Verdict.CONTINUE: "no verdict yet",
+    Verdict.INCONCLUSIVE: "inconclusive",
+    Verdict.NO_DATA: "no data",
+}
+_SHORT = {**WORDS, Verdict.PASS: "ok", Verdict.CONTINUE: "ok so far", Verdict.FAIL: "failed"}
+
+
+def finding(judgement: Judgement) -> str:
+    """`errors 3.1 times stable's (2.2 to 4.4), 41 of 812 against 160 of 9 950`."""
+    if judgement.verdict is Verdict.NO_DATA:
+        return f"{judgement.gate}: no data" + (f" ({judgement.detail})" if judgement.detail else "")
+    if judgement.ratio is None:
+        return f"{judgement.gate} {judgement.detail or _sides(judgement)}"
+    text = f"{judgement.gate} {ratio(judgement.ratio)} times stable's{_interval(judgement)}, {_sides(judgement)}"
+    return f"{text}; {judgement.detail}" if judgement.detail else text
+
+
+def brief(judgement: Judgement) -> str:
+    """`errors 1.02x stable (0.6-1.7) ok`: for a line that has to hold several."""
+    if judgement.ratio is None or judgement.verdict is Verdict.NO_DATA:
+        return f"{judgement.gate} {_SHORT[judgement.verdict]}"
+    low, high = judgement.interval or (math.nan, math.nan)
+    spread = f" ({ratio(low)}-{ratio(high)})" if judgement.interval else ""
+    return f"{judgement.gate} {ratio(judgement.ratio)}x stable{spread} {_SHORT[judgement.verdict]}"
+
+
+def _interval(judgement: Judgement) -> str:
+    if judgement.interval is None:
+        return ""
+    low, high = judgement.interval
+    return f" ({ratio(low)} to {ratio(high)})" if math.isfinite(high) else f" ({ratio(low)} or more)"
+
+
+def _sides(judgement: Judgement) -> str:
+    candidate, stable = judgement.candidate, judgement.stable
+    return (
+        f"{number(candidate.bad)} of {number(candidate.total)} against {number(stable.bad)} of {number(stable.total)}"
+    )

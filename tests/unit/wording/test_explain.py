@@ -1,0 +1,104 @@
+"""`explain`: why it is where it is, what it waits for, until when, and who can change it."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from delivery.model.context import Context, Freeze, Stop
+from delivery.model.event import Cause, CauseKind, Phase
+from delivery.model.hold import Hold, HoldKind
+from delivery.model.ids import MINUTE, Micros, Principal
+from delivery.model.plan import Plan, Then
+from delivery.wording.explain import explain
+from delivery.wording.units import THIN
+from tests.unit.wording.builders import ERRORS, NOW, PLAN, release
+
+
+@dataclass(frozen=True)
+class Due:
+    at: Micros | None
+    why: str
+
+
+LATER = Due(Micros(NOW + 10 * MINUTE), "its next measurement")
+CONTEXT = Context(Micros(NOW + 9 * MINUTE))
+
+
+def told(*args):
+    return explain(*args).text().replace(THIN, " ")
+
+
+def test_a_bake_says_what_it_measures_until_when_and_who_decides():
+    baking = release(stage=0, verdicts={ERRORS.gate: ERRORS})
+    assert told(baking, CONTEXT, LATER) == (
+        "Canary 1% (1/4) was entered at 2026-11-24 10:08:11 UTC: the candidate gets 1 % of requests. "
+        "It is to be measured for 5m and at least 50 requests. "
+        "Errors 3.1 times stable's (2.2 to 4.4), 41 of 812 against 160 of 9 950. "
+        "It waits for its next measurement. "
+        "It is looked at again by 2026-11-24 10:12:11 UTC at the latest. "
+        "An approver can pause or abort it, an operator can promote it past the stages that are left."
+    )
+
+
+def test_an_approval_ahead_names_the_group_and_who_cannot():
+    who = explain(release(), CONTEXT, LATER).who
+    assert who[0] == "canary 25% (3/4) needs 1 of sre, not alice, who started it"
+
+
+def test_a_chain_that_asks_at_its_end_says_so():
+    asking = release(plan=Plan(PLAN.stages[:2], then=Then.ASK))
+    assert explain(asking, CONTEXT, LATER).who[0].replace(THIN, " ") == "100 % needs somebody to approve or reject it"
+
+
+def test_every_reason_not_to_rise_comes_with_its_end():
+    held = release(holds=(Hold(HoldKind.PAUSE, NOW, "lunch", Principal("bob")), Hold(HoldKind.NO_DATA, NOW)), stage=0)
+    context = Context(
+        CONTEXT.now,
+        freeze=Freeze("weekend", NOW, Micros(NOW + 60 * MINUTE)),
+        stop=Stop(Principal("carol"), "incident 7", NOW),
+    )
+    result = explain(held, context, Due(None, "a person"))
+    assert result.until is None
+    assert result.why[-4:] == (
+        "it may not rise: paused by bob: lunch",
+        "it may not rise: there are no measurements",
+        "it may not rise: freeze window weekend is open until 2026-11-24 11:02:11 UTC",
+        "it may not rise: raises were stopped by carol: incident 7",
+    )
+    assert [sentence.split(",")[0] for sentence in result.who] == [
+        "an operator can resume it",
+        "it ends when measurements come",
+        "it ends with the window",
+        "an operator can lift the stop",
+        "an approver can pause or abort it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("phase", "begins"),
+    [
+        (Phase.QUEUED, "It is queued"),
+        (Phase.PREPARING, "Its workload is being prepared"),
+        (Phase.SHIFTING, "Canary 5% (2/4) was entered"),
+        (Phase.PROMOTING, "Every stage is behind it"),
+        (Phase.ROLLING_BACK, "It is going back to stable: aborted by bob"),
+    ],
+)
+def test_each_open_phase_has_its_reason(phase, begins):
+    here = release(phase=phase, cause=Cause(CauseKind.ABORTED, Principal("bob")))
+    assert told(here, CONTEXT, LATER).startswith(begins)
+
+
+def test_nobody_can_stop_a_revert():
+    assert explain(release(phase=Phase.ROLLING_BACK), CONTEXT, LATER).who == (
+        "nobody can stop a revert; a later retry is a new release",
+    )
+
+
+@pytest.mark.parametrize("phase", [phase for phase in Phase if phase.closed])
+def test_a_closed_release_waits_for_nothing_and_says_what_comes_after(phase):
+    ended = release(phase=phase, cause=Cause(CauseKind.GATE_FAILED, judgement=ERRORS), finished_at=NOW + 2 * MINUTE)
+    result = explain(ended, CONTEXT, Due(None, ""))
+    assert (result.waits_for, result.until) == ((), None)
+    assert "since 2026-11-24 10:04:11 UTC, after 2m: errors 3.1 times" in result.why[0]
+    assert ("roll it back" if phase is Phase.PROMOTED else "retry") in result.who[0]

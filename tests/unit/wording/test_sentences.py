@@ -1,0 +1,275 @@
+"""Golden sentences: what people read when production is in trouble must not change by accident."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from delivery.model import event as events
+from delivery.model.event import Cause, CauseKind, Level, Phase
+from delivery.model.hold import Hold, HoldKind
+from delivery.model.ids import MINUTE, GateId, Micros, Principal, ReleaseId, TargetId
+from delivery.model.message import Message
+from delivery.model.plan import Approval
+from delivery.model.traffic import CookieMatch, HeaderMatch, Match, MatchKind, Mirror, Rule, Sticky, Traffic
+from delivery.model.verdict import Judgement, Side, Verdict
+from delivery.wording.cause import because
+from delivery.wording.chat import bar, summary, text
+from delivery.wording.history import line
+from delivery.wording.hold import ends, wanted, what
+from delivery.wording.release import headline, outcome
+from delivery.wording.traffic import describe
+from delivery.wording.units import THIN
+from delivery.wording.verdict import brief, finding
+from tests.unit.wording.builders import CANDIDATE, ERRORS, NOW, PLAN, STABLE, release
+
+ALICE, BOB = Principal("alice"), Principal("bob")
+
+
+def plain(sentence: str) -> str:
+    return sentence.replace(THIN, " ")
+
+
+def test_a_failed_gate_is_told_with_its_numbers():
+    assert plain(finding(ERRORS)) == "errors 3.1 times stable's (2.2 to 4.4), 41 of 812 against 160 of 9 950"
+    assert brief(ERRORS) == "errors 3.1x stable (2.2-4.4) failed"
+
+
+@pytest.mark.parametrize(
+    ("judgement", "sentence", "short"),
+    [
+        (
+            replace(ERRORS, verdict=Verdict.PASS, ratio=1.02, interval=(0.6, 1.7)),
+            "errors 1.02 times stable's (0.6 to 1.7), 41 of 812 against 160 of 9 950",
+            "errors 1.02x stable (0.6-1.7) ok",
+        ),
+        (
+            replace(ERRORS, interval=(2.2, math.inf)),
+            "errors 3.1 times stable's (2.2 or more), 41 of 812 against 160 of 9 950",
+            "errors 3.1x stable (2.2-∞) failed",
+        ),
+        (
+            Judgement(GateId("success"), Verdict.FAIL, Side(80, 812), Side(0, 0), detail="90.1 % of 812, 99 % wanted"),
+            "success 90.1 % of 812, 99 % wanted",
+            "success failed",
+        ),
+        (
+            Judgement(GateId("errors"), Verdict.NO_DATA, Side(0, 0), Side(0, 0), detail="no answer in 5s"),
+            "errors: no data (no answer in 5s)",
+            "errors no data",
+        ),
+        (
+            Judgement(GateId("errors"), Verdict.CONTINUE, Side(0, 3), Side(1, 90)),
+            "errors 0 of 3 against 1 of 90",
+            "errors ok so far",
+        ),
+    ],
+)
+def test_verdicts(judgement, sentence, short):
+    assert plain(finding(judgement)) == sentence
+    assert brief(judgement) == short
+
+
+@pytest.mark.parametrize(
+    ("traffic", "sentence"),
+    [
+        (Traffic(), "nobody"),
+        (Traffic(weight=100), "everybody"),
+        (Traffic(weight=5), "5 % of requests"),
+        (Traffic(weight=5, sticky=Sticky("rel")), "5 % of users"),
+        (
+            Traffic(mirror=Mirror(10, ("GET", "HEAD"))),
+            "copies of 10 % of GET and HEAD requests, answered to nobody",
+        ),
+        (
+            Traffic(
+                weight=5,
+                rules=(
+                    Rule("beta", (Match((HeaderMatch("x-beta", MatchKind.EXACT, "true"),)), Match(path="/beta"))),
+                    Rule("eu", (Match(cookies=(CookieMatch("region", "eu"),), path="/shop"),)),
+                ),
+            ),
+            "5 % of requests and requests with header x-beta that is true, path below /beta "
+            "or cookie region=eu and path below /shop",
+        ),
+    ],
+)
+def test_traffic_says_who_gets_the_candidate(traffic, sentence):
+    assert plain(describe(traffic)) == sentence
+
+
+@pytest.mark.parametrize(
+    ("cause", "sentence"),
+    [
+        (Cause(CauseKind.GATE_FAILED, judgement=ERRORS), finding(ERRORS)),
+        (Cause(CauseKind.ABORTED, ALICE, "checkout is slow"), "aborted by alice: checkout is slow"),
+        (Cause(CauseKind.SUPERSEDED, other=ReleaseId("rel_02")), "a newer version took its place (rel_02)"),
+        (Cause(CauseKind.ALERT, reason="CheckoutErrors"), "an alert that the service names fired: CheckoutErrors"),
+    ],
+)
+def test_causes(cause, sentence):
+    assert because(cause) == sentence
+
+
+def test_every_cause_has_words_of_its_own():
+    assert len({because(Cause(kind)) for kind in CauseKind}) == len(CauseKind)
+
+
+def test_every_hold_says_what_it_is_and_who_can_end_it():
+    assert len({what(Hold(kind, NOW)) for kind in HoldKind}) == len(HoldKind)
+    assert all(ends(kind) for kind in HoldKind if kind is not HoldKind.APPROVAL)
+    hold = Hold(HoldKind.PAUSE, NOW, "lunch", BOB, until=NOW)
+    assert what(hold) == "paused by bob: lunch (until 2026-11-24 10:02:11 UTC)"
+
+
+def test_an_approval_says_how_many_of_whom_and_who_cannot():
+    assert wanted(Approval(1), (), "alice") == "needs 1 approver, not alice, who started it"
+    assert wanted(Approval(2, "sre"), ("bob",), "alice") == (
+        "needs 1 more of sre, not alice, who started it; bob approved"
+    )
+
+
+HISTORY = [
+    (
+        events.Created(
+            at=NOW,
+            release=ReleaseId("rel_01JD"),
+            number=412,
+            target=TargetId("checkout@prod-eu"),
+            candidate=CANDIDATE,
+            actor=ALICE,
+            plan=PLAN,
+            plan_digest="d",
+            urgent=True,
+        ),
+        "1.4.2 was asked for by alice, urgent; 4 stages",
+    ),
+    (events.Started(at=NOW, stable=STABLE), "its turn came: it is compared with stable 1.4.1"),
+    (events.Started(at=NOW, stable=None), "its turn came: the first version here, nothing is stable yet"),
+    (events.CandidateReady(at=NOW), "the candidate is ready and the proxies know where it is"),
+    (events.StageEntered(at=NOW, stage=1), "canary 5% (2/4): the candidate gets 5 % of requests"),
+    (
+        events.TrafficConfirmed(at=NOW, dseq=5, level=Level.ACKED, proxies=119),
+        "traffic is acknowledged by the proxies (119 of them)",
+    ),
+    (events.VerdictChanged(at=NOW, judgement=ERRORS, tick=4, evidence="e"), f"worse: {finding(ERRORS)}"),
+    (
+        events.Approved(at=NOW, stage=2, dseq=7, actor=BOB, reason="looks good", via="slack"),
+        "bob approved canary 25% (3/4) (by slack): looks good",
+    ),
+    (events.Rejected(at=NOW, stage=4, dseq=7, actor=BOB), "bob rejected 100 %"),
+    (events.HoldPlaced(at=NOW, hold=Hold(HoldKind.PAUSE, NOW, by=BOB)), "held: paused by bob"),
+    (
+        events.HoldLifted(at=NOW, kind=HoldKind.LOW_TRAFFIC, by=BOB, reason="night"),
+        "hold low_traffic lifted by bob: night",
+    ),
+    (events.HoldLifted(at=NOW, kind=HoldKind.STRAGGLERS), "hold stragglers over"),
+    (
+        events.StagePassed(
+            at=NOW,
+            stage=1,
+            why="baked",
+            baked=Micros(5 * MINUTE),
+            requests=1812,
+            first_tick=1,
+            last_tick=20,
+            evidence="e",
+        ),
+        "canary 5% (2/4) passed after 5m and 1 812 candidate requests: its bake is over and no gate failed",
+    ),
+    (events.StageSkipped(at=NOW, stage=3, actor=BOB, reason="hotfix"), "canary 50% (4/4) skipped by bob: hotfix"),
+    (
+        events.PromotionBegun(at=NOW, cause=Cause(CauseKind.COMPLETED)),
+        "the candidate gets everybody: every stage passed",
+    ),
+    (events.Promoted(at=NOW), "promoted: the candidate has everybody and is stable now"),
+    (
+        events.RollbackBegun(at=NOW, cause=Cause(CauseKind.ABORTED, BOB), then=Phase.ROLLED_BACK),
+        "back to stable: aborted by bob",
+    ),
+    (
+        events.Closed(at=NOW, phase=Phase.ROLLED_BACK, cause=Cause(CauseKind.ABORTED, BOB)),
+        "rolled back: aborted by bob",
+    ),
+    (
+        events.DriftCorrected(at=NOW, detail="no stamp of ours"),
+        "somebody else had changed the route; it was put back: no stamp of ours",
+    ),
+    (events.MeshFailing(at=NOW, detail="503"), "the mesh cannot be reached; traffic stays as it is: 503"),
+    (events.MeshRecovered(at=NOW), "the mesh can be reached again"),
+    (
+        events.HistoryLost(at=NOW, detail="event 9", live_weight=5),
+        "the database lost commits that the route shows (candidate at 5 there): event 9",
+    ),
+]
+
+
+@pytest.mark.parametrize(("event", "sentence"), HISTORY)
+def test_each_event_is_a_line_of_history(event, sentence):
+    assert plain(line(event, PLAN)) == plain(sentence)
+
+
+def test_no_event_is_without_a_line():
+    assert {type(event) for event, _ in HISTORY} == set(events.EVENTS)
+
+
+def test_retries_and_rollbacks_name_the_release_they_are_about():
+    created = HISTORY[0][0]
+    assert isinstance(created, events.Created)
+    again = replace(created, retry_of=ReleaseId("rel_00"), urgent=False)
+    assert line(again, PLAN) == "alice asked for 1.4.2 again (retry of rel_00); 4 stages"
+    back = replace(created, rolls_back=ReleaseId("rel_00"), urgent=False)
+    assert line(back, PLAN) == "alice asked to go back to 1.4.2 (rolls back rel_00); 4 stages"
+
+
+def test_the_headline_of_a_release():
+    assert headline(release()) == "checkout 1.4.1 -> 1.4.2 · prod-eu · canary 5% (2/4) · alice · #412"
+    assert headline(release(phase=Phase.QUEUED, bound=None)) == "checkout 1.4.2 · prod-eu · queued · alice · #412"
+
+
+def test_the_outcome_of_a_release():
+    assert outcome(release()) == "canary 5% (2/4)"
+    ended = release(phase=Phase.ROLLED_BACK, cause=Cause(CauseKind.GATE_FAILED, judgement=ERRORS))
+    assert plain(outcome(ended)).startswith("rolled back: errors 3.1 times stable's")
+
+
+def message(event):
+    return Message(ReleaseId("rel_01JD"), event.seq if hasattr(event, "seq") else 9, "topic", event)
+
+
+def test_a_message_while_it_bakes():
+    passing = replace(ERRORS, verdict=Verdict.PASS, ratio=1.02, interval=(0.6, 1.7))
+    baking = release(verdicts={passing.gate: passing})
+    event = events.TrafficConfirmed(at=NOW, dseq=7, level=Level.PROBED, proxies=3)
+    assert plain(text(message(event), baking, "https://d/v1/releases/rel_01JD")).splitlines() == [
+        "checkout 1.4.1 -> 1.4.2 · prod-eu · canary 5% (2/4) · alice · #412",
+        "traffic is proven by requests of our own (3 of them)",
+        "[#.........] 5 % confirmed",
+        "errors 1.02x stable (0.6-1.7) ok",
+        "https://d/v1/releases/rel_01JD",
+    ]
+
+
+def test_a_message_when_it_is_over_has_no_bar():
+    ended = release(phase=Phase.ROLLED_BACK)
+    event = events.Closed(at=NOW, phase=Phase.ROLLED_BACK, cause=Cause(CauseKind.GATE_FAILED, judgement=ERRORS))
+    assert plain(text(message(event), ended)).splitlines() == [
+        "checkout 1.4.1 -> 1.4.2 · prod-eu · rolled back · alice · #412",
+        "ROLLED BACK: errors 3.1 times stable's (2.2 to 4.4), 41 of 812 against 160 of 9 950",
+    ]
+    assert plain(summary(message(event), ended)) == (
+        "#412 checkout: ROLLED BACK: errors 3.1 times stable's (2.2 to 4.4), 41 of 812 against 160 of 9 950"
+    )
+
+
+def test_a_message_that_calls_for_people_says_whom():
+    event = events.HoldPlaced(at=NOW, hold=Hold(HoldKind.APPROVAL, NOW))
+    assert summary(message(event), release()) == (
+        "#412 checkout: NEEDS APPROVAL: canary 25% (3/4) needs 1 of sre, not alice, who started it"
+    )
+
+
+def test_the_bar_shows_what_is_not_proven_yet():
+    assert plain(bar(release(confirmed=5))) == "[#.........] 5 % not yet confirmed"
+    assert plain(bar(release(phase=Phase.PROMOTING))) == "[##########] 100 % confirmed"
+    assert plain(bar(release(phase=Phase.ROLLING_BACK, level=Level.WRITTEN))) == "[..........] 0 % written"
