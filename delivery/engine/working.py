@@ -31,6 +31,7 @@ class Working:
     world: World
     heads: dict[ReleaseId, str]
     measuring: Measuring | None
+    stored: Snapshot
     channels: tuple[str, ...] = ()
     changed: dict[ReleaseId, StoredRelease] = field(default_factory=dict)
     events: list[StoredEvent] = field(default_factory=list)
@@ -45,7 +46,7 @@ class Working:
     def of(snapshot: Snapshot, channels: Sequence[str] = ()) -> "Working":
         world = World(snapshot.row.target, {key: stored.release for key, stored in snapshot.releases.items()})
         heads = {key: stored.head for key, stored in snapshot.releases.items()}
-        return Working(snapshot.row, world, heads, snapshot.measuring, tuple(channels))
+        return Working(snapshot.row, world, heads, snapshot.measuring, snapshot, tuple(channels))
 
     @property
     def target(self) -> Target:
@@ -64,6 +65,29 @@ class Working:
         if change.world.target != self.world.target:
             self.row_changed = True
         self.world = change.world
+
+    def quarantine(self, error: str, now: Micros) -> None:
+        """Takes the target out of service: what was decided since the last commit is dropped, people are told."""
+        fresh = Working.of(self.stored, self.channels)
+        self.world, self.heads, self.measuring = fresh.world, fresh.heads, fresh.measuring
+        self._clear()
+        self.row = replace(self.row, quarantined=error)
+        self.alerts.append(Alert(now, "quarantined", self.row.target.id, error))
+        self.row_changed = True
+
+    def note_failure(self, error: str, now: Micros, limit: int) -> None:
+        """Counts a fault of ours while performing; too many in a row end in quarantine."""
+        failures = self.row.failures + 1
+        if failures >= limit:
+            self.quarantine(error, now)
+        self.row = replace(self.row, failures=failures)
+        self.row_changed = True
+
+    def note_success(self) -> None:
+        """Ends a row of failures."""
+        if self.row.failures:
+            self.row = replace(self.row, failures=0)
+            self.row_changed = True
 
     def retarget(self, target: Target) -> None:
         """Changes the target without an event: bookkeeping such as what is still to be retired."""
@@ -110,6 +134,11 @@ class Working:
         """Forgets what is now stored."""
         if self.row_changed:
             self.row = replace(self.row, target=self.world.target, version=self.row.version + 1)
+        releases = {key: StoredRelease(release, self.heads[key]) for key, release in self.world.releases.items()}
+        self.stored = Snapshot(self.row, releases, self.measuring)
+        self._clear()
+
+    def _clear(self) -> None:
         self.changed.clear()
         for pending in (self.events, self.outbox, self.inbox, self.segments, self.alerts):
             pending.clear()

@@ -1,0 +1,77 @@
+"""What a sender is told, and told again when the same delivery comes a second time."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from delivery.machine.refusal import Refusal
+from delivery.model.ids import ReleaseId
+from delivery.model.notice import Notice
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A notice with the bytes that it was read from."""
+
+    notice: Notice
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`outcome` is release, signal or no_op; refused where `refusal` says why; conflict for a key that was used before
+    with another body; unknown where the notice names a service, cluster or release that is not there.
+
+    `release` is the first of `releases` (one for each target that the notice names). `repeated` marks a second
+    delivery. `reason` is a code, `text` the sentence to it.
+    """
+
+    outcome: str
+    releases: tuple[ReleaseId, ...] = ()
+    reason: str = ""
+    text: str = ""
+    refusal: Refusal | None = None
+    repeated: bool = False
+
+    @property
+    def release(self) -> ReleaseId | None:
+        return self.releases[0] if self.releases else None
+
+    def plain(self) -> Mapping[str, object]:
+        """What is stored with the delivery. A refusal is stored by its parts."""
+        document: dict[str, object] = {
+            "outcome": self.outcome,
+            "releases": list(self.releases),
+            "reason": self.reason,
+            "text": self.text,
+        }
+        if self.refusal is not None:
+            document["refusal"] = {
+                "kind": self.refusal.kind,
+                "text": self.refusal.text,
+                "allowed": list(self.refusal.allowed),
+            }
+        return document
+
+    @staticmethod
+    def stored(document: Mapping[str, object]) -> "Answer":
+        """The answer that was given before."""
+        refusal = document.get("refusal")
+        releases = document.get("releases")
+        return Answer(
+            outcome=str(document["outcome"]),
+            releases=tuple(ReleaseId(str(release)) for release in releases) if isinstance(releases, list) else (),
+            reason=str(document.get("reason", "")),
+            text=str(document.get("text", "")),
+            refusal=Refusal(str(refusal["kind"]), str(refusal["text"]), tuple(map(str, refusal["allowed"])))
+            if isinstance(refusal, dict)
+            else None,
+            repeated=True,
+        )
+
+
+def merged(answers: list[Answer]) -> Answer:
+    """One answer for a notice that named several targets: the weightiest outcome, every release."""
+    order = ("release", "signal", "refused", "no_op", "unknown")
+    first = min(answers, key=lambda answer: order.index(answer.outcome) if answer.outcome in order else len(order))
+    releases = tuple(release for answer in answers for release in answer.releases)
+    return replace(first, releases=releases, repeated=all(answer.repeated for answer in answers))

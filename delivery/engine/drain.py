@@ -1,0 +1,179 @@
+"""The drain: claim due targets, decide, commit, perform, and so on until nothing can be done at once.
+
+A batch goes through in rounds, one commit and one set of port calls a round for all of its targets. Decisions are
+committed before anything follows from them: a verdict stands in the ledger before traffic is reverted.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from delivery.engine.book import Book
+from delivery.engine.cluster import Cluster
+from delivery.engine.performer import Performer
+from delivery.engine.turn import Turn
+from delivery.engine.working import Working
+from delivery.machine.advance import advance
+from delivery.machine.change import Change
+from delivery.model.ids import Micros, TargetId
+from delivery.model.signal import Confirmed, Due, Signal
+from delivery.ports.clock import Clock
+from delivery.ports.errors import Unavailable
+from delivery.ports.ledger import Committed, Ledger, Result, Snapshot, Unit, Wake
+from delivery.ports.telemetry import Telemetry
+
+LEASE = Micros(8_000_000)  # after a crash somebody else goes on within this
+BATCH = 100
+CAUTIOUS = 4  # batch of a cluster whose mesh did not answer: it must not hold up the others
+ROUNDS = 60
+BREATH = 0.02  # between two looks while every turn of the batch waits for its confirmation
+RELOADS = 3
+
+
+class Drain:
+    """`clusters` are those that this worker serves. One drain at a time per instance."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clusters: Mapping[str, Cluster],
+        book: Book,
+        clock: Clock,
+        performer: Performer,
+        telemetry: Telemetry,
+        owner: str,
+    ) -> None:
+        self._ledger = ledger
+        self._clusters = clusters
+        self._book = book
+        self._clock = clock
+        self._performer = performer
+        self._telemetry = telemetry
+        self._owner = owner
+        self._cautious: set[str] = set()
+
+    def run(self, limit: float) -> int:
+        """Drains for at most about `limit` seconds; how many turns were taken."""
+        end = self._clock.monotonic() + limit
+        taken = 0
+        for name, cluster in self._clusters.items():
+            taken += self._run(name, cluster, end)
+        return taken
+
+    def _run(self, name: str, cluster: Cluster, end: float) -> int:
+        taken = 0
+        while self._clock.monotonic() < end:
+            batch = CAUTIOUS if name in self._cautious else BATCH
+            claimed = self._ledger.claim([name], self._owner, LEASE, batch)
+            if claimed:
+                self._drain(cluster, claimed)
+                taken += len(claimed)
+            if len(claimed) < batch or name in self._cautious:
+                break
+        return taken
+
+    def _drain(self, cluster: Cluster, claimed: Sequence[TargetId]) -> None:
+        observed = self._observed(cluster)
+        snapshots = self._ledger.load(claimed)
+        turns = [self._turn(cluster, snapshots[target], observed) for target in claimed if target in snapshots]
+        for turn in turns:
+            self._decide(turn, (Due(),))
+        for _ in range(ROUNDS):
+            turns = self._settle(turns)
+            if not turns:
+                return
+            if all(turn.waits_until is not None for turn in turns):
+                self._clock.pause(BREATH)
+            for turn, signals in self._performer.round(cluster, turns):
+                self._decide(turn, signals)
+        self._hand_back(turns)
+
+    def _observed(self, cluster: Cluster) -> Mapping[TargetId, str]:
+        try:
+            observed = cluster.mesh.observe()
+            self._cautious.discard(cluster.name)
+            return observed
+        except Unavailable as error:
+            self._cautious.add(cluster.name)
+            self._telemetry.log("mesh_unavailable", cluster=cluster.name, error=str(error))
+            return {}
+
+    def _turn(self, cluster: Cluster, snapshot: Snapshot, observed: Mapping[TargetId, str]) -> Turn:
+        target = snapshot.row.target
+        entry = self._book.recent(target.service)
+        service = entry.service if entry else None
+        channels = tuple(f"{kind}:{name}" for kind, name in sorted(service.notify.items())) if service else ()
+        context = self._book.context(target, recent=True)
+        return Turn(Working.of(snapshot, channels), cluster, entry, context, observed.get(target.id))
+
+    def _decide(self, turn: Turn, signals: Sequence[Signal]) -> None:
+        """Steps the target with each signal. A step that raises takes out this target and no other."""
+        for signal in signals:
+            if turn.quarantined and not isinstance(signal, Confirmed):
+                continue
+            try:
+                change = advance(turn.working.world, signal, turn.context)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other targets of the batch go on
+                self._quarantine(turn, error)
+                break
+            self._told(turn, change)
+            turn.working.apply(change, turn.context.now)
+        turn.refresh(self._book.context(turn.working.target, recent=True))
+
+    def _quarantine(self, turn: Turn, error: Exception) -> None:
+        self._telemetry.count("quarantined")
+        self._telemetry.log("quarantined", target=turn.working.target.id, error=repr(error))
+        turn.working.quarantine(repr(error), self._clock.now())
+
+    def _told(self, turn: Turn, change: Change) -> None:
+        for move in change.moves:
+            name = type(move.event).__name__
+            self._telemetry.count("steps", event=name)
+            self._telemetry.log(
+                "moved", target=turn.working.target.id, release=move.after.id, seq=move.after.seq, event_type=name
+            )
+
+    def _settle(self, turns: Sequence[Turn]) -> list[Turn]:
+        """Commits what was decided; a turn with nothing more to do hands its claim back in the same commit."""
+        units: list[Unit] = []
+        going: list[tuple[Turn, bool]] = []
+        stay: list[Turn] = []
+        for turn in turns:
+            now = self._clock.now()
+            if turn.lost:
+                self._hand_back([turn])
+                continue
+            goes = not turn.todo(now)
+            if goes or turn.working.row_changed or turn.working.alerts:
+                units.append(turn.working.unit(self._owner, turn.wake(now) if goes else None))
+                going.append((turn, goes))
+            else:
+                stay.append(turn)
+        results = self._ledger.commit(units) if units else ()
+        for (turn, goes), result in zip(going, results, strict=True):
+            if self._committed(turn, result) and not (goes and result.result is Result.DONE):
+                stay.append(turn)
+        return stay
+
+    def _committed(self, turn: Turn, result: Committed) -> bool:
+        """Whether the turn goes on: after a conflict with what is stored now, unless somebody else has it."""
+        if result.result is Result.DONE:
+            turn.working.committed()
+            return True
+        self._telemetry.count("commits_lost", result=result.result.value)
+        snapshot = self._ledger.load([turn.working.target.id]).get(turn.working.target.id)
+        turn.reloads += 1
+        if snapshot is None or snapshot.row.owner != self._owner or turn.reloads > RELOADS:
+            return False
+        turn.working = Working.of(snapshot, turn.working.channels)
+        turn.tried.clear()
+        if result.result is Result.POISON:
+            self._quarantine(turn, ValueError(result.error))
+        else:
+            self._decide(turn, (Due(),))
+        return True
+
+    def _hand_back(self, turns: Sequence[Turn]) -> None:
+        """Gives claims up without changing anything, to be claimed again at once."""
+        wake = Wake(self._clock.now(), "claimed again", release_claim=True, sooner=True)
+        self._ledger.commit(
+            [Unit(target=turn.working.target.id, owner=self._owner, wake=wake) for turn in turns]
+        )

@@ -1,0 +1,252 @@
+"""Admission of what comes in: a batch of notices -> one commit -> an answer each.
+
+Every accepted notice ends, for each target that it names, as exactly one row: a release, a signal, or a no-op with its
+reason. Rows are unique by (source, key), so that a delivery that comes twice changes nothing and is told the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from delivery.engine.answer import Answer, Arrival, merged
+from delivery.engine.book import Book, Entry
+from delivery.engine.working import Working
+from delivery.machine.admission import admit
+from delivery.machine.change import Admission
+from delivery.machine.quarantine import force_abort
+from delivery.machine.refusal import Refusal
+from delivery.model.ids import Micros, ReleaseId, TargetId, target_id
+from delivery.model.notice import Again, Alert, Notice, ReleaseAction, ReleaseRequested
+from delivery.model.plan import Plan
+from delivery.model.service import OnNewVersion
+from delivery.model.signal import Abort
+from delivery.ports.clock import Clock
+from delivery.ports.errors import Unavailable
+from delivery.ports.hints import Hints
+from delivery.ports.ids import Ids
+from delivery.ports.ledger import Delivery, InboxState, Ledger, Result, Unit, Wake
+from delivery.ports.telemetry import Telemetry
+
+TRIES = 8
+Key = tuple[str, str]
+NO_PLAN = Plan(stages=())
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One target's share of an arrival. `index` is the arrival's place in the batch."""
+
+    index: int
+    arrival: Arrival
+    key: Key
+    target: TargetId | None
+    answer: Answer | None = None  # known already: unknown names, conflicts, repeated deliveries
+
+
+class Inbox:
+    def __init__(
+        self, ledger: Ledger, book: Book, clock: Clock, ids: Ids, hints: Hints, telemetry: Telemetry
+    ) -> None:
+        self._ledger = ledger
+        self._book = book
+        self._clock = clock
+        self._ids = ids
+        self._hints = hints
+        self._telemetry = telemetry
+
+    def accept(self, arrivals: Sequence[Arrival]) -> tuple[Answer, ...]:
+        """Admits the batch; returns after the commit. Raises Unavailable if the ledger cannot be reached."""
+        entries = self._entries(arrivals)
+        parts = [part for index, arrival in enumerate(arrivals) for part in self._parts(index, arrival, entries)]
+        answers: dict[int, list[Answer]] = {}
+        waiting = parts
+        for _ in range(TRIES):
+            waiting = self._attempt(waiting, entries, answers)
+            if not waiting:
+                break
+        else:
+            raise Unavailable(f"{len(waiting)} deliveries met a busy target {TRIES} times: send them again", 1.0)
+        self._hint(parts)
+        return tuple(merged(answers[index]) for index in range(len(arrivals)))
+
+    def _entries(self, arrivals: Sequence[Arrival]) -> dict[str, Entry | None]:
+        """The services that the batch names, as applied now."""
+        names = {a.notice.says.service for a in arrivals if isinstance(a.notice.says, ReleaseRequested)}
+        return {name: self._book.fresh(name) for name in names}
+
+    def _parts(self, index: int, arrival: Arrival, entries: Mapping[str, Entry | None]) -> list[_Part]:
+        notice = arrival.notice
+        found = self._targets(notice, entries)
+        if isinstance(found, Answer):
+            return [_Part(index, arrival, (notice.source, notice.key), None, found)]
+        many = len(found) > 1
+        return [
+            _Part(index, arrival, (notice.source, f"{notice.key}#{target}" if many else notice.key), target)
+            for target in found
+        ]
+
+    def _targets(self, notice: Notice, entries: Mapping[str, Entry | None]) -> Sequence[TargetId] | Answer:
+        match notice.says:
+            case ReleaseRequested(service=name, cluster=cluster):
+                return _named(name, cluster, entries[name])
+            case ReleaseAction(release=release) | Again(release=release):
+                stored = self._ledger.releases([release]).get(release)
+                if stored is None:
+                    return _unknown("unknown_release", f"there is no release {release}")
+                return [stored.release.target]
+            case Alert():
+                named = [record.name for record in self._ledger.services() if self._watches(record.name, notice.says.name)]
+                targets = [target for name in named for target in self._ledger.targets(name)]
+                return targets or _unknown("unwatched_alert", f"no service names the alert {notice.says.name}")
+
+    def _watches(self, service: str, alert: str) -> bool:
+        entry = self._book.fresh(service)
+        return entry is not None and entry.service is not None and alert in entry.service.policy.abort_on
+
+    def _attempt(
+        self, parts: Sequence[_Part], entries: Mapping[str, Entry | None], answers: dict[int, list[Answer]]
+    ) -> list[_Part]:
+        """Decides and commits; the parts whose target or key moved meanwhile are returned, to be decided again."""
+        known = dict(self._ledger.deliveries([part.key for part in parts]))
+        targets = {part.target for part in parts if part.target is not None}
+        snapshots = self._ledger.load(targets)
+        working = {target: Working.of(snapshot, self._channels(target)) for target, snapshot in snapshots.items()}
+        decided: dict[TargetId, list[tuple[_Part, Answer]]] = {}
+        notes: list[tuple[_Part, Answer, Delivery]] = []
+        for part in parts:
+            answer, row = self._decide(part, known, working, entries)
+            if row is None:
+                answers.setdefault(part.index, []).append(answer)
+                continue
+            known[part.key] = row
+            touched = working.get(part.target) if part.target else None
+            if touched is not None and touched.row_changed:
+                touched.inbox.append(row)
+                decided.setdefault(touched.row.target.id, []).append((part, answer))
+            else:
+                notes.append((part, answer, row))
+        return self._commit(working, decided, notes, answers)
+
+    def _decide(
+        self,
+        part: _Part,
+        known: Mapping[Key, Delivery],
+        working: Mapping[TargetId, Working],
+        entries: Mapping[str, Entry | None],
+    ) -> tuple[Answer, Delivery | None]:
+        """The answer, and the row to insert; no row for what leaves no trace (a repeated or unknown delivery)."""
+        earlier = known.get(part.key)
+        if earlier is not None:
+            if earlier.digest != part.arrival.notice.digest:
+                return Answer("conflict", reason="key_reused", text="this id was used before, with another body"), None
+            return Answer.stored(earlier.answer), None
+        if part.answer is not None:
+            return part.answer, None
+        target = working.get(part.target) if part.target else None
+        if target is None:
+            return _unknown("unknown_target", f"{part.target} is not set up: apply its service file"), None
+        answer = self._admit(part, target, entries)
+        return answer, self._row(part, answer)
+
+    def _admit(self, part: _Part, working: Working, entries: Mapping[str, Entry | None]) -> Answer:
+        notice = part.arrival.notice
+        if working.row.quarantined is not None:
+            return self._quarantined(notice, working)
+        entry = entries.get(working.target.service) or self._book.recent(working.target.service)
+        service = entry.service if entry else None
+        plan = entry.plan if entry and entry.plan else NO_PLAN
+        policy = service.on_new_version if service else OnNewVersion.QUEUE_LATEST
+        context = self._book.context(working.target, (self._ids.release(),), recent=True)
+        try:
+            admission = admit(working.world, notice, plan, policy, context)
+        except Refusal as refusal:
+            return Answer("refused", _about(notice), refusal.kind, refusal.text, refusal)
+        return self._took(admission, working, context.now)
+
+    def _took(self, admission: Admission, working: Working, now: Micros) -> Answer:
+        if admission.change is not None:
+            working.apply(admission.change, now)
+        self._telemetry.count("admissions", outcome=admission.outcome, reason=admission.reason)
+        releases = (admission.release,) if admission.release else ()
+        return Answer(admission.outcome, releases, admission.reason, admission.text)
+
+    def _quarantined(self, notice: Notice, working: Working) -> Answer:
+        """Only the way back is open: an abort skips the rules that failed."""
+        says, active = notice.says, working.world.active
+        if isinstance(says, ReleaseAction) and isinstance(says.signal, Abort) and active and active.id == says.release:
+            context = self._book.context(working.target, recent=True)
+            working.apply(force_abort(working.world, says.signal, context), context.now)
+            return Answer("signal", (active.id,), "aborted", "the target is quarantined: traffic goes back to stable")
+        error = working.row.quarantined or ""
+        refusal = Refusal("quarantined", f"the target is quarantined: {error}. Abort its release, or mend it", ("abort",))
+        return Answer("refused", _about(notice), refusal.kind, refusal.text, refusal)
+
+    def _row(self, part: _Part, answer: Answer) -> Delivery:
+        source, key = part.key
+        return Delivery(
+            source=source,
+            key=key,
+            digest=part.arrival.notice.digest,
+            received_at=self._clock.now(),
+            body=part.arrival.body,
+            state=InboxState.DONE,
+            outcome=answer.outcome,
+            reason=answer.reason,
+            answer=answer.plain(),
+        )
+
+    def _commit(
+        self,
+        working: Mapping[TargetId, Working],
+        decided: Mapping[TargetId, list[tuple[_Part, Answer]]],
+        notes: Sequence[tuple[_Part, Answer, Delivery]],
+        answers: dict[int, list[Answer]],
+    ) -> list[_Part]:
+        wake = Wake(self._clock.now(), "a decision")
+        units = [working[target].unit(None, _woken(working[target], wake)) for target in decided]
+        groups = list(decided.values())
+        units += [Unit(inbox=(row,)) for _, _, row in notes]
+        groups += [[(part, answer)] for part, answer, _ in notes]
+        again: list[_Part] = []
+        for group, result in zip(groups, self._ledger.commit(units) if units else (), strict=True):
+            for part, answer in group:
+                if result.result is Result.DONE:
+                    answers.setdefault(part.index, []).append(answer)
+                elif result.result is Result.CONFLICT or len(group) > 1:
+                    again.append(part)
+                else:
+                    raise Unavailable(f"the ledger refused delivery {part.key[1]}: {result.error}")
+        return again
+
+    def _channels(self, target: TargetId) -> tuple[str, ...]:
+        entry = self._book.recent(target.partition("@")[0])
+        service = entry.service if entry else None
+        return tuple(f"{kind}:{name}" for kind, name in sorted(service.notify.items())) if service else ()
+
+    def _hint(self, parts: Sequence[_Part]) -> None:
+        self._hints.due({part.target.partition("@")[2] for part in parts if part.target})
+
+
+def _woken(working: Working, wake: Wake) -> Wake:
+    """A revert is claimed before everything else."""
+    active = working.world.active
+    urgent = active is not None and active.then is not None
+    return Wake(wake.due_at, wake.why, urgent=urgent)
+
+
+def _named(name: str, cluster: str | None, entry: Entry | None) -> Sequence[TargetId] | Answer:
+    if entry is None:
+        return _unknown("unknown_service", f"there is no service {name}: apply its service file first")
+    if entry.service is None:
+        return _unknown("broken_service", f"the stored service file of {name} cannot be used: {entry.broken}")
+    if cluster is not None and cluster not in entry.service.clusters:
+        known = ", ".join(entry.service.clusters)
+        return _unknown("unknown_cluster", f"{name} has no target in cluster {cluster}; it has {known}")
+    return [target_id(name, one) for one in ((cluster,) if cluster else entry.service.clusters)]
+
+
+def _unknown(reason: str, text: str) -> Answer:
+    return Answer("unknown", reason=reason, text=text)
+
+
+def _about(notice: Notice) -> tuple[ReleaseId, ...]:
+    return (notice.says.release,) if isinstance(notice.says, ReleaseAction | Again) else ()

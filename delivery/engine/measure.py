@@ -1,0 +1,193 @@
+"""Ticks: raw counters of both versions -> counts of one window -> gates -> the signal Measured.
+
+A tick changes `Measuring` in place and makes no event. The first look after a confirmation only takes the counters to
+start from, so that no window began before the stage was confirmed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from delivery.gates.deltas import counts
+from delivery.gates.gate import Gate
+from delivery.model.codec import canon, link
+from delivery.model.effect import Measure
+from delivery.model.ids import Micros
+from delivery.model.plan import GateSpec, Plan, Stage
+from delivery.model.release import Release
+from delivery.model.signal import Measured
+from delivery.model.verdict import Counts, Judgement, Side, Tick, Verdict
+from delivery.model.version import Backend, Lane
+from delivery.ports.ledger import Measuring, Segment
+from delivery.ports.metrics import Sample, Series, Subject
+
+Build = Callable[[GateSpec, float, int], Gate]
+SEGMENT = 32  # ticks kept beside the live state before they move to a segment
+CAP = 2  # a tick counts at most this many intervals: a clock that jumps an hour passes no stage
+NOTHING = Counts(0, 0)
+Samples = tuple[Sample | None, Sample | None]
+
+
+def due(measuring: Measuring | None, effect: Measure, release: Release, now: Micros) -> bool:
+    """Whether the next tick may be taken; at once for a stage that has none yet, or after a clock that went back."""
+    if measuring is None or (measuring.stage, measuring.dseq) != (effect.stage, effect.dseq):
+        return True
+    return not measuring.at <= now < measuring.at + release.plan.tick
+
+
+def subjects(release: Release, service: str) -> tuple[Subject, Subject | None]:
+    """What is counted: candidate and stable, in the lanes in which they get comparable requests."""
+    bound = release.bound
+    if bound is None:
+        raise ValueError(f"{release.id} is measured before its versions are bound")
+    mirror = release.plan.stages[release.stage].traffic.mirror
+    candidate_lane = Lane.SHADOW if mirror else Lane.PLAIN
+    stable_lane = Lane.SHADOWED if mirror and mirror.methods else Lane.PLAIN
+    stable = Subject(release.target, Backend(service, bound.stable), stable_lane) if bound.stable else None
+    return Subject(release.target, Backend(service, bound.candidate), candidate_lane), stable
+
+
+class Measurer:
+    """Holds the gates of plans, built once per plan."""
+
+    def __init__(self, build: Build) -> None:
+        self._build = build
+        self._gates: dict[str, Mapping[str, Gate]] = {}
+
+    def gates(self, release: Release) -> Mapping[str, Gate]:
+        """Every gate of the release's plan, by id; the false-rollback budget is divided over the blocking ones."""
+        if release.plan_digest not in self._gates:
+            if len(self._gates) > 1000:
+                self._gates.clear()
+            self._gates[release.plan_digest] = self._built(release.plan)
+        return self._gates[release.plan_digest]
+
+    def _built(self, plan: Plan) -> Mapping[str, Gate]:
+        share = plan.alpha / max(1, sum(spec.blocking for spec in plan.gates))
+        return {spec.id: self._build(spec, share, len(plan.stages)) for spec in plan.gates}
+
+    def look(
+        self, before: Measuring | None, release: Release, effect: Measure, samples: Samples, now: Micros
+    ) -> tuple[Measuring, Measured | None, tuple[Segment, ...]]:
+        """One look. No signal where it only took the counters to start from."""
+        measuring = before or Measuring(release.id)
+        begun = (measuring.stage, measuring.dseq) == (effect.stage, effect.dseq)
+        if None in samples:
+            return self._blind(measuring if begun else _cleared(measuring, effect), release, now)
+        if not begun or not measuring.base:
+            return replace(_cleared(measuring, effect), at=now, base=_base(samples)), None, ()
+        return self._tick(measuring, release, samples, now)
+
+    def _blind(
+        self, measuring: Measuring, release: Release, now: Micros
+    ) -> tuple[Measuring, Measured, tuple[Segment, ...]]:
+        """A side could not be read: no tick, no bake; the gates say no_data. Counters go on from what was last read."""
+        judgements = tuple(
+            Judgement(spec.id, Verdict.NO_DATA, Side(0, 0), Side(0, 0), blocking=spec.blocking, detail="metrics unreadable")
+            for spec in release.plan.gates
+            if spec.id in _stage(release).gates
+        )
+        after = replace(measuring, at=now)
+        return after, _signal(after, judgements), ()
+
+    def _tick(
+        self, measuring: Measuring, release: Release, samples: Samples, now: Micros
+    ) -> tuple[Measuring, Measured, tuple[Segment, ...]]:
+        candidate, stable, complete = _deltas(measuring.base, samples)
+        number = measuring.tick + 1
+        tick = Tick(number, measuring.stage, measuring.dseq, measuring.at, now, candidate, stable, complete)
+        stage, gates = _stage(release), self.gates(release)
+        states: dict[str, Any] = dict(measuring.gates)
+        judgements = []
+        for gate_id in stage.gates:
+            gate = gates[gate_id]
+            states[gate_id] = gate.add(states[gate_id] if gate_id in states else gate.start(), tick)
+            judgements.append(gate.judge(states[gate_id]))
+        lasted = min(max(0, now - measuring.at), CAP * release.plan.tick) if complete else 0
+        after = replace(
+            measuring,
+            tick=number,
+            at=now,
+            baked=Micros(measuring.baked + lasted),
+            requests=measuring.requests + candidate.requests,
+            base=_base(samples),
+            gates=states,
+            ticks=(*measuring.ticks, tick),
+            evidence=link(measuring.evidence, canon(tick)),
+            totals=(_sum(measuring.totals[0], candidate), _sum(measuring.totals[1], stable)),
+        )
+        after, segments = _segmented(after)
+        return after, _signal(after, tuple(judgements)), segments
+
+
+def _cleared(measuring: Measuring, effect: Measure) -> Measuring:
+    """Ready for a new stage: the gates' states go on, the stage's own sums start afresh."""
+    return replace(
+        measuring,
+        stage=effect.stage,
+        dseq=effect.dseq,
+        baked=Micros(0),
+        requests=0,
+        first_tick=measuring.tick + 1,
+        base={},
+    )
+
+
+def _stage(release: Release) -> Stage:
+    return release.plan.stages[release.stage]
+
+
+def _signal(measuring: Measuring, judgements: Sequence[Judgement]) -> Measured:
+    return Measured(
+        dseq=measuring.dseq,
+        tick=measuring.tick,
+        baked=measuring.baked,
+        requests=measuring.requests,
+        judgements=tuple(judgements),
+        first_tick=measuring.first_tick,
+        evidence=measuring.evidence,
+    )
+
+
+def _segmented(measuring: Measuring) -> tuple[Measuring, tuple[Segment, ...]]:
+    if len(measuring.ticks) < SEGMENT:
+        return measuring, ()
+    full = Segment(measuring.release, measuring.ticks[0].number, measuring.ticks, measuring.evidence)
+    return replace(measuring, ticks=()), (full,)
+
+
+def _deltas(base: Mapping[str, Any], samples: Samples) -> tuple[Counts, Counts, bool]:
+    sides = []
+    complete = True
+    for name, sample in zip(("candidate", "stable"), samples, strict=True):
+        before = _series(base.get(name) or {})
+        sides.append(counts(before, sample) if sample is not None else NOTHING)
+        complete = complete and sample is not None and not _restarted(before, sample)
+    return sides[0], sides[1], complete
+
+
+def _restarted(before: Mapping[str, Series], sample: Sample) -> bool:
+    return any(key in sample.series and sample.series[key].epoch != old.epoch for key, old in before.items())
+
+
+def _base(samples: Samples) -> Mapping[str, object]:
+    """The samples as plain JSON: {side: {series: [requests, errors, epoch, [[bound, slow], ...]]}}."""
+    return {
+        name: {key: [s.requests, s.errors, s.epoch, [list(pair) for pair in s.slow]] for key, s in sample.series.items()}
+        for name, sample in zip(("candidate", "stable"), samples, strict=True)
+        if sample is not None
+    }
+
+
+def _series(plain: Mapping[str, Any]) -> dict[str, Series]:
+    return {
+        key: Series(requests, errors, tuple((bound, slow) for bound, slow in pairs), epoch)
+        for key, (requests, errors, epoch, pairs) in plain.items()
+    }
+
+
+def _sum(a: Counts, b: Counts) -> Counts:
+    slow = dict(a.slow)
+    for bound, number in b.slow:
+        slow[bound] = slow.get(bound, 0) + number
+    return Counts(a.requests + b.requests, a.errors + b.errors, tuple(sorted(slow.items())))

@@ -1,0 +1,53 @@
+"""The observer of a cluster: one worker at a time looks at every route and wakes the targets whose route changed.
+
+It decides nothing. A woken target's next turn compares the route with what we wrote last, through the fence.
+"""
+
+from collections.abc import Mapping
+
+from delivery.engine.cluster import Cluster
+from delivery.model.ids import SECOND, Micros, TargetId
+from delivery.ports.clock import Clock
+from delivery.ports.errors import Unavailable
+from delivery.ports.ledger import Ledger, Unit, Wake
+from delivery.ports.telemetry import Telemetry
+
+LEASE = Micros(5 * SECOND)
+EVERY = SECOND
+
+
+class Observer:
+    def __init__(
+        self, ledger: Ledger, clusters: Mapping[str, Cluster], clock: Clock, telemetry: Telemetry, owner: str
+    ) -> None:
+        self._ledger = ledger
+        self._clusters = clusters
+        self._clock = clock
+        self._telemetry = telemetry
+        self._owner = owner
+        self._seen: dict[str, Mapping[TargetId, str]] = {}
+        self._next = 0.0
+
+    def run(self) -> int:
+        """Looks at each cluster that is ours to observe, at most once a second; how many targets were woken."""
+        now = self._clock.monotonic()
+        if now < self._next:
+            return 0
+        self._next = now + EVERY / SECOND
+        return sum(self._look(name, cluster) for name, cluster in self._clusters.items())
+
+    def _look(self, name: str, cluster: Cluster) -> int:
+        if not self._ledger.lease(f"observer:{name}", self._owner, LEASE):
+            self._seen.pop(name, None)
+            return 0
+        try:
+            observed = cluster.mesh.observe()
+        except Unavailable as error:
+            self._telemetry.log("mesh_unavailable", cluster=name, error=str(error))
+            return 0
+        before = self._seen.get(name, {})
+        changed = {target for target in {*observed, *before} if observed.get(target) != before.get(target)}
+        self._seen[name] = observed
+        wake = Wake(self._clock.now(), "the route changed", sooner=True)
+        self._ledger.commit([Unit(target=target, wake=wake) for target in sorted(changed)])
+        return len(changed)

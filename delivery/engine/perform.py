@@ -1,0 +1,174 @@
+"""Performing standing effects: one call behind a port each, its outcome as a signal.
+
+Every function here runs in a slot (perhaps a thread) and touches only what it is given.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from delivery.engine.cluster import Cluster
+from delivery.engine.fence import Fence, Fenced, Order
+from delivery.model.effect import ConfirmTraffic, Effect, EnsureWorkload, Retire, WriteTraffic
+from delivery.model.ids import TargetId
+from delivery.model.release import Release
+from delivery.model.service import Workload
+from delivery.model.signal import (
+    Confirmed,
+    Drifted,
+    HistoryLost,
+    MeshDown,
+    MeshUp,
+    Nacked,
+    Signal,
+    StableReady,
+    StableUnready,
+    WorkloadFailing,
+    WorkloadMissing,
+    WorkloadReady,
+)
+from delivery.model.version import Backend, VersionRef
+from delivery.ports.errors import Conflict, PortError, Refused, Unavailable
+from delivery.ports.ledger import Row
+from delivery.ports.mesh import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An effect with all that performing it needs. `observed` is the live content, where it is known."""
+
+    effect: Effect
+    cluster: Cluster
+    row: Row
+    release: Release | None
+    head: str
+    workload: Workload | None
+    observed: str | None = None
+    correct: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of it. `later`: nothing more to be had from this effect in this drain; `lost`: give the target up."""
+
+    signals: tuple[Signal, ...] = ()
+    row: Row | None = None
+    later: bool = False
+    lost: bool = False
+    foreign: str = ""
+    retired: bool = False
+    missing: tuple[str, ...] = field(default=())
+
+
+def perform(task: Task, fence: Fence) -> Done:
+    """Performs the task. Errors of ports become signals; anything else is a fault of ours and is raised."""
+    match task.effect:
+        case EnsureWorkload(version):
+            return _prepare(task, version)
+        case WriteTraffic():
+            return _guarded(task, lambda: _write(task, fence))
+        case ConfirmTraffic(dseq):
+            return _guarded(task, lambda: _confirm(task, dseq))
+        case Retire(version):
+            return _retire(task, version)
+    raise TypeError(f"nobody performs {task.effect}")
+
+
+def route_of(task: Task, effect: WriteTraffic) -> Route:
+    """The desired traffic over backends."""
+    release, target = task.release, task.row.target
+    if release is None or release.bound is None:
+        raise ValueError(f"{target.id}: traffic is desired before versions are bound")
+    stable = Backend(target.service, release.bound.stable) if release.bound.stable else None
+    candidate = Backend(target.service, release.bound.candidate)
+    return Route(target.id, target.service, stable, candidate, effect.traffic, tag=str(release.number))
+
+
+def _guarded(task: Task, call: Callable[[], Done]) -> Done:
+    """A mesh that does not answer is a signal: it never advances anything, and its end is told too."""
+    try:
+        done = call()
+    except Unavailable as error:
+        return Done((MeshDown(str(error)),), later=True)
+    if task.release is not None and task.release.mesh_failing:
+        return replace(done, signals=(MeshUp(), *done.signals))
+    return done
+
+
+def _write(task: Task, fence: Fence) -> Done:
+    effect, release = task.effect, task.release
+    if not isinstance(effect, WriteTraffic) or release is None:
+        raise TypeError(f"not a write: {effect}")
+    order = Order(route_of(task, effect), release, task.head, task.correct)
+    try:
+        outcome = fence.write(task.cluster.mesh, task.row, order, task.observed)
+    except Refused as error:
+        return Done((Nacked(effect.dseq, str(error)),), later=True)
+    match outcome.result:
+        case Fenced.LOST:
+            return Done(lost=True)
+        case Fenced.HISTORY_LOST:
+            weight = outcome.live.weight if outcome.live else 0
+            return Done((HistoryLost(outcome.drift, weight),), row=outcome.row, later=True)
+        case Fenced.FOREIGN:
+            row = fence.accept(outcome.row, outcome.live) if outcome.live else outcome.row
+            return Done(row=row, foreign=outcome.drift, later=True)
+    drifted = (Drifted(outcome.drift, 1),) if outcome.drift else ()
+    return Done(drifted, row=outcome.row, later=True)
+
+
+def _confirm(task: Task, dseq: int) -> Done:
+    if task.release is None:
+        raise TypeError("nothing to confirm")
+    found = task.cluster.mesh.confirm(task.row.target.id, task.release.id, dseq)
+    if found.refused is not None:
+        return Done((Nacked(dseq, found.refused),), later=True)
+    if found.proven:
+        return Done((Confirmed(dseq, found.level, found.proxies),), later=True)
+    return Done(missing=found.missing)
+
+
+def _prepare(task: Task, version: VersionRef) -> Done:
+    """Starts the version, and makes its backend known once it is ready."""
+    candidate = task.release is not None and task.release.candidate == version
+    try:
+        running = task.cluster.workloads.ensure(task.row.target.id, _workload(task), version)
+        if running.failing is not None:
+            return _failing(candidate, running.failing)
+        known = running.ready and task.cluster.mesh.publish(
+            task.row.target.id, Backend(task.row.target.service, version), running.endpoints
+        )
+    except PortError as error:
+        return Done((WorkloadMissing(str(error)),) if candidate else (), later=True)
+    if known:
+        return Done((WorkloadReady(),) if candidate else _stable_back(task), later=True)
+    looked_for = running.looked_for or f"version {version.version}"
+    return Done((WorkloadMissing(looked_for),) if candidate else (StableUnready(looked_for),), later=True)
+
+
+def _failing(candidate: bool, detail: str) -> Done:
+    return Done((WorkloadFailing(detail),) if candidate else (StableUnready(detail),), later=True)
+
+
+def _stable_back(task: Task) -> tuple[Signal, ...]:
+    return (StableReady(),) if task.release is not None else ()
+
+
+def _retire(task: Task, version: VersionRef) -> Done:
+    """Backend, then workload; a route that still names the backend keeps both."""
+    target = task.row.target
+    try:
+        task.cluster.mesh.withdraw(target.id, Backend(target.service, version))
+        task.cluster.workloads.retire(target.id, _workload(task), version)
+    except (Conflict, Unavailable):
+        return Done(later=True)
+    return Done(later=True, retired=True)
+
+
+def _workload(task: Task) -> Workload:
+    if task.workload is None:
+        raise Refused(f"{_name(task.row.target.id)} has no usable service file any more")
+    return task.workload
+
+
+def _name(target: TargetId) -> str:
+    return target.partition("@")[0]

@@ -1,0 +1,152 @@
+"""One round of port calls for a batch of turns, and what each outcome means for its turn."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from delivery.engine import measure
+from delivery.engine.cluster import Cluster
+from delivery.engine.fence import Fence
+from delivery.engine.measure import Measurer
+from delivery.engine.perform import Done, Task, perform
+from delivery.engine.turn import IN_PLACE, POLL, RETRY, Turn
+from delivery.model.effect import ConfirmTraffic, Effect, Measure, Retire
+from delivery.model.event import Phase
+from delivery.model.hold import HoldKind
+from delivery.model.ids import SECOND, Micros
+from delivery.model.release import Release
+from delivery.model.signal import MeshDown, Signal, Unconfirmed, WorkloadMissing
+from delivery.ports.clock import Clock
+from delivery.ports.errors import Unavailable
+from delivery.ports.ledger import Alert
+from delivery.ports.metrics import Sample, Subject
+from delivery.ports.slots import Slots
+from delivery.ports.telemetry import Telemetry
+
+FAULTS = 5  # faults of ours in a row before a target is quarantined
+RETIRE_AGAIN = Micros(10 * SECOND)
+Signals = list[tuple[Turn, tuple[Signal, ...]]]
+
+
+class Performer:
+    def __init__(self, slots: Slots, fence: Fence, measurer: Measurer, clock: Clock, telemetry: Telemetry) -> None:
+        self._slots = slots
+        self._fence = fence
+        self._measurer = measurer
+        self._clock = clock
+        self._telemetry = telemetry
+
+    def round(self, cluster: Cluster, turns: Sequence[Turn]) -> Signals:
+        """Performs once what each turn has to do now. Reverts get their slots first."""
+        now = self._clock.now()
+        tasks = [(turn, task) for turn in turns for task in turn.tasks(now)]
+        jobs = [(cluster.name, _urgent(turn), lambda task=task: perform(task, self._fence)) for turn, task in tasks]
+        signals: Signals = []
+        for (turn, task), result in zip(tasks, self._slots.run(jobs), strict=True):
+            signals.append((turn, self._took(turn, task, result)))
+        return signals + self._measured(cluster, turns)
+
+    def _took(self, turn: Turn, task: Task, result: Done | Exception) -> tuple[Signal, ...]:
+        now = self._clock.now()
+        kind = type(task.effect).__name__
+        if isinstance(result, Exception):
+            self._telemetry.count("effects", kind=kind, outcome="fault")
+            self._telemetry.log("fault", target=turn.working.target.id, effect=kind, error=repr(result))
+            turn.working.note_failure(f"{kind}: {result!r}", now, FAULTS)
+            turn.tried.add(task.effect)
+            turn.wake_in = RETRY
+            return ()
+        self._telemetry.count("effects", kind=kind, outcome=_outcome(result))
+        if result.row is not None:
+            turn.working.row = result.row
+        turn.lost = turn.lost or result.lost
+        turn.working.note_success()
+        if result.later:
+            turn.tried.add(task.effect)
+        if result.foreign:
+            turn.working.alerts.append(Alert(now, "drift", turn.working.target.id, result.foreign))
+        if isinstance(task.effect, Retire):
+            _retired(turn, task.effect, result.retired, now)
+        if any(isinstance(signal, MeshDown | WorkloadMissing) for signal in result.signals):
+            turn.wake_in = RETRY if isinstance(result.signals[0], MeshDown) else POLL
+        if isinstance(task.effect, ConfirmTraffic) and not result.later:
+            return self._waits(turn, task.effect, result, now)
+        return result.signals
+
+    def _waits(self, turn: Turn, effect: ConfirmTraffic, result: Done, now: Micros) -> tuple[Signal, ...]:
+        """A confirmation that is not there yet: a moment in place, then later; named once the grace time is over."""
+        release = turn.release
+        if turn.waits_until is None:
+            turn.waits_until = Micros(now + IN_PLACE)
+        elif now >= turn.waits_until:
+            turn.tried.add(effect)
+            turn.wake_in = POLL
+        overdue = release is not None and now - turn.working.row.written_at >= release.plan.grace
+        if overdue and release is not None and not release.held(HoldKind.STRAGGLERS):
+            return (Unconfirmed(effect.dseq, result.missing), *result.signals)
+        return result.signals
+
+    def _measured(self, cluster: Cluster, turns: Sequence[Turn]) -> Signals:
+        now = self._clock.now()
+        due = [(turn, effect) for turn in turns if (effect := turn.measure(now)) is not None]
+        if not due:
+            return []
+        samples = self._sample(cluster, [subject for turn, _ in due for subject in _subjects(turn) if subject])
+        signals: Signals = []
+        for turn, effect in due:
+            signals.append((turn, self._look(turn, effect, samples)))
+            turn.tried.add(effect)
+        return signals
+
+    def _sample(self, cluster: Cluster, subjects: Sequence[Subject]) -> dict[Subject, Sample | None]:
+        """One call for all; a server that does not answer leaves every side unread."""
+        try:
+            return dict(cluster.metrics.sample(subjects))
+        except Unavailable as error:
+            self._telemetry.count("effects", kind="Measure", outcome="unavailable")
+            self._telemetry.log("metrics_unavailable", cluster=cluster.name, error=str(error))
+            return {}
+
+    def _look(self, turn: Turn, effect: Measure, samples: dict[Subject, Sample | None]) -> tuple[Signal, ...]:
+        now, release = self._clock.now(), _measured_release(turn)
+        candidate, stable = _subjects(turn)
+        pair = (samples.get(candidate), samples.get(stable) if stable else Sample(now, {}))
+        before = turn.working.measuring
+        mine = before if before is not None and before.release == release.id else None
+        measuring, measured, segments = self._measurer.look(mine, release, effect, pair, now)
+        turn.working.measuring = measuring
+        turn.working.segments += segments
+        turn.working.ticked = True
+        return (measured,) if measured is not None else ()
+
+
+def _measured_release(turn: Turn) -> Release:
+    active = turn.working.world.active
+    if active is None:
+        raise ValueError(f"{turn.working.target.id}: measured without a release")
+    return active
+
+
+def _subjects(turn: Turn) -> tuple[Subject, Subject | None]:
+    return measure.subjects(_measured_release(turn), turn.working.target.service)
+
+
+def _retired(turn: Turn, effect: Effect, done: bool, now: Micros) -> None:
+    kept = tuple(entry for entry in turn.working.target.retiring if Retire(entry.version) != effect)
+    if not done:
+        late = Micros(now + RETIRE_AGAIN)
+        kept = tuple(
+            replace(entry, after=late) if Retire(entry.version) == effect else entry
+            for entry in turn.working.target.retiring
+        )
+    turn.working.retarget(replace(turn.working.target, retiring=kept))
+
+
+def _urgent(turn: Turn) -> bool:
+    active = turn.working.world.active
+    return active is not None and active.phase is Phase.ROLLING_BACK
+
+
+def _outcome(done: Done) -> str:
+    if done.lost:
+        return "lost"
+    return type(done.signals[0]).__name__ if done.signals else "done"
