@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from delivery.engine.book import Book
 from delivery.engine.cluster import Cluster
+from delivery.engine.observe import Observer
 from delivery.engine.performer import Performer
 from delivery.engine.turn import Turn
 from delivery.engine.working import Working
@@ -38,6 +39,7 @@ class Drain:
         book: Book,
         clock: Clock,
         performer: Performer,
+        observer: Observer,
         telemetry: Telemetry,
         owner: str,
     ) -> None:
@@ -46,6 +48,7 @@ class Drain:
         self._book = book
         self._clock = clock
         self._performer = performer
+        self._observer = observer
         self._telemetry = telemetry
         self._owner = owner
         self._cautious: set[str] = set()
@@ -53,6 +56,7 @@ class Drain:
     def run(self, limit: float) -> int:
         """Drains for at most about `limit` seconds; how many turns were taken."""
         end = self._clock.monotonic() + limit
+        self._observer.run()
         taken = 0
         for name, cluster in self._clusters.items():
             taken += self._run(name, cluster, end)

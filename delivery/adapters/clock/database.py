@@ -25,7 +25,7 @@ def _wall() -> Micros:
 
 
 class DatabaseClock:
-    """`read` asks the database for its time and raises Unavailable; `monotonic` and `wall` are this machine's.
+    """`read` asks the database for its time and raises Unavailable; `local` and `wall` are this machine's.
 
     While the database does not answer the last offset stands; before its first answer this machine's wall clock does.
     """
@@ -33,38 +33,41 @@ class DatabaseClock:
     def __init__(
         self,
         read: Callable[[], Micros],
-        monotonic: Callable[[], Micros] = _monotonic,
+        local: Callable[[], Micros] = _monotonic,
         wall: Callable[[], Micros] = _wall,
     ) -> None:
         self._read = read
-        self._monotonic = monotonic
-        self._offset = Micros(wall() - monotonic())
+        self._local = local
+        self._offset = Micros(wall() - local())
         self._known = False
         self._measured_at: Micros | None = None
         self._measuring = threading.Lock()
 
     def now(self) -> Micros:
-        local = self._monotonic()
+        local = self._local()
         stale = self._measured_at is None or local - self._measured_at >= REMEASURE_EVERY
         if stale and self._measuring.acquire(blocking=False):
             try:
                 self._measure()
             finally:
                 self._measuring.release()
-            local = self._monotonic()
+            local = self._local()
         return Micros(local + self._offset)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
     def pause(self, seconds: float) -> None:
         time.sleep(seconds)
 
     def _measure(self) -> None:
-        before = self._monotonic()
+        before = self._local()
         self._measured_at = before  # a failure too waits for the next turn: now() is asked in every step
         try:
             theirs = self._read()
         except PortError:
             return
-        after = self._monotonic()
+        after = self._local()
         if self._known and after - before > MAX_ROUND_TRIP:
             return
         self._offset = Micros(theirs - (before + after) // 2)

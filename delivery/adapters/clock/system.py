@@ -9,5 +9,8 @@ class SystemClock:
     def now(self) -> Micros:
         return Micros(time.time_ns() // 1000)
 
+    def monotonic(self) -> float:
+        return time.monotonic()
+
     def pause(self, seconds: float) -> None:
         time.sleep(seconds)
