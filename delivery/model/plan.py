@@ -46,13 +46,17 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class GateSpec:
-    """A gate as data: `kind` names its code in the registry; `params` is plain JSON, checked when it was compiled."""
+    """A gate as data: `kind` names its code in the registry; `params` is plain JSON, checked when it was compiled.
+
+    `at_full`: it can say something even where the candidate has every request, and stable none to compare with.
+    """
 
     id: GateId
     kind: str
     params: Mapping[str, object]
     blocking: bool = True
     require: Require = Require.NO_FAIL
+    at_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class OnDrift(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageDefaults:
-    """What a strategy fills in where its own section is silent."""
+    """What a strategy fills in where its own section is silent. `deadline` comes on top of three times the bake."""
 
     bake: Micros
     deadline: Micros
