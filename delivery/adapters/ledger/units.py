@@ -19,6 +19,12 @@ def target_of(unit: Unit) -> TargetId | None:
     return unit.target if unit.row is None else unit.row.target.id
 
 
+def row_of(unit: Unit) -> TargetId | None:
+    """The target whose row the unit checks or changes; None for one that only adds."""
+    idle = unit.row is None and unit.wake is None and unit.expect is None and unit.owner is None
+    return None if idle else target_of(unit)
+
+
 def parts_of(target: TargetId) -> tuple[str, str]:
     """Service and cluster."""
     service, _, cluster = target.partition("@")
@@ -39,8 +45,8 @@ def flaw(unit: Unit) -> str:
         return "a row is changed without saying which version it had"
     if unit.row is not None and unit.target not in (None, unit.row.target.id):
         return f"{unit.target} is to get the row of {unit.row.target.id}"
-    if unit.wake is not None and target_of(unit) is None:
-        return "a wake-up names no target"
+    if target_of(unit) is None and (unit.wake or unit.expect is not None or unit.owner is not None):
+        return "a change of a row names no target"
     return _flaw_of_chains(unit) if unit.events or unit.releases else ""
 
 
@@ -50,6 +56,8 @@ def _flaw_of_chains(unit: Unit) -> str:
         return "releases change by their events, and events change their release"
     for stored in unit.releases:
         events = by_release[stored.release.id]
+        if stored.release.target != target_of(unit):
+            return f"{stored.release.id} is a release of {stored.release.target}, not of {target_of(unit)}"
         broken = _broken(events)
         if broken:
             return broken

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from delivery.adapters.ledger.memory.tables import Base, Journal
-from delivery.adapters.ledger.units import chains, changed, flaw, follows, running, sooner, target_of
+from delivery.adapters.ledger.units import chains, changed, flaw, follows, hands_back, row_of, running
 from delivery.model.ids import ReleaseId, TargetId
 from delivery.ports.ledger import Committed, Result, Unit
 
@@ -17,11 +17,12 @@ class Commits(Base):
             return tuple(self._commit(journal, unit) for unit in units)
 
     def _commit(self, journal: Journal, unit: Unit) -> Committed:
-        if self._moved(unit):
+        wrong = flaw(unit)
+        if not wrong and self._moved(unit):
             return _CONFLICT
-        refusal = flaw(unit) or self._refusal(unit)
-        if refusal:
-            return Committed(Result.POISON, refusal)
+        wrong = wrong or self._refusal(unit)
+        if wrong:
+            return Committed(Result.POISON, wrong)
         self._write_target(journal, unit)
         self._write_history(journal, unit)
         self._write_rest(journal, unit)
@@ -30,7 +31,7 @@ class Commits(Base):
     def _moved(self, unit: Unit) -> bool:
         """Whether what the unit rests on is no longer so."""
         tables = self._tables
-        target = target_of(unit)
+        target = row_of(unit)
         if target is not None:
             row = tables.rows.get(target)
             if row is None or unit.expect not in (None, row.version) or unit.owner not in (None, row.owner):
@@ -75,18 +76,16 @@ class Commits(Base):
         return found
 
     def _write_target(self, journal: Journal, unit: Unit) -> None:
-        target = target_of(unit)
-        if target is None or (unit.row is None and unit.wake is None):
+        target, tables = row_of(unit), self._tables
+        if target is None:
             return
-        tables = self._tables
         stored = tables.rows[target]
         row = changed(stored, unit, tables.woken.get(target))
         journal.put(tables.rows, target, row)
-        if unit.owner is not None:
+        if hands_back(unit):
             journal.drop(tables.woken, target)
-        elif stored.owner and row.due_at is not None:
-            woken = sooner(tables.woken.get(target), row.due_at)
-            journal.put(tables.woken, target, woken or row.due_at)
+        elif unit.owner is None and stored.owner and row.due_at is not None:
+            journal.put(tables.woken, target, min(row.due_at, tables.woken.get(target, row.due_at)))
 
     def _write_history(self, journal: Journal, unit: Unit) -> None:
         tables = self._tables
