@@ -1,0 +1,116 @@
+"""Who answers a request under a route: the meaning of Traffic, without any proxy. Pure.
+
+The memory mesh serves by it, and the real adapters are held against it.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from delivery.model.traffic import HeaderMatch, Match, MatchKind, Mirror, Sticky
+from delivery.model.version import Backend, Lane
+from delivery.ports.mesh import Route
+
+Draw = Callable[[int], int]
+"""A number from 0 to one less than its argument."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    service: str
+    path: str = "/"
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`backend` is None where nothing may answer. `cookies` are set at the user, a None takes the cookie back.
+
+    `shadow` is the backend that got a copy.
+    """
+
+    backend: str | None
+    cookies: Mapping[str, str | None] = field(default_factory=dict)
+    shadow: str | None = None
+
+
+def answer(route: Route, request: Request, draw: Draw) -> Answer:
+    """The answer to one request."""
+    traffic, stable, candidate = route.traffic, route.stable, route.candidate
+    if candidate is None or stable is None:
+        only = candidate if stable is None and traffic.weight == 100 else stable
+        return Answer(only.name if only else None)
+    if traffic.mirror is not None:
+        return _mirrored(stable, candidate, traffic.mirror, request, draw)
+    if traffic.weight == 100 or any(meets(match, request) for rule in traffic.rules for match in rule.matches):
+        return Answer(candidate.name)
+    if traffic.sticky is not None:
+        return _sticky(route.tag, (stable, candidate), traffic.weight, traffic.sticky, (request, draw))
+    return Answer(_drawn(stable, candidate, traffic.weight, 100, draw).name)
+
+
+def destinations(route: Route) -> frozenset[str]:
+    """Every backend name to which the route can send something."""
+    traffic, stable, candidate = route.traffic, route.stable, route.candidate
+    found = set()
+    if stable is not None and traffic.weight < 100:
+        found.add(stable.name)
+    if candidate is not None and traffic.exposes:
+        found.add(candidate.name)
+    if traffic.mirror is not None and stable is not None and candidate is not None:
+        found.add(candidate.lane(Lane.SHADOW))
+        found |= {stable.lane(Lane.SHADOWED)} if traffic.mirror.methods else set()
+    return frozenset(found)
+
+
+def meets(match: Match, request: Request) -> bool:
+    """Whether a request meets every condition of a match."""
+    path = (match.path or "").rstrip("/")
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return (
+        (request.path.partition("?")[0] + "/").startswith(path + "/")
+        and all(_header_meets(wanted, headers.get(wanted.name.lower())) for wanted in match.headers)
+        and all(request.cookies.get(wanted.name) == wanted.value for wanted in match.cookies)
+    )
+
+
+def _header_meets(wanted: HeaderMatch, value: str | None) -> bool:
+    if value is None:
+        return False
+    if wanted.kind is MatchKind.EXACT:
+        return value == wanted.value
+    if wanted.kind is MatchKind.PREFIX:
+        return value.startswith(wanted.value)
+    return re.fullmatch(wanted.value, value) is not None
+
+
+def _drawn(stable: Backend, candidate: Backend, share: int, total: int, draw: Draw) -> Backend:
+    return candidate if draw(total) < share else stable
+
+
+def _mirrored(stable: Backend, candidate: Backend, mirror: Mirror, request: Request, draw: Draw) -> Answer:
+    if mirror.methods and request.method not in mirror.methods:
+        return Answer(stable.name)
+    shadow = candidate.lane(Lane.SHADOW) if draw(100) < mirror.percent else None
+    return Answer(stable.lane(Lane.SHADOWED) if mirror.methods else stable.name, shadow=shadow)
+
+
+def _sticky(
+    tag: str, pair: tuple[Backend, Backend], weight: int, sticky: Sticky, asked: tuple[Request, Draw]
+) -> Answer:
+    (stable, candidate), (request, draw) = pair, asked
+    held = request.cookies.get(sticky.cookie, "")
+    stage = len(sticky.draws)
+    if weight == 0:
+        ours = held.startswith(("candidate-", "stable-"))
+        return Answer(stable.name, {sticky.cookie: None} if ours else {})
+    if held == f"candidate-{tag}":
+        return Answer(candidate.name)
+    if held == f"stable-{tag}-{stage}":
+        return Answer(stable.name)
+    earlier = {f"stable-{tag}-{number}": share for number, share in enumerate(sticky.draws)}.get(held, 0)
+    drawn = _drawn(stable, candidate, max(0, weight - earlier), 100 - earlier, draw)
+    cookie = f"candidate-{tag}" if drawn is candidate else f"stable-{tag}-{stage}"
+    return Answer(drawn.name, {sticky.cookie: cookie})

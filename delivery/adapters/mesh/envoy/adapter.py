@@ -1,0 +1,188 @@
+"""Port Mesh over Envoys that watch files: one Envoy, or several on this machine that share the files."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from delivery.adapters.mesh.envoy import clusters, marker, render
+from delivery.adapters.mesh.envoy.admin import Admin
+from delivery.adapters.mesh.envoy.files import (
+    CLUSTERS,
+    ROUTES,
+    Document,
+    Files,
+    clusters_document,
+    routes_document,
+    sections_of,
+)
+from delivery.adapters.mesh.envoy.validate import Validator
+from delivery.model.codec import digest
+from delivery.model.event import Level
+from delivery.model.ids import ReleaseId, TargetId, target_id
+from delivery.model.version import Backend, Endpoint
+from delivery.ports.errors import Conflict, Refused, Unavailable
+from delivery.ports.mesh import Confirmation, Live, Route, Stamp
+
+ABSENT = "absent"
+"""The revision of a section that is not there."""
+
+
+class EnvoyMesh:
+    """`cluster` is the name that target ids carry. A virtual host's name is its service's, so there is one target each.
+
+    Envoy has no resource versions. The fence is ours: a section's revision, compared under the lock of all writers.
+    """
+
+    def __init__(self, cluster: str, files: Files, proxies: Sequence[Admin], validator: Validator) -> None:
+        self._cluster = cluster
+        self._files = files
+        self._proxies = tuple(proxies)
+        self._validator = validator
+
+    def read(self, target: TargetId) -> Live:
+        stored = self._files.load(ROUTES)
+        return _live(_find(sections_of(stored.document), _service(target)), stored.intact)
+
+    def write(self, route: Route, stamp: Stamp, expect: str) -> Live:
+        with self._files.lock():
+            stored = self._files.load(ROUTES)
+            sections = sections_of(stored.document)
+            found = _live(_find(sections, route.service), stored.intact).revision
+            if found != expect:
+                raise Conflict(f"the route of {route.service} was written by someone else: {found}, not {expect}")
+            rev = _next_revision(stored.document, sections)
+            written = render.section(route, stamp, rev)
+            self._files.replace(ROUTES, routes_document(self._accepted(sections, written), rev))
+            return _live(written, intact=True)
+
+    def _accepted(self, sections: list[Document], written: Document) -> list[Document]:
+        """The sections with ours replaced. Raises Refused for ours alone: another's mistake must not stop a revert."""
+        known = self._files.load(CLUSTERS).document["resources"]
+        whole = _replaced(sections, written)
+        try:
+            self._validator.check(whole, known)
+        except Refused:
+            self._validator.check([written], known)
+            accepted = self._files.accepted(ROUTES)
+            whole = _replaced(sections_of(accepted) if accepted else [], written)
+            self._validator.check(whole, known)
+        return whole
+
+    def confirm(self, target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
+        stored = marker.read(_find(sections_of(self._files.load(ROUTES).document), _service(target)) or {})
+
+        def proves(proxy: Admin) -> bool:
+            running = marker.read(_find(proxy.sections(), _service(target)) or {})
+            return running is not None and _at_least(running, stored, release, dseq)
+
+        missing = self._missing(proves)
+        return Confirmation(not missing, Level.ACKED, len(self._proxies), missing)
+
+    def publish(self, target: TargetId, backend: Backend, endpoints: tuple[Endpoint, ...]) -> bool:
+        wanted = {cluster["name"]: cluster for cluster in clusters.lanes(backend, endpoints)}
+        with self._files.lock():
+            document = self._files.load(CLUSTERS).document
+            stored = {cluster["name"]: cluster for cluster in document["resources"]}
+            if any(stored.get(name) != cluster for name, cluster in wanted.items()):
+                self._replace_clusters(document, list((stored | wanted).values()))
+        addresses = {name: clusters.addresses(cluster) for name, cluster in wanted.items()}
+
+        def active(proxy: Admin) -> bool:
+            return addresses.items() <= proxy.clusters().items()
+
+        return not self._missing(active)
+
+    def withdraw(self, target: TargetId, backend: Backend) -> None:
+        names = clusters.names(backend)
+        for proxy in self._proxies:  # one may still run an older route than the file's
+            _refuse_named(names, proxy.sections(), f"Envoy at {proxy.address}")
+        with self._files.lock():
+            _refuse_named(names, sections_of(self._files.load(ROUTES).document), "the route file")
+            document = self._files.load(CLUSTERS).document
+            left = [cluster for cluster in document["resources"] if cluster["name"] not in names]
+            if len(left) < len(document["resources"]):
+                self._replace_clusters(document, left)
+
+    def observe(self) -> Mapping[TargetId, str]:
+        stored = self._files.load(ROUTES)
+        return {
+            target_id(section["name"], self._cluster): _live(section, stored.intact).content
+            for section in sections_of(stored.document)
+        }
+
+    def _replace_clusters(self, document: Document, wanted: list[Document]) -> None:
+        self._validator.check([], wanted)  # a file that Envoy refuses is applied in part
+        rev = _number(document.get("version_info")) + 1
+        self._files.replace(CLUSTERS, clusters_document(wanted, rev))
+
+    def _missing(self, holds: Callable[[Admin], bool]) -> tuple[str, ...]:
+        """The proxies for which it does not hold, silent ones among them. Raises Unavailable where none answers."""
+        missing, silent = [], []
+        for proxy in self._proxies:
+            try:
+                if not holds(proxy):
+                    missing.append(proxy.address)
+            except Unavailable as error:
+                silent.append(error)
+                missing.append(proxy.address)
+        if silent and len(silent) == len(self._proxies):
+            raise silent[0]
+        return tuple(missing)
+
+
+def _at_least(running: marker.Marker, stored: marker.Marker | None, release: ReleaseId, dseq: int) -> bool:
+    """Whether a proxy runs this token or a newer one of its release, and the newest writing of it.
+
+    The second half matters after a foreign edit was corrected: the correction carries the same token.
+    """
+    if running.stamp.release != release or running.stamp.dseq < dseq:
+        return False
+    return stored is None or stored.stamp.release != release or running.rev >= stored.rev
+
+
+def _service(target: TargetId) -> str:
+    return target.rpartition("@")[0]
+
+
+def _find(sections: list[Document], name: str) -> Document | None:
+    return next((section for section in sections if section.get("name") == name), None)
+
+
+def _replaced(sections: list[Document], written: Document) -> list[Document]:
+    """In place, so that nobody else's section moves; a new one comes last."""
+    kept = [written if section.get("name") == written["name"] else section for section in sections]
+    return kept if _find(sections, written["name"]) else [*kept, written]
+
+
+def _live(section: Document | None, intact: bool) -> Live:
+    """A section that survives only in the copy beside a broken file counts as changed, so that it is put back."""
+    if section is None:
+        return Live(ABSENT, None, "")
+    content = digest(section) if intact else f"broken file, {digest(section)}"
+    found = marker.read(section)
+    return Live(content, found.stamp if found else None, content, marker.live_weight(section))
+
+
+def _next_revision(document: Document, sections: list[Document]) -> int:
+    markers = (marker.read(section) for section in sections)
+    return 1 + max([_number(document.get("version_info")), *(found.rev for found in markers if found)])
+
+
+def _number(text: object) -> int:
+    return int(text) if isinstance(text, str) and text.isdigit() else 0
+
+
+def _refuse_named(names: frozenset[str], sections: list[Document], where: str) -> None:
+    for section in sections:
+        if named := names & _destinations(section):
+            raise Conflict(f"{where} still names {min(named)} for {section['name']}")
+
+
+def _destinations(node: Any) -> set[str]:
+    """Every cluster that a section names, at whatever depth."""
+    if isinstance(node, list):
+        return set().union(*map(_destinations, node))
+    if not isinstance(node, dict):
+        return set()
+    found = set().union(*map(_destinations, node.values()))
+    named = (node.get("cluster"), node.get("name") if "weight" in node else None)
+    return found | {name for name in named if isinstance(name, str)}

@@ -1,0 +1,88 @@
+"""Envoy's admin interface: what a proxy really runs. Short timeouts, and Unavailable where it does not answer."""
+
+import http.client
+import json
+import socket
+from typing import Any
+
+from delivery.adapters.mesh.envoy.clusters import addresses
+from delivery.adapters.mesh.envoy.files import ROUTE_CONFIG, Document
+from delivery.model.version import Endpoint
+from delivery.ports.errors import Unavailable
+
+SECONDS = 1.0
+
+
+class Admin:
+    """`address` is `HOST:PORT`, or the path of a unix socket."""
+
+    def __init__(self, address: str, seconds: float = SECONDS) -> None:
+        self.address = address
+        self._seconds = seconds
+
+    def sections(self) -> list[Document]:
+        """The virtual hosts that this proxy serves by, with their markers."""
+        found: list[Document] = []
+        for config in self._dump("dynamic_route_configs"):
+            route_config = config.get("route_config", {})
+            if route_config.get("name") == ROUTE_CONFIG:
+                found.extend(route_config.get("virtual_hosts", ()))
+        return found
+
+    def clusters(self) -> dict[str, tuple[Endpoint, ...]]:
+        """The clusters that this proxy can send requests to now; one that still warms is not among them."""
+        dumped = (config.get("cluster", {}) for config in self._dump("dynamic_active_clusters"))
+        return {str(cluster.get("name")): addresses(cluster) for cluster in dumped}
+
+    def server_info(self) -> dict[str, Any]:
+        """Version, state and uptime."""
+        return self.get("/server_info")
+
+    def get(self, path: str) -> dict[str, Any]:
+        """What a path that answers JSON says."""
+        body = self._ask("GET", path)
+        try:
+            return dict(json.loads(body))
+        except ValueError as error:
+            raise Unavailable(f"Envoy at {self.address} answered no JSON for {path}") from error
+
+    def post(self, path: str) -> None:
+        """Orders something, such as to drain."""
+        self._ask("POST", path)
+
+    def _dump(self, resource: str) -> list[dict[str, Any]]:
+        configs = self.get(f"/config_dump?resource={resource}").get("configs", [])
+        return [dict(config) for config in configs]
+
+    def _ask(self, method: str, path: str) -> bytes:
+        connection = _connection(self.address, self._seconds)
+        try:
+            connection.request(method, path)
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(error) or type(error).__name__
+            raise Unavailable(f"Envoy at {self.address} does not answer: {reason}") from error
+        finally:
+            connection.close()
+        if response.status != 200:
+            raise Unavailable(f"Envoy at {self.address} answered {response.status} for {path}")
+        return body
+
+
+def _connection(address: str, seconds: float) -> http.client.HTTPConnection:
+    host, separator, port = address.rpartition(":")
+    if separator and port.isdigit():
+        return http.client.HTTPConnection(host, int(port), timeout=seconds)
+    return _UnixConnection(address, seconds)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str, seconds: float) -> None:
+        super().__init__("localhost", timeout=seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)

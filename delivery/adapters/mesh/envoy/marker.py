@@ -1,0 +1,68 @@
+"""What every section (a virtual host) of ours carries, so that a proxy's own dump proves which write it runs.
+
+It must be content: Envoy keeps the old version_info for ever where only the version changed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from delivery.model.ids import ReleaseId
+from delivery.ports.mesh import Stamp
+
+KEY = "delivery"
+Section = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """`rev` grows with every write to the file, so a repeated write under one token is told from the first."""
+
+    stamp: Stamp
+    rev: int
+    candidate: str = ""
+
+
+def metadata(marker: Marker) -> dict[str, Any]:
+    """The marker as Envoy metadata. Strings only: its numbers are doubles."""
+    stamp = marker.stamp
+    fields = {
+        "release": stamp.release,
+        "dseq": str(stamp.dseq),
+        "seq": str(stamp.seq),
+        "epoch": str(stamp.epoch),
+        "head": stamp.head,
+        "rev": str(marker.rev),
+        "candidate": marker.candidate,
+    }
+    return {"filter_metadata": {KEY: fields}}
+
+
+def read(section: Mapping[str, Any]) -> Marker | None:
+    """The marker of a section, None where it has none that is whole: then the section is not ours."""
+    try:
+        fields = section["metadata"]["filter_metadata"][KEY]
+        stamp = Stamp(
+            epoch=int(fields["epoch"]),
+            release=ReleaseId(str(fields["release"])),
+            dseq=int(fields["dseq"]),
+            seq=int(fields["seq"]),
+            head=str(fields["head"]),
+        )
+        return Marker(stamp, int(fields["rev"]), str(fields["candidate"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def live_weight(section: Mapping[str, Any]) -> int:
+    """The candidate's percent in the split, which is the last route; 0 where that cannot be told."""
+    marker, routes = read(section), section.get("routes")
+    if marker is None or not marker.candidate or not routes:
+        return 0
+    action = routes[-1].get("route", {})
+    if "cluster" in action:
+        return 100 if action["cluster"] == marker.candidate else 0
+    entries = action.get("weighted_clusters", {}).get("clusters", [])
+    total = sum(int(entry.get("weight", 0)) for entry in entries)
+    ours = sum(int(entry.get("weight", 0)) for entry in entries if entry.get("name") == marker.candidate)
+    return round(100 * ours / total) if total else 0

@@ -1,0 +1,48 @@
+"""A split that users do not leave. Pure.
+
+Both destinations set a cookie, or stable's users would be drawn again at every request. A stable cookie names the stage
+it was drawn in: after a raise from p to q its user is drawn once more, with (q-p)/(100-p), which makes the share of
+*users* q.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from delivery.adapters.mesh.envoy.actions import Action, Cookie, to_cluster, to_split
+from delivery.model.traffic import Sticky
+
+ATTRIBUTES = "Path=/; HttpOnly; SameSite=Lax"
+MAX_AGE = 7 * 24 * 3600
+"""Seconds. Longer than releases last; a cookie that outlives its release matches nothing, because it names the tag."""
+
+
+def routes(
+    any_path: Mapping[str, Any], stable: str, candidate: str, weight: int, sticky: Sticky, tag: str
+) -> list[Action]:
+    """The cookie routes and, last, the split. At weight 0 the cookies are taken back."""
+
+    def with_cookie(wanted: Mapping[str, Any]) -> dict[str, Any]:
+        return {**any_path, "cookies": [Cookie(sticky.cookie, wanted).match()]}
+
+    if weight == 0:
+        ours = with_cookie({"safe_regex": {"regex": "(candidate|stable)-.*"}})
+        expired = f"{sticky.cookie}=; {ATTRIBUTES}; Max-Age=0"
+        return [to_cluster(ours, stable, cookie=expired), to_cluster(any_path, stable)]
+    stage = len(sticky.draws)
+    values = (f"stable-{tag}-{stage}", f"candidate-{tag}")
+    cookies = tuple(f"{sticky.cookie}={value}; {ATTRIBUTES}; Max-Age={MAX_AGE}" for value in values)
+    kept = [
+        to_cluster(with_cookie({"exact": values[1]}), candidate),
+        to_cluster(with_cookie({"exact": values[0]}), stable),
+    ]
+    redrawn = [
+        to_split(
+            with_cookie({"exact": f"stable-{tag}-{earlier}"}),
+            stable,
+            candidate,
+            (100 - weight, max(0, weight - drawn)),
+            (cookies[0], cookies[1]),
+        )
+        for earlier, drawn in enumerate(sticky.draws)
+    ]
+    return [*kept, *redrawn, to_split(any_path, stable, candidate, (100 - weight, weight), (cookies[0], cookies[1]))]

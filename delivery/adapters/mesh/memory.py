@@ -1,0 +1,224 @@
+"""Port Mesh in memory: an API server's semantics, with pretend proxies that can lag, refuse, fall silent and vanish."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from delivery.adapters.mesh.answer import Answer, Request, answer, destinations
+from delivery.model.event import Level
+from delivery.model.ids import ReleaseId, TargetId
+from delivery.model.traffic import Traffic
+from delivery.model.version import Backend, Endpoint, Lane
+from delivery.ports.errors import Conflict, Refused, Unavailable
+from delivery.ports.mesh import Confirmation, Live, Route, Stamp
+
+ABSENT = "absent"
+
+
+class Mood(StrEnum):
+    """How a proxy behaves from now on."""
+
+    TAKING = "taking"  # takes everything at once
+    LAGGING = "lagging"  # answers, and takes things only by `deliver`
+    REFUSING = "refusing"  # answers, keeps what it has, and says why
+    SILENT = "silent"  # serves what it has, and answers nothing
+
+
+class Fault(StrEnum):
+    """What happens to the next write. In all cases the writer is told Unavailable."""
+
+    LOST = "lost"  # never applied
+    APPLIED = "applied"  # applied, though the writer is told otherwise
+    LATE = "late"  # applied by `land`, if its revision still holds by then
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A stored route. `rev` grows with every change of anything."""
+
+    route: Route
+    stamp: Stamp | None
+    rev: int
+
+
+@dataclass(slots=True)
+class Proxy:
+    """What one proxy runs."""
+
+    mood: Mood = Mood.TAKING
+    routes: dict[TargetId, Entry] = field(default_factory=dict)
+    backends: dict[str, tuple[Endpoint, ...]] = field(default_factory=dict)
+
+
+class MemoryMesh:
+    """`down` makes every call Unavailable. `proxies` may be changed by whoever plays the world."""
+
+    def __init__(self, proxies: int = 1) -> None:
+        self.proxies = {f"proxy-{number}": Proxy() for number in range(proxies)}
+        self.down = False
+        self._routes: dict[TargetId, Entry] = {}
+        self._backends: dict[str, tuple[Endpoint, ...]] = {}
+        self._refusals: dict[TargetId, str] = {}
+        self._faults: list[Fault] = []
+        self._late: list[tuple[Route, Stamp, str]] = []
+        self._rev = 0
+        self._draws = 0
+        self._lock = threading.Lock()
+
+    # The port.
+
+    def read(self, target: TargetId) -> Live:
+        self._reach()
+        return _live(self._routes.get(target))
+
+    def write(self, route: Route, stamp: Stamp, expect: str) -> Live:
+        self._reach()
+        with self._lock:
+            self._check(route, expect)
+            fault = self._faults.pop(0) if self._faults else None
+            if fault is Fault.LATE:
+                self._late.append((route, stamp, expect))
+            elif fault is not Fault.LOST:
+                self._store(Entry(route, stamp, 0))
+            if fault is not None:
+                raise Unavailable(f"the mesh did not answer in time ({fault})")
+            return _live(self._routes[route.target])
+
+    def confirm(self, target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
+        self._reach()
+        stored = self._routes.get(target)
+        missing = tuple(
+            name for name, proxy in self.proxies.items() if not _proves(proxy, target, stored, (release, dseq))
+        )
+        self._answering()
+        refusing = [name for name in missing if self.proxies[name].mood is Mood.REFUSING]
+        refused = f"{refusing[0]} refused the route" if refusing else None
+        return Confirmation(not missing, Level.ACKED, len(self.proxies), missing, refused)
+
+    def publish(self, target: TargetId, backend: Backend, endpoints: tuple[Endpoint, ...]) -> bool:
+        self._reach()
+        wanted = {backend.lane(lane): endpoints for lane in Lane}
+        with self._lock:
+            self._backends |= wanted
+            for proxy in self._taking():
+                proxy.backends |= wanted
+        self._answering()
+        return all(
+            proxy.mood is not Mood.SILENT and wanted.items() <= proxy.backends.items()
+            for proxy in self.proxies.values()
+        )
+
+    def withdraw(self, target: TargetId, backend: Backend) -> None:
+        self._reach()
+        self._answering()
+        names = {backend.lane(lane) for lane in Lane}
+        with self._lock:
+            running = [entry for proxy in self.proxies.values() for entry in proxy.routes.values()]
+            for entry in [*self._routes.values(), *running]:
+                if named := names & destinations(entry.route):
+                    raise Conflict(f"the route of {entry.route.target} still names {min(named)}")
+            for known in (self._backends, *(proxy.backends for proxy in self._taking())):
+                for name in names:
+                    known.pop(name, None)
+
+    def observe(self) -> Mapping[TargetId, str]:
+        self._reach()
+        return {target: str(entry.rev) for target, entry in self._routes.items()}
+
+    # The world: what proxies and other people do.
+
+    def serve(self, request: Request, proxy: str | None = None) -> Answer:
+        """How a proxy (the first, where none is named) answers. Draws are evenly spread, so counts are repeatable."""
+        running = self.proxies[proxy or next(iter(self.proxies))]
+        entry = next((entry for entry in running.routes.values() if entry.route.service == request.service), None)
+        if entry is None:
+            return Answer(None)
+        found = answer(entry.route, request, self._draw)
+        return found if found.backend in running.backends else replace(found, backend=None)
+
+    def fail_next(self, *faults: Fault) -> None:
+        """The next writes end like this, one each."""
+        self._faults.extend(faults)
+
+    def land(self) -> None:
+        """Late writes arrive. Each was checked before by its writer, and is checked by its revision now."""
+        late, self._late = self._late, []
+        with self._lock:
+            for route, stamp, expect in late:
+                if _live(self._routes.get(route.target)).revision == expect:
+                    self._store(Entry(route, stamp, 0))
+
+    def refuse(self, target: TargetId, text: str | None) -> None:
+        """Every write to this target is refused with the text; None ends that."""
+        self._refusals.pop(target, None)
+        if text is not None:
+            self._refusals[target] = text
+
+    def deliver(self, proxy: str) -> None:
+        """A lagging proxy catches up with what is stored now."""
+        running = self.proxies[proxy]
+        running.routes, running.backends = dict(self._routes), dict(self._backends)
+
+    def edit(self, target: TargetId, traffic: Traffic) -> None:
+        """Somebody else changes the route and leaves our stamp on it."""
+        with self._lock:
+            entry = self._routes[target]
+            self._store(replace(entry, route=replace(entry.route, traffic=traffic)))
+
+    def strip(self, target: TargetId) -> None:
+        """Somebody else removes our stamp."""
+        with self._lock:
+            self._store(replace(self._routes[target], stamp=None))
+
+    def traffic(self, target: TargetId, proxy: str | None = None) -> Traffic | None:
+        """What is stored, or what the named proxy runs."""
+        entry = (self.proxies[proxy].routes if proxy else self._routes).get(target)
+        return entry.route.traffic if entry else None
+
+    def _reach(self) -> None:
+        if self.down:
+            raise Unavailable("the mesh does not answer")
+
+    def _answering(self) -> None:
+        if self.proxies and all(proxy.mood is Mood.SILENT for proxy in self.proxies.values()):
+            raise Unavailable("no proxy answers")
+
+    def _check(self, route: Route, expect: str) -> None:
+        if (found := _live(self._routes.get(route.target)).revision) != expect:
+            raise Conflict(f"the route of {route.target} is at {found}, not at {expect}")
+        if route.target in self._refusals:
+            raise Refused(self._refusals[route.target])
+        if unknown := destinations(route) - self._backends.keys():
+            raise Refused(f"unknown backend '{min(unknown)}'")
+
+    def _store(self, entry: Entry) -> None:
+        self._rev += 1
+        self._routes[entry.route.target] = stored = replace(entry, rev=self._rev)
+        for proxy in self._taking():
+            proxy.routes[entry.route.target] = stored
+
+    def _taking(self) -> list[Proxy]:
+        return [proxy for proxy in self.proxies.values() if proxy.mood is Mood.TAKING]
+
+    def _draw(self, total: int) -> int:
+        self._draws += 1
+        return (self._draws * 0x9E3779B1 % 2**32) * total >> 32
+
+
+def _live(entry: Entry | None) -> Live:
+    if entry is None:
+        return Live(ABSENT, None, "")
+    return Live(str(entry.rev), entry.stamp, str(entry.rev), entry.route.traffic.weight if entry.stamp else 0)
+
+
+def _proves(proxy: Proxy, target: TargetId, stored: Entry | None, token: tuple[ReleaseId, int]) -> bool:
+    """Whether a proxy runs this token or a newer one of its release, and the newest writing of it."""
+    running = proxy.routes.get(target)
+    if proxy.mood is Mood.SILENT or running is None or running.stamp is None:
+        return False
+    release, dseq = token
+    if running.stamp.release != release or running.stamp.dseq < dseq:
+        return False
+    written = stored.stamp if stored else None
+    return stored is None or written is None or written.release != release or running.rev >= stored.rev
