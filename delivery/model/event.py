@@ -53,6 +53,8 @@ class CauseKind(StrEnum):
     ALERT = "alert"
     APPROVAL_EXPIRED = "approval_expired"
     NO_DATA = "no_data"
+    LOW_TRAFFIC = "low_traffic"
+    INCONCLUSIVE = "inconclusive"
     SUPERSEDED = "superseded"
     STABLE_AGAIN = "stable_again"
     CANDIDATE_MISSING = "candidate_missing"
@@ -206,10 +208,15 @@ class Promoted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackBegun(Event):
-    """Stable is to have everything; this event's number is the new dseq. `then` is how the release ends."""
+    """Stable is to have everything; this event's number is the new dseq. `then` is how the release ends.
+
+    `stay`: stable is known to have no ready instance, so traffic stays where it is until this event comes again
+    without it.
+    """
 
     cause: Cause
     then: Phase
+    stay: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,16 +18,21 @@ class HoldKind(StrEnum):
     DRIFT_STORM = "drift_storm"
     STRAGGLERS = "stragglers"
     STABLE_UNREADY = "stable_unready"
+    CANDIDATE_UNREADY = "candidate_unready"  # it was ready and is not any more
     HISTORY_LOST = "history_lost"
     QUARANTINED = "quarantined"
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """`since` is when it was placed; `by` is the person who placed it, where one did; `until` is None if open-ended."""
+    """`since` is when it was placed; `by` is the person who placed it, where one did; `until` is None if open-ended.
+
+    `stops`: the stage's deadline stands still while it is there. Stored, so that a later rule changes no old release.
+    """
 
     kind: HoldKind
     since: Micros
     detail: str = ""
     by: Principal | None = None
     until: Micros | None = None
+    stops: bool = False

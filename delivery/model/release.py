@@ -27,6 +27,8 @@ class Release:
     traffic, 0 before any did; `confirmed` is the last dseq that was proven at the proxies. `stage` is -1 before the
     first one. `deadline_left` was right at `deadline_at`; it runs from then on where no hold stops it.
     `approvals` are votes for (guarded stage, dseq live when voting): an abort moves dseq, so that late votes miss.
+    `ceiling` is the weight that the route had when lost history was found: not to be exceeded until a stage is
+    entered anew. A freeze that began before `freeze_lifted_at` is overridden.
     """
 
     id: ReleaseId
@@ -41,6 +43,7 @@ class Release:
     phase: Phase = Phase.QUEUED
     seq: int = 0
     bound: Bound | None = None
+    ready: bool = False  # the candidate was ready and known to the proxies
     stage: int = -1
     entered_at: Micros = Micros(0)  # when the stage was entered
     confirmed_at: Micros = Micros(0)  # when it was first proven
@@ -48,6 +51,7 @@ class Release:
     confirmed: int = 0
     level: Level | None = None
     exposed: int = 0  # the highest weight that was ever desired
+    shifted_at: Micros | None = None  # when the candidate was first to get anything
     passed: int = -1  # the last stage that passed or was skipped
     deadline_left: Micros = Micros(0)
     deadline_at: Micros = Micros(0)
@@ -55,7 +59,11 @@ class Release:
     approvals: Mapping[tuple[int, int], tuple[Principal, ...]] = field(default_factory=dict)
     holds: tuple[Hold, ...] = ()
     waived: tuple[HoldKind, ...] = ()  # holds that a person lifted for the stage that is live
+    freeze_lifted_at: Micros = Micros(0)
     mesh_failing: bool = False
+    drifts: tuple[Micros, ...] = ()  # when the route was last put back, oldest first (bounded)
+    ceiling: int | None = None
+    stay: bool = False  # going back, but stable has no ready instance: traffic stays
     cause: Cause | None = None
     then: Phase | None = None
     retry_of: ReleaseId | None = None

@@ -6,6 +6,7 @@ from delivery.model.event import Level
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros, Principal, ReleaseId
 from delivery.model.verdict import Judgement
+from delivery.model.version import VersionRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,9 @@ class PromoteNow(PersonSignal):
 
 @dataclass(frozen=True, slots=True)
 class TurnCame(Signal):
-    pass
+    """`stable` is the target's stable version now, None where nothing is stable yet."""
+
+    stable: VersionRef | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ _TEXT = {
     CauseKind.ALERT: "an alert that the service names fired",
     CauseKind.APPROVAL_EXPIRED: "nobody approved in time",
     CauseKind.NO_DATA: "no measurements for as long as the service allows",
+    CauseKind.LOW_TRAFFIC: "too few requests to judge for as long as the service allows",
+    CauseKind.INCONCLUSIVE: "the gates came to no verdict for as long as the service allows",
     CauseKind.SUPERSEDED: "a newer version took its place",
     CauseKind.STABLE_AGAIN: "the stable version was asked for again",
     CauseKind.CANDIDATE_MISSING: "the candidate did not appear",

@@ -36,6 +36,7 @@ _WHY = {
     "baked": "its bake is over and no gate failed",
     "passed": "every gate passed early",
     "low_traffic": "its deadline is over; too few requests to judge, and the service says to go on",
+    "waived": "somebody decided to go on without more measurements",
     "first_version": "the first version: nothing to compare with",
 }
 

@@ -16,6 +16,7 @@ _WHAT = {
     HoldKind.DRIFT_STORM: "somebody else keeps changing the route",
     HoldKind.STRAGGLERS: "some proxies do not confirm the traffic",
     HoldKind.STABLE_UNREADY: "stable has no ready instance",
+    HoldKind.CANDIDATE_UNREADY: "the candidate was ready and is not any more",
     HoldKind.HISTORY_LOST: "the database lost commits that the route still shows",
     HoldKind.QUARANTINED: "the release could not be worked on and was taken out of service",
 }
@@ -30,6 +31,7 @@ _ENDS = {
     HoldKind.DRIFT_STORM: "it ends when the changes end, or an operator resumes it naming drift_storm",
     HoldKind.STRAGGLERS: "it ends when they confirm, or an operator resumes it naming stragglers",
     HoldKind.STABLE_UNREADY: "it ends when stable is ready again",
+    HoldKind.CANDIDATE_UNREADY: "it ends when the candidate is ready again",
     HoldKind.HISTORY_LOST: "an admin decides: resume it naming history_lost, or abort it",
     HoldKind.QUARANTINED: "an admin can resume it naming quarantined; anybody who may abort can abort it",
 }
