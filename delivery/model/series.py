@@ -21,7 +21,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """All series of a subject at `at` (by the metrics server's clock). No series: nothing was ever counted, which is 0."""
+    """All series of a subject at `at` (the metrics server's clock). No series: nothing was ever counted, which is 0."""
 
     at: Micros
     series: Mapping[str, Series]

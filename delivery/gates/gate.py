@@ -1,0 +1,44 @@
+"""What a gate is: ticks of two versions in, a verdict out. Pure, so that a replay says what was said at the time."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeAlias
+
+from delivery.model.fields import Fields
+from delivery.model.plan import GateSpec
+from delivery.model.verdict import Judgement, Tick
+
+State: TypeAlias = Mapping[str, Any]
+"""A gate's accumulators as plain JSON: numbers, texts, lists and mappings. Finite: no NaN, no infinity."""
+
+PATIENCE = 4
+"""Looks in a row that may bring nothing before a gate says NO_DATA: a scrape may be late."""
+
+
+class Gate(Protocol):
+    """One gate over all stages of one release."""
+
+    def start(self) -> State:
+        """The state before the first tick."""
+
+    def add(self, state: State, tick: Tick) -> State:
+        """The state after one more tick; the argument stays as it was.
+
+        A stage that the state has not seen yet begins with its first tick. Ticks that are not complete count for
+        nothing but patience.
+        """
+
+    def judge(self, state: State) -> Judgement:
+        """What the ticks so far say. FAIL is for good: once said, it is said again whatever follows."""
+
+
+class Kind(Protocol):
+    """A kind of gate: what a module of this package offers to the registry."""
+
+    def parse(self, fields: Fields) -> Mapping[str, object]:
+        """The parameters out of a service file, as plain JSON, defaults filled in. Mistakes stay in `fields`."""
+
+    def build(self, spec: GateSpec, alpha: float, stages: int) -> Gate:
+        """The gate. `alpha` is its share of the release's false-rollback budget, `stages` how many its plan has."""
+
+    def at_full(self, spec: GateSpec) -> bool:
+        """Whether it can say anything where the candidate has all requests and stable none."""

@@ -1,0 +1,44 @@
+"""Gate `latency`: the share of requests slower than a bound, candidate against stable (F4 of docs/gates.md).
+
+    latency: {latency: http_duration, above: [250ms, 500ms], worse_than: 1.2}
+
+Never a quantile: where one lies on the edge of a bucket it fails healthy releases and misses bad ones.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from delivery.gates import ratio
+from delivery.gates.comparing import ComparingGate
+from delivery.gates.gate import Gate
+from delivery.model import scalars
+from delivery.model.fields import Fields
+from delivery.model.ids import MINUTE, Micros
+from delivery.model.plan import GateSpec
+
+MILLISECOND = Micros(1000)
+
+
+class Measure(StrEnum):
+    HTTP_DURATION = "http_duration"
+
+
+def parse(fields: Fields) -> Mapping[str, object]:
+    """Reads `latency` (what is measured), `above` (one bound or several), and what every comparison has."""
+    bounds = fields.one_or_many("above", scalars.duration(MILLISECOND, MINUTE))
+    return {
+        "measure": fields.choice("latency", Measure).value,
+        "above": [bound // MILLISECOND for bound in dict.fromkeys(bounds)],
+        **ratio.comparison(fields),
+    }
+
+
+def build(spec: GateSpec, alpha: float, stages: int) -> Gate:
+    params: Mapping[str, Any] = spec.params
+    return ComparingGate(spec, ratio.settings(params, above=tuple(params["above"])), alpha, stages)
+
+
+def at_full(spec: GateSpec) -> bool:
+    """Without stable there is nothing to compare with."""
+    return False

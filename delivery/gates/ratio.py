@@ -1,0 +1,61 @@
+"""Gate `ratio`: the candidate's error rate against stable's (F1 and F3 of docs/gates.md). In a service file:
+
+    errors: {ratio: http_errors, worse_than: 1.1, floor: 0.1%, objective: 1%, min_requests: 500}
+
+The objective is a test of its own, with its own share of the budget; it is what can judge at 100 percent.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from delivery.gates.comparing import ComparingGate, Settings
+from delivery.gates.gate import Gate
+from delivery.model.fields import Fields
+from delivery.model.plan import GateSpec
+
+
+class Measure(StrEnum):
+    HTTP_ERRORS = "http_errors"
+
+
+def parse(fields: Fields) -> Mapping[str, object]:
+    """Reads `ratio` (what is measured), `objective`, and what every comparison has."""
+    return {
+        "measure": fields.choice("ratio", Measure).value,
+        "objective": fields.share("objective", None, low=1e-6, high=0.5),
+        **comparison(fields),
+    }
+
+
+def comparison(fields: Fields) -> Mapping[str, object]:
+    """Reads what every comparison has: `worse_than`, `no_worse_than`, `floor`, `min_requests`, `dispersion`."""
+    return {
+        "worse_than": fields.number("worse_than", 1.1, low=1.0, high=100.0),
+        "no_worse_than": fields.number("no_worse_than", None, low=1.01, high=100.0),
+        "floor": fields.share("floor", 0.001, low=1e-6, high=0.5),
+        "min_requests": fields.whole("min_requests", 50),
+        "dispersion": fields.number("dispersion", 2.0, low=1.0, high=100.0),
+    }
+
+
+def settings(params: Mapping[str, Any], above: tuple[int | None, ...]) -> Settings:
+    """Parameters as `parse` left them."""
+    return Settings(
+        above=above,
+        worse_than=params["worse_than"],
+        floor=params["floor"],
+        objective=params.get("objective"),
+        no_worse_than=params["no_worse_than"],
+        min_requests=params["min_requests"],
+        dispersion=params["dispersion"],
+    )
+
+
+def build(spec: GateSpec, alpha: float, stages: int) -> Gate:
+    return ComparingGate(spec, settings(spec.params, above=(None,)), alpha, stages)
+
+
+def at_full(spec: GateSpec) -> bool:
+    """Only an objective can judge a candidate that has nothing beside it."""
+    return spec.params["objective"] is not None

@@ -1,0 +1,151 @@
+"""Gate `threshold`: a share of the candidate's requests in a window, against a fixed limit.
+
+    success: {threshold: http_success_rate, at_least: 99%, over: 1m, failure_limit: 3, min_requests: 100}
+    slow: {threshold: http_slow_rate, above: 500ms, at_most: 5%, over: 1m}
+
+Uncalibrated: how often it rolls back a healthy release depends on the traffic and nobody knows beforehand
+(docs/gates.md has figures). It never says PASS, so that it never ends a bake early.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from delivery.gates.gate import PATIENCE, Gate, State
+from delivery.gates.measure import bad_events
+from delivery.model.fields import Fields
+from delivery.model.ids import MINUTE, SECOND, Micros
+from delivery.model.plan import GateSpec
+from delivery.model.scalars import show_duration
+from delivery.model.verdict import Judgement, Side, Tick, Verdict
+
+MILLISECOND = Micros(1000)
+ROUNDING = 1e-9
+"""A share that is the limit keeps it."""
+
+
+class Measure(StrEnum):
+    HTTP_SUCCESS_RATE = "http_success_rate"
+    HTTP_ERROR_RATE = "http_error_rate"
+    HTTP_SLOW_RATE = "http_slow_rate"
+
+
+def parse(fields: Fields) -> Mapping[str, object]:
+    """Reads `threshold` (what is measured), its limit `at_least` or `at_most`, `over`, `failure_limit`, `min_requests`.
+
+    `above` is how slow is slow, for http_slow_rate.
+    """
+    measure = fields.choice("threshold", Measure)
+    success, slow = measure is Measure.HTTP_SUCCESS_RATE, measure is Measure.HTTP_SLOW_RATE
+    fields.refuse(["at_most" if success else "at_least"], f"does not go with {measure.value}")
+    if not slow:
+        fields.refuse(["above"], f"does not go with {measure.value}")
+    return {
+        "measure": measure.value,
+        "limit": fields.share("at_least" if success else "at_most"),
+        "above": fields.duration("above", low=MILLISECOND, high=MINUTE) // MILLISECOND if slow else None,
+        "over": fields.duration("over", MINUTE, low=SECOND),
+        "failure_limit": fields.whole("failure_limit", 3),
+        "min_requests": fields.whole("min_requests", 100, low=1),
+    }
+
+
+def build(spec: GateSpec, alpha: float, stages: int) -> Gate:
+    return ThresholdGate(spec)
+
+
+def at_full(spec: GateSpec) -> bool:
+    """A threshold never looks at stable."""
+    return True
+
+
+class ThresholdGate:
+    """FAIL when more windows than `failure_limit` breached the limit, over the whole release.
+
+    Windows do not overlap. One ends when it has lasted `over` and has `min_requests`; a new stage begins a new one.
+    """
+
+    def __init__(self, spec: GateSpec) -> None:
+        params: Mapping[str, Any] = spec.params
+        self._spec = spec
+        self._at_least = params["measure"] == Measure.HTTP_SUCCESS_RATE
+        self._limit: float = params["limit"]
+        self._above: int | None = params["above"]
+        self._over: int = params["over"]
+        self._failure_limit: int = params["failure_limit"]
+        self._min_requests: int = params["min_requests"]
+
+    def start(self) -> State:
+        return {
+            "stage": -1, "blank": 0, "seen": 0, "lacks": False, "sides": [0, 0, 0, 0],
+            "lasted": 0, "bad": 0, "total": 0, "breaches": 0, "breach": None, "window": None,
+        }  # fmt: skip
+
+    def add(self, state: State, tick: Tick) -> State:
+        if tick.stage != state["stage"]:
+            state = {**state, "stage": tick.stage, "blank": 0, "seen": 0, "lasted": 0, "bad": 0, "total": 0}
+        bad, beside = bad_events(tick.candidate, self._above), bad_events(tick.stable, self._above)
+        if not tick.complete or bad is None:
+            return {**state, "blank": state["blank"] + 1, "lacks": bad is None}
+        total, seen = tick.candidate.requests, state["seen"] + tick.candidate.requests
+        x, n, y, m = state["sides"]
+        after = {
+            **state, "seen": seen, "blank": 0 if seen else state["blank"] + 1, "lacks": False,
+            "sides": [x + bad, n + total, y + (beside or 0), m + tick.stable.requests],
+            "lasted": state["lasted"] + max(0, tick.end - tick.start),
+            "bad": state["bad"] + bad, "total": state["total"] + total,
+        }  # fmt: skip
+        if after["lasted"] < self._over or after["total"] < self._min_requests:
+            return after
+        return self._closed(after)
+
+    def judge(self, state: State) -> Judgement:
+        x, n, y, m = state["sides"]
+        verdict = self._verdict(state)
+        return Judgement(
+            gate=self._spec.id,
+            verdict=verdict,
+            candidate=Side(x, n),
+            stable=Side(y, m),
+            blocking=self._spec.blocking,
+            detail=self._detail(state, verdict),
+        )
+
+    def _closed(self, state: State) -> State:
+        """The state after its window was judged. The window that failed the gate stays the one that is shown."""
+        window = [state["bad"], state["total"], state["lasted"]]
+        after = {**state, "lasted": 0, "bad": 0, "total": 0, "window": window}
+        if self._breached(state["bad"], state["total"]) and state["breaches"] <= self._failure_limit:
+            return {**after, "breaches": state["breaches"] + 1, "breach": window}
+        return after
+
+    def _breached(self, bad: int, total: int) -> bool:
+        share = self._share(bad, total)
+        return share < self._limit - ROUNDING if self._at_least else share > self._limit + ROUNDING
+
+    def _share(self, bad: int, total: int) -> float:
+        """The share that the limit is of: of good requests or of bad ones."""
+        return (total - bad if self._at_least else bad) / total
+
+    def _verdict(self, state: State) -> Verdict:
+        if state["breaches"] > self._failure_limit:
+            return Verdict.FAIL
+        return Verdict.NO_DATA if state["blank"] >= PATIENCE else Verdict.CONTINUE
+
+    def _detail(self, state: State, verdict: Verdict) -> str:
+        if verdict is Verdict.NO_DATA:
+            return self._missing(state)
+        window = state["breach"] if verdict is Verdict.FAIL else state["window"]
+        if window is None:
+            return f"has no whole window of {show_duration(Micros(self._over))} and {self._min_requests} requests yet"
+        bad, total, lasted = window
+        slower = "" if self._above is None else f" slower than {self._above} ms"
+        wanted = f"at {'least' if self._at_least else 'most'} {100 * self._limit:g} % wanted"
+        text = f"{100 * self._share(bad, total):.4g} % of {total}{slower} in {show_duration(Micros(lasted))}, {wanted}"
+        breaches = state["breaches"]
+        return f"{text}; breach {breaches}, {self._failure_limit} allowed" if breaches else text
+
+    def _missing(self, state: State) -> str:
+        if state["lacks"]:
+            return f"no latency bucket at {self._above} ms"
+        return "no complete measurement" if state["seen"] else "no requests of the candidate"
