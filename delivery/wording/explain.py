@@ -82,9 +82,18 @@ def _standing(release: Release) -> tuple[str, ...]:
         case Phase.PROMOTING:
             return ("every stage is behind it and everybody is being sent to the candidate",)
         case Phase.ROLLING_BACK:
-            return (f"it is going back to stable: {because(release.cause) if release.cause else 'cause unknown'}",)
+            return _going_back(release)
         case _:
             return _in_stage(release)
+
+
+def _going_back(release: Release) -> tuple[str, ...]:
+    going = f"it is going back to stable: {because(release.cause) if release.cause else 'cause unknown'}"
+    return (
+        (going, "stable has no ready instance: traffic stays where it is until it has one")
+        if release.stay
+        else (going,)
+    )
 
 
 def _in_stage(release: Release) -> tuple[str, ...]:

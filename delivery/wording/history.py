@@ -123,7 +123,8 @@ def _promoted(event: events.Promoted, plan: Plan) -> str:
 
 
 def _rollback(event: events.RollbackBegun, plan: Plan) -> str:
-    return f"back to stable: {because(event.cause)}"
+    wait = "; stable has no ready instance, so traffic stays until it has one" if event.stay else ""
+    return f"back to stable: {because(event.cause)}{wait}"
 
 
 def _closed(event: events.Closed, plan: Plan) -> str:

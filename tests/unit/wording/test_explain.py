@@ -95,6 +95,13 @@ def test_nobody_can_stop_a_revert():
     )
 
 
+def test_a_revert_that_cannot_go_anywhere_says_why():
+    assert (
+        "stable has no ready instance: traffic stays"
+        in explain(release(phase=Phase.ROLLING_BACK, stay=True), CONTEXT, LATER).why[1]
+    )
+
+
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase.closed])
 def test_a_closed_release_waits_for_nothing_and_says_what_comes_after(phase):
     ended = release(phase=phase, cause=Cause(CauseKind.GATE_FAILED, judgement=ERRORS), finished_at=NOW + 2 * MINUTE)

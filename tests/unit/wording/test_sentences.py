@@ -188,6 +188,10 @@ HISTORY = [
         "back to stable: aborted by bob",
     ),
     (
+        events.RollbackBegun(at=NOW, cause=Cause(CauseKind.ABORTED, BOB), then=Phase.ROLLED_BACK, stay=True),
+        "back to stable: aborted by bob; stable has no ready instance, so traffic stays until it has one",
+    ),
+    (
         events.Closed(at=NOW, phase=Phase.ROLLED_BACK, cause=Cause(CauseKind.ABORTED, BOB)),
         "rolled back: aborted by bob",
     ),
