@@ -3,6 +3,7 @@
 from delivery.model import event as events
 from delivery.model.event import Event, Level, Phase
 from delivery.model.message import Message
+from delivery.model.plan import Approval
 from delivery.model.release import Release
 from delivery.wording.cause import because
 from delivery.wording.history import PHASES, line
@@ -69,13 +70,21 @@ def _happened(event: Event, release: Release) -> str:
             return line(event, release.plan)
 
 
-def asks(release: Release) -> str:
-    """What the release wants of people before its next stage: `25% (3/4) needs 1 of sre, not alice, who started it`."""
-    following = release.stage + 1
+def guarded(release: Release) -> tuple[int, Approval] | None:
+    """The next step and the approval that guards it; None for a first version and a rollback: nothing to protect."""
+    if release.rolls_back is not None or (release.bound is not None and release.bound.stable is None):
+        return None
+    step = max(release.stage, release.passed) + 1
     stages = release.plan.stages
-    approval = stages[following].approval if following < len(stages) else release.plan.promotion
-    name = place(following, stages)
-    if approval is None:
-        return f"{name} needs somebody to approve or reject it" if following >= len(stages) else f"{name} needs nobody"
-    votes = release.approvals.get((following, release.dseq), ())
-    return f"{name} {wanted(approval, votes, release.actor)}"
+    approval = stages[step].approval if step < len(stages) else release.plan.promotion
+    return None if approval is None else (step, approval)
+
+
+def asks(release: Release) -> str:
+    """What it wants of people before its next step: `canary 25% (3/4) needs 1 of sre, not alice, who started it`."""
+    guard = guarded(release)
+    if guard is None:
+        return "nobody is asked"
+    step, approval = guard
+    votes = release.approvals.get((step, release.dseq), ())
+    return f"{place(step, release.plan.stages)} {wanted(approval, votes, release.actor)}"

@@ -7,10 +7,9 @@ from delivery.model.context import Context
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros
-from delivery.model.plan import Approval, Then
 from delivery.model.release import Release
 from delivery.wording.cause import because
-from delivery.wording.chat import asks
+from delivery.wording.chat import asks, guarded
 from delivery.wording.history import PHASES
 from delivery.wording.hold import ends, what
 from delivery.wording.traffic import describe, place
@@ -132,24 +131,9 @@ def _who(release: Release, context: Context) -> tuple[str, ...]:
     if context.stop is not None:
         kinds.append(HoldKind.STOP)
     people = [ends(kind) for kind in dict.fromkeys(kinds)]
-    if _asked(release):
+    if release.phase is Phase.BAKING and guarded(release):
         people.append(asks(release))
     return (*people, "an approver can pause or abort it, an operator can promote it past the stages that are left")
-
-
-def _asked(release: Release) -> bool:
-    """Whether people stand between this stage and the next one."""
-    if release.phase is not Phase.BAKING:
-        return False
-    approval, last = _next_approval(release)
-    return approval is not None or (last and release.plan.then is Then.ASK)
-
-
-def _next_approval(release: Release) -> tuple[Approval | None, bool]:
-    following, stages = release.stage + 1, release.plan.stages
-    if following < len(stages):
-        return stages[following].approval, False
-    return release.plan.promotion, True
 
 
 def _capital(sentence: str) -> str:

@@ -7,11 +7,12 @@ import pytest
 from delivery.model.context import Context, Freeze, Stop
 from delivery.model.event import Cause, CauseKind, Phase
 from delivery.model.hold import Hold, HoldKind
-from delivery.model.ids import MINUTE, Micros, Principal
-from delivery.model.plan import Plan, Then
+from delivery.model.ids import MINUTE, Micros, Principal, ReleaseId
+from delivery.model.plan import Approval, Plan, Then
+from delivery.model.release import Bound
 from delivery.wording.explain import explain
 from delivery.wording.units import THIN
-from tests.unit.wording.builders import ERRORS, NOW, PLAN, release
+from tests.unit.wording.builders import CANDIDATE, ERRORS, NOW, PLAN, release
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,15 @@ def test_an_approval_ahead_names_the_group_and_who_cannot():
 
 
 def test_a_chain_that_asks_at_its_end_says_so():
-    asking = release(plan=Plan(PLAN.stages[:2], then=Then.ASK))
-    assert explain(asking, CONTEXT, LATER).who[0].replace(THIN, " ") == "100 % needs somebody to approve or reject it"
+    asking = release(plan=Plan(PLAN.stages[:2], then=Then.ASK, promotion=Approval()))
+    assert explain(asking, CONTEXT, LATER).who[0].replace(THIN, " ") == (
+        "100 % needs 1 approver, not alice, who started it"
+    )
+
+
+@pytest.mark.parametrize("free", [{"rolls_back": ReleaseId("rel_00")}, {"bound": Bound(None, CANDIDATE)}])
+def test_a_rollback_and_a_first_version_ask_nobody(free):
+    assert [one for one in explain(release(**free), CONTEXT, LATER).who if "needs" in one] == []
 
 
 def test_every_reason_not_to_rise_comes_with_its_end():
