@@ -1,0 +1,127 @@
+"""Connections: made on first use, one pool per process, and the database's errors in the port's words."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, cast, create_engine, event, func, literal
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
+
+from delivery.model.ids import Micros
+from delivery.ports.errors import Refused, Unavailable
+
+Now = Callable[[], Micros]
+BUSY_SECONDS = 5.0
+STATEMENT_SECONDS = 10
+CONNECT_SECONDS = 5
+
+
+class Database:
+    """`now` replaces the database's own clock, for tests and simulations."""
+
+    def __init__(self, url: str, now: Now | None = None) -> None:
+        self.url = make_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        if not self.sqlite and self.url.get_backend_name() != "postgresql":
+            raise ValueError(f"the ledger needs sqlite:///PATH or postgresql://..., not {self.url.get_backend_name()}")
+        if self.sqlite and self.url.database in (None, "", ":memory:"):
+            raise ValueError("the ledger needs a file: sqlite:///PATH")
+        self._now = now
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._engines: tuple[Engine, Engine] | None = None
+        self._writer = threading.Lock()
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is committed at the end, and undone where anything is raised. Raises Unavailable."""
+        with self._one_writer(), in_port_words(), self._get()[0].begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the database. Raises Unavailable."""
+        with in_port_words(), self._get()[1].connect() as connection:
+            yield connection
+
+    def now(self) -> ColumnElement[int]:
+        """The time that due times and leases go by. SQLite is on our machine, so its clock is ours."""
+        if self._now is not None:
+            return literal(self._now(), BigInteger)
+        if self.sqlite:
+            return literal(time.time_ns() // 1000, BigInteger)
+        return cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
+
+    def close(self) -> None:
+        """Closes this process's connections. They are made anew when they are needed again."""
+        with self._lock:
+            engines, self._engines = self._engines, None
+            if engines and self._pid == os.getpid():
+                engines[0].dispose()
+
+    def _get(self) -> tuple[Engine, Engine]:
+        """The writing and the reading view of one pool; a forked child leaves its parent's connections alone."""
+        with self._lock:
+            if self._engines is None or self._pid != os.getpid():
+                if self._engines:
+                    self._engines[0].dispose(close=False)
+                self._engines, self._pid = self._make(), os.getpid()
+            return self._engines
+
+    def _make(self) -> tuple[Engine, Engine]:
+        if self.sqlite:
+            engine = create_engine(self.url, connect_args={"timeout": BUSY_SECONDS})
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+            return engine, engine.execution_options(reading=True)
+        options = f"-c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={BUSY_SECONDS:.0f}s"
+        arguments = {
+            "connect_timeout": CONNECT_SECONDS,
+            "tcp_user_timeout": STATEMENT_SECONDS * 1000,
+            "options": options,
+        }
+        engine = create_engine(self.url, connect_args=arguments)
+        return engine, engine.execution_options(isolation_level="REPEATABLE READ")
+
+    @contextmanager
+    def _one_writer(self) -> Iterator[None]:
+        """Threads of a process wait here for SQLite's one write lock, which they would otherwise poll for."""
+        if not self.sqlite:
+            yield
+            return
+        with self._writer:
+            yield
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # we begin transactions ourselves
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A deferred transaction that reads first and then writes fails at once where another writer came between.
+    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get("reading") else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def in_port_words() -> Iterator[None]:
+    """Refused is for one value that the database will never take; everything else is trouble with the database."""
+    try:
+        yield
+    except (IntegrityError, DataError) as error:
+        raise Refused(f"the database refuses it: {_first_line(error.orig)}") from error
+    except DBAPIError as error:
+        raise Unavailable(f"the database: {_first_line(error.orig)}") from error
+    except StatementError as error:
+        raise Refused(f"a value fits no column: {_first_line(error.orig)}") from error
+    except SQLAlchemyError as error:
+        raise Unavailable(f"the database: {_first_line(error)}") from error
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,96 @@
+"""Reading what happened."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import ColumnElement, or_, select
+
+from delivery.adapters.ledger.sql import coding
+from delivery.adapters.ledger.sql.measured import measuring_from, ticks_from
+from delivery.adapters.ledger.sql.part import Part
+from delivery.adapters.ledger.sql.tables import ALERT, EVENT, MEASURING, RELEASE, SEGMENT, TARGET, WORKER
+from delivery.adapters.ledger.sql.targets import RELEASES, ROWS
+from delivery.model.codec import StoredEvent
+from delivery.model.ids import Micros, ReleaseId
+from delivery.model.verdict import Tick
+from delivery.ports.history import Filter
+from delivery.ports.ledger import Alert, Measuring, Row, StoredRelease
+
+_R = RELEASE.c
+
+
+class SqlHistory(Part):
+    """The port History. Reads one state of the database at a time and locks nothing."""
+
+    def page(self, only: Filter, per_page: int, before: ReleaseId | None = None) -> tuple[StoredRelease, ...]:
+        query = RELEASES.where(*_conditions(only)).order_by(_R.id.desc()).limit(per_page)
+        if before is not None:
+            query = query.where(_R.id < before)
+        with self._database.read() as connection:
+            return tuple(self._stored(columns) for columns in connection.execute(query))
+
+    def release(self, release: ReleaseId) -> StoredRelease | None:
+        with self._database.read() as connection:
+            found = connection.execute(RELEASES.where(_R.id == release)).one_or_none()
+        return self._stored(found) if found else None
+
+    def by_number(self, service: str | None, number: int) -> tuple[StoredRelease, ...]:
+        query = RELEASES.where(_R.number == number).order_by(_R.id)
+        if service is not None:
+            query = query.where(_R.service == service)
+        with self._database.read() as connection:
+            return tuple(self._stored(columns) for columns in connection.execute(query))
+
+    def events(self, release: ReleaseId, after: int = 0, limit: int = 1000) -> tuple[StoredEvent, ...]:
+        query = select(EVENT).where(EVENT.c.release == release, EVENT.c.seq > after).order_by(EVENT.c.seq).limit(limit)
+        with self._database.read() as connection:
+            return tuple(coding.event_from(columns) for columns in connection.execute(query))
+
+    def measuring(self, release: ReleaseId) -> Measuring | None:
+        query = select(MEASURING).where(MEASURING.c.release == release)
+        with self._database.read() as connection:
+            found = connection.execute(query).one_or_none()
+        return measuring_from(found) if found else None
+
+    def ticks(self, release: ReleaseId, stage: int | None = None) -> tuple[Tick, ...]:
+        segments = select(SEGMENT.c.body).where(SEGMENT.c.release == release).order_by(SEGMENT.c.first)
+        with self._database.read() as connection:
+            parts = [ticks_from(body) for body in connection.execute(segments).scalars()]
+            measured = connection.execute(select(MEASURING).where(MEASURING.c.release == release)).one_or_none()
+        if measured:
+            parts.append(measuring_from(measured).ticks)
+        return tuple(tick for part in parts for tick in part if stage in (None, tick.stage))
+
+    def rows(self, service: str | None = None) -> tuple[Row, ...]:
+        query = ROWS.order_by(TARGET.c.id)
+        if service is not None:
+            query = query.where(TARGET.c.service == service)
+        with self._database.read() as connection:
+            return tuple(coding.row_from(columns, columns.body) for columns in connection.execute(query))
+
+    def alerts(self, limit: int) -> tuple[Alert, ...]:
+        query = select(ALERT).order_by(ALERT.c.id.desc()).limit(limit)
+        with self._database.read() as connection:
+            return tuple(coding.alert_from(columns) for columns in connection.execute(query))
+
+    def workers(self) -> Mapping[str, Micros]:
+        query = select(WORKER.c.name, WORKER.c.heard_at).order_by(WORKER.c.name)
+        with self._database.read() as connection:
+            return {columns.name: Micros(columns.heard_at) for columns in connection.execute(query)}
+
+
+def _conditions(only: Filter) -> list[ColumnElement[bool]]:
+    equal = ((_R.service, only.service), (_R.cluster, only.cluster), (_R.actor, only.actor), (_R.version, only.version))
+    conditions: list[ColumnElement[bool]] = [column == value for column, value in equal if value is not None]
+    if only.states:
+        conditions.append(or_(*map(_in_state, only.states)))
+    if only.since is not None:
+        conditions.append(_R.created_at >= only.since)
+    if only.until is not None:
+        conditions.append(_R.created_at < only.until)
+    return conditions
+
+
+def _in_state(state: str) -> ColumnElement[bool]:
+    if state == "open":
+        return ~_R.closed
+    return _R.closed if state == "closed" else _R.phase == state

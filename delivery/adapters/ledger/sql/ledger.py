@@ -1,0 +1,11 @@
+"""All parts of the SQL ledger together."""
+
+from delivery.adapters.ledger.sql.history import SqlHistory
+from delivery.adapters.ledger.sql.orders import Orders
+from delivery.adapters.ledger.sql.queues import Queues
+from delivery.adapters.ledger.sql.targets import Targets
+from delivery.adapters.ledger.sql.writing import Commits
+
+
+class SqlLedger(Commits, Targets, Queues, Orders, SqlHistory):
+    """Implements the ports Ledger and History on `sqlite:///PATH` or `postgresql://...`, whose schema is migrated."""

@@ -1,0 +1,76 @@
+"""The inbox and the outbox."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy import bindparam, select, tuple_, update
+
+from delivery.adapters.ledger.sql import coding
+from delivery.adapters.ledger.sql.part import Part
+from delivery.adapters.ledger.sql.tables import INBOX, OUTBOX
+from delivery.model.ids import Micros
+from delivery.ports.ledger import Delivery, InboxState, OutboxState, Outgoing
+
+_OLDEST_FIRST = (OUTBOX.c.due_at, OUTBOX.c.release, OUTBOX.c.seq, OUTBOX.c.channel)
+_OUTCOME = update(OUTBOX).where(OUTBOX.c.key == bindparam("b_key"))
+
+
+class Queues(Part):
+    def deliveries(self, keys: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Delivery]:
+        if not keys:
+            return {}
+        query = select(INBOX).where(tuple_(INBOX.c.source, INBOX.c.key).in_(list(keys)))
+        with self._database.read() as connection:
+            return {(row.source, row.key): coding.delivery_from(row) for row in connection.execute(query)}
+
+    def update_delivery(self, delivery: Delivery) -> None:
+        statement = update(INBOX).where(INBOX.c.source == delivery.source, INBOX.c.key == delivery.key)
+        with self._database.write() as connection:
+            connection.execute(statement.values(coding.delivery_answer(delivery)))
+
+    def inbox(self, state: InboxState, limit: int) -> tuple[Delivery, ...]:
+        query = select(INBOX).where(INBOX.c.state == state.value)
+        query = query.order_by(INBOX.c.received_at, INBOX.c.source, INBOX.c.key).limit(limit)
+        with self._database.read() as connection:
+            return tuple(coding.delivery_from(columns) for columns in connection.execute(query))
+
+    def claim_outbox(self, owner: str, lease: Micros, limit: int) -> tuple[Outgoing, ...]:
+        now = self._database.now()
+        due = (
+            select(OUTBOX.c.key)
+            .where(OUTBOX.c.state == OutboxState.WAITING.value, OUTBOX.c.due_at <= now, OUTBOX.c.lease_until <= now)
+            .order_by(*_OLDEST_FIRST)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("due")
+        )
+        statement = (
+            update(OUTBOX)
+            .where(OUTBOX.c.key == due.c.key)
+            .values(owner=owner, lease_until=now + lease)
+            .returning(*OUTBOX.c)
+        )
+        with self._database.write() as connection:
+            rows = [coding.outgoing_from(columns) for columns in connection.execute(statement)]
+        return tuple(sorted(rows, key=lambda row: (row.due_at, row.release, row.seq, row.channel)))
+
+    def update_outbox(self, rows: Sequence[Outgoing]) -> None:
+        values = [
+            {
+                "b_key": row.key,
+                "state": row.state.value,
+                "attempts": row.attempts,
+                "due_at": row.due_at,
+                "error": row.error,
+                "owner": "",
+                "lease_until": 0,
+            }
+            for row in rows
+        ]
+        if values:
+            with self._database.write() as connection:
+                connection.execute(_OUTCOME, values)
+
+    def outbox(self, state: OutboxState, limit: int) -> tuple[Outgoing, ...]:
+        query = select(OUTBOX).where(OUTBOX.c.state == state.value).order_by(*_OLDEST_FIRST).limit(limit)
+        with self._database.read() as connection:
+            return tuple(coding.outgoing_from(columns) for columns in connection.execute(query))

@@ -1,0 +1,97 @@
+"""The one statement that checks and changes a target's row, in the few shapes that units need."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, String, Update, and_, bindparam, case, or_, update
+
+from delivery.adapters.ledger.sql.tables import TARGET
+from delivery.adapters.ledger.units import changed, hands_back
+from delivery.ports.ledger import Unit
+
+_DUE = bindparam("b_due_at", type_=BigInteger)
+_WHY = bindparam("b_due_why", type_=String)
+_URGENT = bindparam("b_urgent", type_=Boolean)
+_C = TARGET.c
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Which parts of the statement a unit needs."""
+
+    expect: bool
+    owner: bool
+    row: bool
+    wake: bool
+    sooner: bool
+    hands_back: bool
+
+    @staticmethod
+    def of(unit: Unit) -> "Shape":
+        return Shape(
+            expect=unit.expect is not None,
+            owner=unit.owner is not None,
+            row=unit.row is not None,
+            wake=unit.wake is not None,
+            sooner=unit.row is None and unit.wake is not None and unit.wake.sooner,
+            hands_back=hands_back(unit),
+        )
+
+
+def parameters(unit: Unit, target: str) -> dict[str, Any]:
+    """The values for the statement of the unit's shape."""
+    values: dict[str, Any] = {"b_id": target, "b_expect": unit.expect, "b_owner": unit.owner}
+    if unit.row is not None:
+        row = changed(unit.row, unit, None)  # the wake-up over the row, worked out here
+        values |= {
+            "b_due_at": row.due_at,
+            "b_due_why": row.due_why,
+            "b_urgent": row.urgent,
+            "b_failures": row.failures,
+            "b_quarantined": row.quarantined,
+        }
+    elif unit.wake is not None:
+        values |= {"b_due_at": unit.wake.due_at, "b_due_why": unit.wake.why, "b_urgent": unit.wake.urgent}
+    return values
+
+
+@cache
+def statement(shape: Shape) -> Update:
+    """Changes one row or, where something moved, none."""
+    conditions = [_C.id == bindparam("b_id")]
+    if shape.expect:
+        conditions.append(_C.version == bindparam("b_expect", type_=BigInteger))
+    if shape.owner:
+        conditions.append(_C.owner == bindparam("b_owner"))
+    return update(TARGET).where(and_(*conditions)).values(_values(shape))
+
+
+def _values(shape: Shape) -> Mapping[Any, Any]:
+    values: dict[Any, Any] = {}
+    if shape.row:
+        values[_C.version] = _C.version + 1
+        values[_C.failures] = bindparam("b_failures")
+        values[_C.quarantined] = bindparam("b_quarantined")
+    if shape.row or shape.wake:
+        values |= _due(shape)
+    if shape.hands_back:
+        values |= {_C.owner: "", _C.lease_until: 0, _C.woken_at: None}
+    return values or {_C.version: _C.version}  # only the check, and the lock that makes it last
+
+
+def _due(shape: Shape) -> Mapping[Any, Any]:
+    due: Any = _DUE
+    values: dict[Any, Any] = {_C.due_why: _WHY, _C.urgent: _URGENT}
+    if shape.sooner:
+        earlier = and_(_DUE.is_not(None), or_(_C.due_at.is_(None), _C.due_at > _DUE))
+        due = case((earlier, _DUE), else_=_C.due_at)
+        values = {_C.due_why: case((earlier, _WHY), else_=_C.due_why), _C.urgent: or_(_C.urgent, _URGENT)}
+    not_woken_before = or_(_C.woken_at.is_(None), _C.woken_at >= due)
+    if shape.owner:
+        values[_C.due_at] = case((not_woken_before, due), else_=_C.woken_at)
+    else:
+        values[_C.due_at] = due
+        values[_C.woken_at] = case((and_(_C.owner != "", due.is_not(None), not_woken_before), due), else_=_C.woken_at)
+    return values
