@@ -148,7 +148,7 @@ class Fields:
 
     def only(self, known: Collection[str]) -> str | None:
         """The key of a mapping that has exactly one, which must be a known one; None (and a mistake) otherwise."""
-        self._asked.update(dict.fromkeys(self.keys))
+        self.skip()
         if len(self.keys) != 1:
             there = ", ".join(inside("", key) for key in self.keys)
             what = f"has {len(self.keys)} keys ({there})" if there else "is empty"
@@ -162,9 +162,13 @@ class Fields:
 
     # mistakes
 
-    def wrong(self, key: str | None, problem: str, expected: str = "") -> None:
-        """Notes a mistake at a key, or at the mapping itself. `problem` goes on a sentence begun with the place."""
-        self._wrong(self.place if key is None else inside(self.place, key), problem, expected)
+    def wrong(self, key: str | None, problem: str, expected: str = "", *, index: int | None = None) -> None:
+        """Notes a mistake at a key (at one item of its list), or at the mapping itself.
+
+        `problem` goes on a sentence begun with the place.
+        """
+        place = self.place if key is None else inside(self.place, key)
+        self._wrong(place if index is None else inside(place, index), problem, expected)
 
     def refuse(self, keys: Collection[str], problem: str) -> None:
         """Notes a mistake at each of these keys that is there."""
@@ -172,6 +176,10 @@ class Fields:
             if key in self._values:
                 self._asked[key] = None
                 self.wrong(key, problem)
+
+    def skip(self) -> None:
+        """Takes every key as read: after a mistake that makes it pointless to read on."""
+        self._asked.update(dict.fromkeys(self.keys))
 
     def finish(self) -> tuple[Mistake, ...]:
         """All mistakes of this text, in its order. A key that nobody asked for is one, in any mapping that was read."""

@@ -1,0 +1,140 @@
+"""A service file's meaning: document -> Service, with defaults filled in and every mistake named with its place.
+
+The smallest file has three lines (service, cluster, workload). It gets a canary of 5, 25 and 50 percent, ten minutes
+each, watched by one gate: the candidate's share of failed requests against stable's.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from delivery.catalog.document import Document
+from delivery.catalog.policy import read_policy
+from delivery.model.fields import Fields
+from delivery.model.ids import HOUR, MINUTE, SECOND, GateId, Micros
+from delivery.model.mistake import one_of, unknown
+from delivery.model.plan import GateSpec, Require
+from delivery.model.scalars import duration, name, pattern, text
+from delivery.model.service import OnNewVersion, Service, Strategy, Workload
+
+StrategyParser = Callable[[Fields], Strategy]
+DEFAULT_STRATEGIES: Sequence[Mapping[str, object]] = ({"canary": {}},)
+DEFAULT_GATES: Mapping[str, object] = {"errors": {"ratio": "http_errors"}}
+
+_LATER = ("namespace", "routes", "targets", "config", "promotion", "traffic_policy")
+_LATER_WORKLOAD = ("deployment", "mode", "isolation", "candidate", "keep_stable_capacity")
+_NOT_HERE = "is not available on the local mesh: take it out"
+
+
+class GateKind(Protocol):
+    """What the catalogue needs of a kind of gate."""
+
+    def parse(self, fields: Fields) -> Mapping[str, object]:
+        """The parameters, as plain JSON; mistakes stay in `fields`."""
+
+    def at_full(self, spec: GateSpec) -> bool:
+        """Whether it can say anything where the candidate has every request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """Names in the server's configuration: a service file chooses among them and can never add one."""
+
+    clusters: Collection[str]
+    processes: Collection[str]
+    channels: Collection[str]
+
+
+def parse(
+    document: Document,
+    *,
+    strategies: Mapping[str, StrategyParser],
+    gates: Mapping[str, GateKind],
+    offers: Offers | None = None,
+) -> Service:
+    """The service. Without `offers` names of the server's configuration are not looked up.
+
+    Raises Invalid with every mistake.
+    """
+    fields = Fields(_with_defaults(document.values), lines=document.lines)
+    fields.refuse(_LATER, _NOT_HERE)
+    workload = fields.sub("workload")
+    service = Service(
+        name=fields.name("service"),
+        owners=fields.many("owners", text(100), ()),
+        clusters=_clusters(fields, offers),
+        workload=_workload(workload, offers),
+        rollback_window=workload.get("rollback_window", duration(), HOUR),
+        appear_within=workload.get("appear_within", duration(SECOND), Micros(10 * MINUTE)),
+        on_new_version=fields.choice("on_new_version", OnNewVersion, OnNewVersion.QUEUE_LATEST),
+        strategies=_strategies(fields, strategies),
+        gates=_gates(fields, gates),
+        policy=read_policy(fields.sub("policy")),
+        tick=fields.get("tick", duration(Micros(SECOND // 10), Micros(5 * MINUTE)), Micros(15 * SECOND)),
+        alpha=fields.number("alpha", 0.05, low=0.0001, high=0.2),
+        notify=_notify(fields.sub("notify"), offers),
+    )
+    fields.check(document.file)
+    return service
+
+
+def _with_defaults(values: Mapping[str, object]) -> Mapping[str, object]:
+    return {"strategies": list(DEFAULT_STRATEGIES), "gates": DEFAULT_GATES, **values}
+
+
+def _clusters(fields: Fields, offers: Offers | None) -> tuple[str, ...]:
+    clusters = fields.one_or_many("cluster", name())
+    if len(set(clusters)) < len(clusters):
+        fields.wrong("cluster", "names a cluster twice")
+    for cluster in clusters:
+        if offers and cluster and cluster not in offers.clusters:
+            fields.wrong(
+                "cluster", f"names {cluster}, which {unknown(cluster, offers.clusters)}", one_of(offers.clusters)
+            )
+    return clusters
+
+
+def _workload(section: Fields, offers: Offers | None) -> Workload:
+    section.refuse(_LATER_WORKLOAD, _NOT_HERE)
+    process = section.name("process")
+    if offers and process and process not in offers.processes:
+        expected = f"a process of the server's configuration: {one_of(offers.processes)}"
+        section.wrong("process", f"is {process}, which {unknown(process, offers.processes)}", expected)
+    return Workload("process", process)
+
+
+def _strategies(fields: Fields, parsers: Mapping[str, StrategyParser]) -> tuple[Strategy, ...]:
+    found = []
+    for item in fields.subs("strategies", least=1):
+        kind = item.only(parsers)
+        if kind is not None:
+            found.append(parsers[kind](item.sub(kind)))
+    return tuple(found)
+
+
+def _gates(fields: Fields, kinds: Mapping[str, GateKind]) -> tuple[GateSpec, ...]:
+    return tuple(
+        spec for gate, section in fields.named("gates").items() if (spec := _gate(gate, section, kinds)) is not None
+    )
+
+
+def _gate(gate: str, section: Fields, kinds: Mapping[str, GateKind]) -> GateSpec | None:
+    if pattern("[a-z][a-z0-9_-]{0,62}", "").read(gate) is None:
+        section.wrong(None, "is no name for a gate", "lower case letters, digits, dashes and underscores")
+    named = [kind for kind in kinds if kind in section]
+    if len(named) != 1:
+        section.wrong(None, f"has {len(named)} of the kinds of gates", f"exactly {one_of(kinds)}")
+        section.skip()
+        return None
+    kind = kinds[named[0]]
+    blocking = section.flag("blocking", True)
+    require = section.choice("require", Require, Require.NO_FAIL)
+    spec = GateSpec(GateId(gate), named[0], kind.parse(section), blocking, require)
+    return replace(spec, at_full=kind.at_full(spec))
+
+
+def _notify(section: Fields, offers: Offers | None) -> Mapping[str, str]:
+    for channel in section.keys:
+        if offers and channel not in offers.channels:
+            section.wrong(channel, unknown(channel, offers.channels), one_of(offers.channels))
+    return {channel: section.text(channel) for channel in section.keys}

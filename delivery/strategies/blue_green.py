@@ -1,0 +1,56 @@
+"""Blue/green: a preview that nobody reaches by chance, then everything at once, with the old version kept warm.
+
+    blue_green: {bake: 10m, gates: [errors], approval: {from: qa}}
+
+The preview answers requests with the header `x-delivery-preview: candidate`. The value is the role and not the
+version: a plan is compiled once, before it is known which version it will be about.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from delivery.model.fields import Fields
+from delivery.model.ids import Micros
+from delivery.model.plan import Approval, Stage, Then
+from delivery.model.service import StageDefaults
+from delivery.model.traffic import ALL_CANDIDATE, HeaderMatch, Match, MatchKind, Rule, Traffic
+from delivery.strategies.terms import BAKE, SILENT, Terms, approval, terms
+
+KIND = "blue_green"
+PREVIEW: Final = Rule("preview", (Match(headers=(HeaderMatch("x-delivery-preview", MatchKind.EXACT, "candidate"),)),))
+_PREVIEW_TERMS = Terms(gates=(), min_requests=0)
+
+
+@dataclass(frozen=True, slots=True)
+class BlueGreen:
+    """`bake` is how long the switch is watched. `approval` guards the switch, so that people can try the preview."""
+
+    bake: Micros | None = None
+    terms: Terms = SILENT
+    approval: Approval | None = None
+
+    @property
+    def kind(self) -> str:
+        return KIND
+
+    @property
+    def then(self) -> Then | None:
+        return None
+
+    @property
+    def promotion(self) -> Approval | None:
+        """None: the stage that switches has the approval."""
+        return None
+
+    def stages(self, before: Traffic, defaults: StageDefaults) -> tuple[Stage, ...]:
+        preview = replace(before, rules=(*before.rules, PREVIEW), mirror=None)
+        return (
+            _PREVIEW_TERMS.stage(f"{KIND} preview", KIND, preview, Micros(0), defaults),
+            self.terms.stage(f"{KIND} switch", KIND, ALL_CANDIDATE, self.bake, defaults, self.approval),
+        )
+
+
+def parse(fields: Fields) -> BlueGreen:
+    """A blue/green switch as a service file has it; mistakes stay in `fields`."""
+    fields.refuse(["smoke"], "is not available on the local mesh: try the preview by hand and ask for an approval")
+    return BlueGreen(fields.get("bake", BAKE, None), terms(fields), approval(fields))

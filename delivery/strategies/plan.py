@@ -1,0 +1,85 @@
+"""A service's strategies, compiled into the one plan that a release of it follows.
+
+A plan never lowers: each strategy starts from the traffic that the one before it ended with, its rules stay, a mirror
+ends at the first rule or weight, and only the last strategy may reach 100 percent.
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+from delivery.model.ids import MINUTE, GateId, Micros
+from delivery.model.mistake import Invalid, Mistake
+from delivery.model.plan import Approval, Plan, Stage, Then
+from delivery.model.service import Service, StageDefaults, Strategy
+from delivery.model.traffic import ALL_STABLE
+from delivery.strategies import rules
+
+BAKE = Micros(10 * MINUTE)
+"""What the release simulation ran with: 98 of 100 healthy releases ended without a person at every rate of traffic."""
+SHIFTING = MINUTE
+"""What a stage's deadline has for the shift itself, on top of three bakes."""
+
+
+def compile_plan(service: Service) -> Plan:
+    """The plan. Raises Invalid with the place of every mistake (`strategies[1].canary`), lines not known."""
+    defaults = _defaults(service)
+    before, stages, mistakes = ALL_STABLE, list[Stage](), list[Mistake]()
+    for index, strategy in enumerate(service.strategies):
+        last = index == len(service.strategies) - 1
+        added = strategy.stages(before, defaults)
+        place = f"strategies[{index}].{strategy.kind}"
+        mistakes += rules.check(place, strategy, before, added, service, last=last)
+        stages += added
+        before = added[-1].traffic
+    if mistakes:
+        raise Invalid(mistakes)
+    return _plan(service, service.strategies[-1], stages)
+
+
+def _defaults(service: Service) -> StageDefaults:
+    policy = service.policy
+    return StageDefaults(
+        bake=BAKE,
+        deadline=SHIFTING,
+        min_requests=policy.min_requests,
+        low_traffic=policy.low_traffic,
+        gates=tuple(gate.id for gate in service.gates),
+    )
+
+
+def _plan(service: Service, last: Strategy, stages: list[Stage]) -> Plan:
+    stages = [_hear(stage, service) for stage in _distinct(stages)]
+    used = {gate for stage in stages for gate in stage.gates}
+    policy = service.policy
+    return Plan(
+        stages=tuple(stages),
+        gates=tuple(gate for gate in service.gates if gate.id in used),
+        then=last.then,
+        promotion=last.promotion or (Approval() if last.then is Then.ASK else None),
+        tick=service.tick,
+        alpha=service.alpha,
+        hold_limit=policy.hold_limit,
+        at_limit=policy.at_limit,
+        rollback_window=service.rollback_window,
+        appear_within=service.appear_within,
+        abort_on=policy.abort_on,
+    )
+
+
+def _distinct(stages: list[Stage]) -> list[Stage]:
+    """Stages that are called the same get a number."""
+    seen: Counter[str] = Counter()
+    named = []
+    for stage in stages:
+        seen[stage.name] += 1
+        count = seen[stage.name]
+        named.append(replace(stage, name=f"{stage.name} #{count}") if count > 1 else stage)
+    return named
+
+
+def _hear(stage: Stage, service: Service) -> Stage:
+    """Where stable has no requests, gates that compare with it are left out: they would wait for data for ever."""
+    if stage.traffic.weight < 100:
+        return stage
+    able: set[GateId] = {gate.id for gate in service.gates if gate.at_full}
+    return replace(stage, gates=tuple(gate for gate in stage.gates if gate in able))

@@ -1,0 +1,81 @@
+"""What makes no plan: chains that lower or do not rise, gates that nobody knows, and stages that nothing can judge."""
+
+from collections.abc import Iterator
+
+from delivery.model.mistake import Mistake, one_of, unknown
+from delivery.model.plan import Stage
+from delivery.model.scalars import show_duration
+from delivery.model.service import Service, Strategy
+from delivery.model.traffic import Traffic, raises
+from delivery.strategies.ab_test import AbTest
+
+
+def check(
+    place: str, strategy: Strategy, before: Traffic, added: tuple[Stage, ...], service: Service, *, last: bool
+) -> Iterator[Mistake]:
+    """The mistakes of one strategy of a chain. `before` is what the one before ended with, `added` its own stages."""
+    yield from _chain(place, strategy, added, last=last)
+    yield from _gates(place, strategy, added, service)
+    for stage in added:
+        yield from _rise(place, before, stage)
+        yield from _times(place, stage, service)
+        yield from _mute(place, stage, service)
+        before = stage.traffic
+
+
+def _chain(place: str, strategy: Strategy, added: tuple[Stage, ...], *, last: bool) -> Iterator[Mistake]:
+    if last:
+        return
+    if any(stage.traffic.weight == 100 for stage in added):
+        yield Mistake(place, None, "gives the candidate 100%", "only the last strategy to do that")
+    if strategy.promotion is not None:
+        problem = "guards the raise to 100%, which only the last strategy leads to"
+        yield Mistake(f"{place}.approval", None, problem, "an approval before a step of a strategy that follows")
+
+
+def _rise(place: str, before: Traffic, stage: Stage) -> Iterator[Mistake]:
+    after = stage.traffic
+    expected = "each stage to give the candidate more than the one before: a plan never lowers"
+    if after.mirror is not None and before.exposes:
+        problem = "mirrors, but a strategy before it has given the candidate users already"
+        yield Mistake(place, None, problem, "dark_launch to come first: a mirror needs a route that only stable serves")
+    elif after.weight < before.weight:
+        yield Mistake(place, None, f"would lower the candidate from {before.weight}% to {after.weight}%", expected)
+    elif not raises(before, after):
+        yield Mistake(place, None, f"has a stage that raises nothing: {stage.name}", expected)
+    elif after.sticky and before.sticky and after.sticky.cookie != before.sticky.cookie:
+        problem = f"changes the cookie from {before.sticky.cookie} to {after.sticky.cookie}"
+        yield Mistake(
+            f"{place}.sticky", None, problem, "one cookie for the whole chain, so that users stay where they are"
+        )
+
+
+def _times(place: str, stage: Stage, service: Service) -> Iterator[Mistake]:
+    bake, deadline = show_duration(stage.bake), show_duration(stage.deadline)
+    if 0 < stage.bake < service.tick:
+        expected = f"at least one tick ({show_duration(service.tick)}): nothing would be measured"
+        yield Mistake(f"{place}.bake", None, f"is {bake}", expected)
+    if stage.deadline <= stage.bake:
+        yield Mistake(f"{place}.deadline", None, f"is {deadline}", f"longer than the bake ({bake})")
+
+
+def _gates(place: str, strategy: Strategy, added: tuple[Stage, ...], service: Service) -> Iterator[Mistake]:
+    known = {gate.id: gate for gate in service.gates}
+    report = strategy.report if isinstance(strategy, AbTest) else ()
+    for gate in dict.fromkeys(gate for stage in added for gate in stage.gates):
+        key = "report" if gate in report else "gates"
+        if gate not in known:
+            yield Mistake(f"{place}.{key}", None, f"names {gate}, which {unknown(gate, known)}", one_of(known))
+        elif key == "report" and known[gate].blocking:
+            problem = f"names {gate}, which can stop a release"
+            yield Mistake(f"{place}.{key}", None, problem, "a gate with blocking: false, or to find it under gates")
+
+
+def _mute(place: str, stage: Stage, service: Service) -> Iterator[Mistake]:
+    """With everything on the candidate there is no stable to compare with: a ratio says nothing there, for ever."""
+    blocking = [gate for gate in service.gates if gate.blocking and gate.id in stage.gates]
+    if stage.traffic.weight < 100 or not blocking or any(gate.at_full for gate in blocking):
+        return
+    names = ", ".join(gate.id for gate in blocking)
+    problem = f"has a stage at 100%, {stage.name}, whose gates compare with stable, which serves nobody then: {names}"
+    yield Mistake(place, None, problem, "a gate with an objective or a threshold, or gates: [] to rely on people alone")

@@ -1,0 +1,90 @@
+"""What the section of any strategy may say: when its stages pass, and who has to agree."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from delivery.model.fields import Fields
+from delivery.model.ids import HOUR, GateId, Micros
+from delivery.model.plan import Approval, LowTraffic, Stage, Then
+from delivery.model.scalars import Reader, duration, pattern
+from delivery.model.service import StageDefaults
+from delivery.model.traffic import Traffic
+
+BAKE: Final = duration(Micros(100_000), Micros(720 * HOUR))
+GROUP: Final = pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", "the name of a group of approvers, such as sre")
+
+
+def gate_name() -> Reader[str]:
+    """How gates are named: in the section `gates`, and wherever one is meant."""
+    return pattern(r"[a-z][a-z0-9_-]{0,62}", "the name of a gate, in lower case")
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """None: the service's default. Without a deadline of its own a stage gets three bakes and the default on top."""
+
+    deadline: Micros | None = None
+    gates: tuple[str, ...] | None = None
+    min_requests: int | None = None
+    low_traffic: LowTraffic | None = None
+
+    def stage(
+        self,
+        name: str,
+        strategy: str,
+        traffic: Traffic,
+        bake: Micros | None,
+        defaults: StageDefaults,
+        approval: Approval | None = None,
+    ) -> Stage:
+        """A stage on these terms."""
+        bake = defaults.bake if bake is None else bake
+        gates = defaults.gates if self.gates is None else self.gates
+        return Stage(
+            name=name,
+            strategy=strategy,
+            traffic=traffic,
+            bake=bake,
+            deadline=Micros(3 * bake + defaults.deadline) if self.deadline is None else self.deadline,
+            gates=tuple(GateId(gate) for gate in gates),
+            approval=approval,
+            min_requests=defaults.min_requests if self.min_requests is None else self.min_requests,
+            low_traffic=self.low_traffic or defaults.low_traffic,
+        )
+
+
+SILENT: Final = Terms()
+
+
+def terms(fields: Fields) -> Terms:
+    """The terms in a strategy's section."""
+    gates = fields.many("gates", gate_name(), None)
+    if gates is not None and len(set(gates)) < len(gates):
+        fields.wrong("gates", "names a gate twice")
+    return Terms(
+        deadline=fields.get("deadline", BAKE, None),
+        gates=gates,
+        min_requests=fields.whole("min_requests", None),
+        low_traffic=fields.choice("low_traffic", LowTraffic, None),
+    )
+
+
+def approval(fields: Fields) -> Approval | None:
+    """The approval that a strategy's section asks for. Keys of the strategy's own may stand beside these."""
+    if "approval" not in fields:
+        return None
+    section = fields.sub("approval")
+    return Approval(
+        count=section.whole("count", 1, low=1, high=10),
+        group=section.get("from", GROUP, None),
+        expires=section.get("expires", duration(Micros(1_000_000)), None),
+    )
+
+
+def asked(fields: Fields) -> tuple[Then | None, Approval | None]:
+    """What follows where the strategy comes last, and who is asked."""
+    then = fields.choice("then", Then, Then.ASK)
+    guard = approval(fields)
+    if guard is not None and then is not Then.ASK:
+        fields.wrong("approval", f"asks for what then: {then} decides", "then: ask")
+    return then, guard
