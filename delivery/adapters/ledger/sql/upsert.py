@@ -20,13 +20,14 @@ from delivery.adapters.ledger.sql.tables import (
 )
 
 Both = Mapping[bool, Insert]
+_COUNTED = {"preserve_rowcount": True}  # for an INSERT the count is thrown away otherwise
 
 
 def _new(table: Table) -> Both:
     """Leaves a row that exists as it is, and does not count it."""
     return {
-        True: sqlite.insert(table).on_conflict_do_nothing(),
-        False: postgresql.insert(table).on_conflict_do_nothing(),
+        True: sqlite.insert(table).on_conflict_do_nothing().execution_options(**_COUNTED),
+        False: postgresql.insert(table).on_conflict_do_nothing().execution_options(**_COUNTED),
     }
 
 
@@ -39,7 +40,7 @@ def _put(table: Table, condition: Any = None) -> Both:
             index_elements=[column.name for column in table.primary_key],
             set_={column.name: statement.excluded[column.name] for column in table.c if not column.primary_key},
             where=condition(table.c, statement.excluded) if condition else None,
-        )
+        ).execution_options(**_COUNTED)
     return found
 
 
