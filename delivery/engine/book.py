@@ -65,7 +65,11 @@ class Book:
         now = self._clock.now()
         if not recent or self._stops is None or not 0 <= now - self._stops[0] < STALE_AFTER:
             self._stops = (now, self._ledger.stops())
-        scopes = {"*", f"cluster:{target.cluster}", *(f"owner:{owner}" for owner in (service.owners if service else ()))}
+        scopes = {
+            "*",
+            f"cluster:{target.cluster}",
+            *(f"owner:{owner}" for owner in (service.owners if service else ())),
+        }
         for order in self._stops[1]:
             if order.scope in scopes:
                 return Stop(order.by, order.reason, order.since)

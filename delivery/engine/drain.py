@@ -6,20 +6,19 @@ committed before anything follows from them: a verdict stands in the ledger befo
 
 from collections.abc import Mapping, Sequence
 
-from delivery.engine.book import Book
 from delivery.engine.cluster import Cluster
 from delivery.engine.observe import Observer
+from delivery.engine.parts import Parts
 from delivery.engine.performer import Performer
 from delivery.engine.turn import Turn
 from delivery.engine.working import Working
 from delivery.machine.advance import advance
 from delivery.machine.change import Change
-from delivery.model.ids import Micros, TargetId
+from delivery.model.event import VerdictChanged
+from delivery.model.ids import SECOND, Micros, TargetId
 from delivery.model.signal import Confirmed, Due, Signal
-from delivery.ports.clock import Clock
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Committed, Ledger, Result, Snapshot, Unit, Wake
-from delivery.ports.telemetry import Telemetry
+from delivery.ports.ledger import Committed, Result, Snapshot, Unit, Wake
 
 LEASE = Micros(8_000_000)  # after a crash somebody else goes on within this
 BATCH = 100
@@ -30,26 +29,16 @@ RELOADS = 3
 
 
 class Drain:
-    """`clusters` are those that this worker serves. One drain at a time per instance."""
+    """One drain at a time per instance. `owner` is this life of this process."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        clusters: Mapping[str, Cluster],
-        book: Book,
-        clock: Clock,
-        performer: Performer,
-        observer: Observer,
-        telemetry: Telemetry,
-        owner: str,
-    ) -> None:
-        self._ledger = ledger
-        self._clusters = clusters
-        self._book = book
-        self._clock = clock
+    def __init__(self, parts: Parts, performer: Performer, observer: Observer, owner: str) -> None:
+        self._ledger = parts.ledger
+        self._clusters = parts.clusters
+        self._book = parts.book
+        self._clock = parts.clock
+        self._telemetry = parts.telemetry
         self._performer = performer
         self._observer = observer
-        self._telemetry = telemetry
         self._owner = owner
         self._cautious: set[str] = set()
 
@@ -68,7 +57,9 @@ class Drain:
             batch = CAUTIOUS if name in self._cautious else BATCH
             claimed = self._ledger.claim([name], self._owner, LEASE, batch)
             if claimed:
+                begun = self._clock.monotonic()
                 self._drain(cluster, claimed)
+                self._telemetry.observe("drain_seconds", self._clock.monotonic() - begun)
                 taken += len(claimed)
             if len(claimed) < batch or name in self._cautious:
                 break
@@ -106,6 +97,8 @@ class Drain:
         service = entry.service if entry else None
         channels = tuple(f"{kind}:{name}" for kind, name in sorted(service.notify.items())) if service else ()
         context = self._book.context(target, recent=True)
+        if snapshot.row.due_at is not None:
+            self._telemetry.observe("lateness", max(0, context.now - snapshot.row.due_at) / SECOND)
         return Turn(Working.of(snapshot, channels), cluster, entry, context, observed.get(target.id))
 
     def _decide(self, turn: Turn, signals: Sequence[Signal]) -> None:
@@ -115,7 +108,7 @@ class Drain:
                 continue
             try:
                 change = advance(turn.working.world, signal, turn.context)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other targets of the batch go on
+            except Exception as error:  # whatever it is, the other targets of the batch go on
                 self._quarantine(turn, error)
                 break
             self._told(turn, change)
@@ -131,6 +124,9 @@ class Drain:
         for move in change.moves:
             name = type(move.event).__name__
             self._telemetry.count("steps", event=name)
+            if isinstance(move.event, VerdictChanged):
+                judgement = move.event.judgement
+                self._telemetry.count("verdicts", gate=judgement.gate, verdict=judgement.verdict.value)
             self._telemetry.log(
                 "moved", target=turn.working.target.id, release=move.after.id, seq=move.after.seq, event_type=name
             )
@@ -178,6 +174,4 @@ class Drain:
     def _hand_back(self, turns: Sequence[Turn]) -> None:
         """Gives claims up without changing anything, to be claimed again at once."""
         wake = Wake(self._clock.now(), "claimed again", release_claim=True, sooner=True)
-        self._ledger.commit(
-            [Unit(target=turn.working.target.id, owner=self._owner, wake=wake) for turn in turns]
-        )
+        self._ledger.commit([Unit(target=turn.working.target.id, owner=self._owner, wake=wake) for turn in turns])

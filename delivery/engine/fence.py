@@ -116,4 +116,8 @@ class Fence:
 
 
 def _stamp(stamp: Stamp | None) -> str:
-    return "no stamp of ours" if stamp is None else f"the stamp of {stamp.release} at event {stamp.seq}, epoch {stamp.epoch}"
+    return (
+        "no stamp of ours"
+        if stamp is None
+        else f"the stamp of {stamp.release} at event {stamp.seq}, epoch {stamp.epoch}"
+    )

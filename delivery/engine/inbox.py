@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from delivery.engine.answer import Answer, Arrival, merged
-from delivery.engine.book import Book, Entry
+from delivery.engine.book import Entry
+from delivery.engine.parts import Parts
 from delivery.engine.working import Working
 from delivery.machine.admission import admit
 from delivery.machine.change import Admission
@@ -19,12 +20,8 @@ from delivery.model.notice import Again, Alert, Notice, ReleaseAction, ReleaseRe
 from delivery.model.plan import Plan
 from delivery.model.service import OnNewVersion
 from delivery.model.signal import Abort
-from delivery.ports.clock import Clock
 from delivery.ports.errors import Unavailable
-from delivery.ports.hints import Hints
-from delivery.ports.ids import Ids
-from delivery.ports.ledger import Delivery, InboxState, Ledger, Result, Unit, Wake
-from delivery.ports.telemetry import Telemetry
+from delivery.ports.ledger import Delivery, InboxState, Result, Unit, Wake
 
 TRIES = 8
 Key = tuple[str, str]
@@ -43,15 +40,13 @@ class _Part:
 
 
 class Inbox:
-    def __init__(
-        self, ledger: Ledger, book: Book, clock: Clock, ids: Ids, hints: Hints, telemetry: Telemetry
-    ) -> None:
-        self._ledger = ledger
-        self._book = book
-        self._clock = clock
-        self._ids = ids
-        self._hints = hints
-        self._telemetry = telemetry
+    def __init__(self, parts: Parts) -> None:
+        self._ledger = parts.ledger
+        self._book = parts.book
+        self._clock = parts.clock
+        self._ids = parts.ids
+        self._hints = parts.hints
+        self._telemetry = parts.telemetry
 
     def accept(self, arrivals: Sequence[Arrival]) -> tuple[Answer, ...]:
         """Admits the batch; returns after the commit. Raises Unavailable if the ledger cannot be reached."""
@@ -94,7 +89,9 @@ class Inbox:
                     return _unknown("unknown_release", f"there is no release {release}")
                 return [stored.release.target]
             case Alert():
-                named = [record.name for record in self._ledger.services() if self._watches(record.name, notice.says.name)]
+                named = [
+                    record.name for record in self._ledger.services() if self._watches(record.name, notice.says.name)
+                ]
                 targets = [target for name in named for target in self._ledger.targets(name)]
                 return targets or _unknown("unwatched_alert", f"no service names the alert {notice.says.name}")
 
@@ -177,7 +174,9 @@ class Inbox:
             working.apply(force_abort(working.world, says.signal, context), context.now)
             return Answer("signal", (active.id,), "aborted", "the target is quarantined: traffic goes back to stable")
         error = working.row.quarantined or ""
-        refusal = Refusal("quarantined", f"the target is quarantined: {error}. Abort its release, or mend it", ("abort",))
+        refusal = Refusal(
+            "quarantined", f"the target is quarantined: {error}. Abort its release, or mend it", ("abort",)
+        )
         return Answer("refused", _about(notice), refusal.kind, refusal.text, refusal)
 
     def _row(self, part: _Part, answer: Answer) -> Delivery:

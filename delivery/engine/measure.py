@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from delivery.gates.deltas import counts
+from delivery.gates import deltas
 from delivery.gates.gate import Gate
 from delivery.model.codec import canon, link
 from delivery.model.effect import Measure
@@ -75,7 +75,7 @@ class Measurer:
         if None in samples:
             return self._blind(measuring if begun else _cleared(measuring, effect), release, now)
         if not begun or not measuring.base:
-            return replace(_cleared(measuring, effect), at=now, base=_base(samples)), None, ()
+            return replace(_cleared(measuring, effect), at=now, base=_carried({}, samples)), None, ()
         return self._tick(measuring, release, samples, now)
 
     def _blind(
@@ -83,7 +83,9 @@ class Measurer:
     ) -> tuple[Measuring, Measured, tuple[Segment, ...]]:
         """A side could not be read: no tick, no bake; the gates say no_data. Counters go on from what was last read."""
         judgements = tuple(
-            Judgement(spec.id, Verdict.NO_DATA, Side(0, 0), Side(0, 0), blocking=spec.blocking, detail="metrics unreadable")
+            Judgement(
+                spec.id, Verdict.NO_DATA, Side(0, 0), Side(0, 0), blocking=spec.blocking, detail="metrics unreadable"
+            )
             for spec in release.plan.gates
             if spec.id in _stage(release).gates
         )
@@ -110,7 +112,7 @@ class Measurer:
             at=now,
             baked=Micros(measuring.baked + lasted),
             requests=measuring.requests + candidate.requests,
-            base=_base(samples),
+            base=_carried(measuring.base, samples),
             gates=states,
             ticks=(*measuring.ticks, tick),
             evidence=link(measuring.evidence, canon(tick)),
@@ -161,19 +163,18 @@ def _deltas(base: Mapping[str, Any], samples: Samples) -> tuple[Counts, Counts, 
     complete = True
     for name, sample in zip(("candidate", "stable"), samples, strict=True):
         before = _series(base.get(name) or {})
-        sides.append(counts(before, sample) if sample is not None else NOTHING)
-        complete = complete and sample is not None and not _restarted(before, sample)
+        sides.append(deltas.counts(before, sample) if sample is not None else NOTHING)
+        complete = complete and sample is not None and not deltas.restarted(before, sample)
     return sides[0], sides[1], complete
 
 
-def _restarted(before: Mapping[str, Series], sample: Sample) -> bool:
-    return any(key in sample.series and sample.series[key].epoch != old.epoch for key, old in before.items())
-
-
-def _base(samples: Samples) -> Mapping[str, object]:
-    """The samples as plain JSON: {side: {series: [requests, errors, epoch, [[bound, slow], ...]]}}."""
+def _carried(base: Mapping[str, Any], samples: Samples) -> Mapping[str, object]:
+    """What the next delta starts from, as plain JSON: {side: {series: [requests, errors, epoch, [[bound, slow]]]}}."""
     return {
-        name: {key: [s.requests, s.errors, s.epoch, [list(pair) for pair in s.slow]] for key, s in sample.series.items()}
+        name: {
+            key: [series.requests, series.errors, series.epoch, [list(pair) for pair in series.slow]]
+            for key, series in deltas.carry(_series(base.get(name) or {}), sample).items()
+        }
         for name, sample in zip(("candidate", "stable"), samples, strict=True)
         if sample is not None
     }

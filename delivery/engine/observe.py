@@ -6,24 +6,21 @@ It decides nothing. A woken target's next turn compares the route with what we w
 from collections.abc import Mapping
 
 from delivery.engine.cluster import Cluster
+from delivery.engine.parts import Parts
 from delivery.model.ids import SECOND, Micros, TargetId
-from delivery.ports.clock import Clock
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Ledger, Unit, Wake
-from delivery.ports.telemetry import Telemetry
+from delivery.ports.ledger import Unit, Wake
 
 LEASE = Micros(5 * SECOND)
 EVERY = SECOND
 
 
 class Observer:
-    def __init__(
-        self, ledger: Ledger, clusters: Mapping[str, Cluster], clock: Clock, telemetry: Telemetry, owner: str
-    ) -> None:
-        self._ledger = ledger
-        self._clusters = clusters
-        self._clock = clock
-        self._telemetry = telemetry
+    def __init__(self, parts: Parts, owner: str) -> None:
+        self._ledger = parts.ledger
+        self._clusters = parts.clusters
+        self._clock = parts.clock
+        self._telemetry = parts.telemetry
         self._owner = owner
         self._seen: dict[str, Mapping[TargetId, str]] = {}
         self._next = 0.0

@@ -10,7 +10,7 @@ from delivery.ports.chat import Chat, Post
 from delivery.ports.clock import Clock
 from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.history import History
-from delivery.ports.ledger import Alert, Ledger, Outgoing, OutboxState, Unit
+from delivery.ports.ledger import Alert, Ledger, OutboxState, Outgoing, Unit
 from delivery.ports.telemetry import Telemetry
 
 LEASE = Micros(30 * SECOND)
@@ -52,7 +52,7 @@ class Outbox:
             return self._failed(row, error)
         except Refused as error:
             return self._dead(row, str(error))
-        except Exception as error:  # noqa: BLE001 - a row that our own code cannot send must not block the others
+        except Exception as error:  # a row that our own code cannot send must not block the others
             return self._dead(row, repr(error))
         self._telemetry.count("outbox", outcome="sent", channel=row.channel.partition(":")[0])
         self._telemetry.observe("outbox_age_seconds", max(0, self._clock.now() - row.due_at) / SECOND)
@@ -84,5 +84,3 @@ class Outbox:
         self._telemetry.count("outbox", outcome="dead", channel=row.channel.partition(":")[0])
         self._ledger.commit([Unit(alerts=(Alert(self._clock.now(), "outbox_dead", row.key, error),))])
         return replace(row, state=OutboxState.DEAD, error=error)
-
-

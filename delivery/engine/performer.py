@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from delivery.engine import measure
 from delivery.engine.cluster import Cluster
 from delivery.engine.fence import Fence
 from delivery.engine.measure import Measurer
+from delivery.engine.parts import Parts
 from delivery.engine.perform import Done, Task, perform
 from delivery.engine.turn import IN_PLACE, POLL, RETRY, Turn
 from delivery.model.effect import ConfirmTraffic, Effect, Measure, Retire
@@ -15,12 +17,9 @@ from delivery.model.hold import HoldKind
 from delivery.model.ids import SECOND, Micros
 from delivery.model.release import Release
 from delivery.model.signal import MeshDown, Signal, Unconfirmed, WorkloadMissing
-from delivery.ports.clock import Clock
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import Alert
 from delivery.ports.metrics import Sample, Subject
-from delivery.ports.slots import Slots
-from delivery.ports.telemetry import Telemetry
 
 FAULTS = 5  # faults of ours in a row before a target is quarantined
 RETIRE_AGAIN = Micros(10 * SECOND)
@@ -28,22 +27,28 @@ Signals = list[tuple[Turn, tuple[Signal, ...]]]
 
 
 class Performer:
-    def __init__(self, slots: Slots, fence: Fence, measurer: Measurer, clock: Clock, telemetry: Telemetry) -> None:
-        self._slots = slots
+    def __init__(self, parts: Parts, fence: Fence, measurer: Measurer) -> None:
+        self._slots = parts.slots
+        self._clock = parts.clock
+        self._telemetry = parts.telemetry
         self._fence = fence
         self._measurer = measurer
-        self._clock = clock
-        self._telemetry = telemetry
 
     def round(self, cluster: Cluster, turns: Sequence[Turn]) -> Signals:
         """Performs once what each turn has to do now. Reverts get their slots first."""
         now = self._clock.now()
         tasks = [(turn, task) for turn in turns for task in turn.tasks(now)]
-        jobs = [(cluster.name, _urgent(turn), lambda task=task: perform(task, self._fence)) for turn, task in tasks]
+        jobs = [(cluster.name, _urgent(turn), partial(self._perform, task)) for turn, task in tasks]
         signals: Signals = []
         for (turn, task), result in zip(tasks, self._slots.run(jobs), strict=True):
             signals.append((turn, self._took(turn, task, result)))
         return signals + self._measured(cluster, turns)
+
+    def _perform(self, task: Task) -> Done:
+        begun = self._clock.monotonic()
+        done = perform(task, self._fence)
+        self._telemetry.observe("effect_seconds", self._clock.monotonic() - begun, kind=type(task.effect).__name__)
+        return done
 
     def _took(self, turn: Turn, task: Task, result: Done | Exception) -> tuple[Signal, ...]:
         now = self._clock.now()

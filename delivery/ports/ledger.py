@@ -245,7 +245,9 @@ class Ledger(Protocol):
     def head_at(self, release: ReleaseId, seq: int) -> str | None:
         """The hash of a release's event number `seq`; None where it does not have one."""
 
-    def settle(self, target: TargetId, owner: str, settled: tuple[int, ReleaseId, int], content: str, at: Micros) -> bool:
+    def settle(
+        self, target: TargetId, owner: str, settled: tuple[int, ReleaseId, int], content: str, at: Micros
+    ) -> bool:
         """Records an accepted write (version unchanged); False where the claim is gone."""
 
     def releases(self, ids: Collection[ReleaseId]) -> Mapping[ReleaseId, StoredRelease]:

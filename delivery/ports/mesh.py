@@ -74,7 +74,7 @@ class Mesh(Protocol):
         """The route as stored; a target without one has an empty `content` and a revision to create it with."""
 
     def write(self, route: Route, stamp: Stamp, expect: str) -> Live:
-        """Replaces the target's route if its revision is still `expect`. A refused write leaves the old one in force."""
+        """Replaces the route if its revision is still `expect`. A refused write leaves the old one in force."""
 
     def confirm(self, target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
         """Whether the proxies run what was written under this token. Asks once, does not wait."""

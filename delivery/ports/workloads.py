@@ -19,7 +19,7 @@ class Running:
 
 
 class Workloads(Protocol):
-    """Every call is bounded in time and returns the state at once; nobody waits for readiness inside. Raises Unavailable."""
+    """Every call is bounded in time and returns the state at once: none waits for readiness. Raises Unavailable."""
 
     def ensure(self, target: TargetId, workload: Workload, version: VersionRef) -> Running:
         """Starts the version where it does not run and is ours to start. Idempotent."""

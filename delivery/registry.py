@@ -1,0 +1,103 @@
+"""What there is to choose from, by name. Adding something is one file, one line here, and a recorded sample.
+
+An unknown name is an error, never a fallback. Libraries of vendors are imported when a name is chosen, not before.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from delivery.gates import latency, ratio, threshold
+from delivery.gates.gate import Kind
+from delivery.model.fields import Fields
+from delivery.model.service import Strategy
+from delivery.ports.chat import Chat
+from delivery.ports.clock import Clock
+from delivery.ports.mesh import Mesh
+from delivery.ports.metrics import Metrics
+from delivery.ports.workloads import Workloads
+from delivery.strategies import ab_test, blue_green, canary, dark_launch
+
+T = TypeVar("T")
+
+
+class UnknownName(ValueError):
+    """A configuration names something that is not here, or gives it arguments that it does not take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an adapter may need besides its own arguments. `processes` are commands and environments by name."""
+
+    cluster: str
+    clock: Clock
+    processes: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = field(default_factory=dict)
+
+
+def _envoy_mesh(around: Surroundings, *, directory: str, admin: list[str], binary: str = "envoy") -> Mesh:
+    """`directory` is what Envoy watches, `admin` has each proxy's admin address, `binary` validates."""
+    from delivery.adapters.mesh.envoy.adapter import EnvoyMesh
+    from delivery.adapters.mesh.envoy.admin import Admin
+    from delivery.adapters.mesh.envoy.files import Files
+    from delivery.adapters.mesh.envoy.validate import Validator
+
+    return EnvoyMesh(around.cluster, Files(Path(directory)), [Admin(address) for address in admin], Validator(binary))
+
+
+def _memory_mesh(around: Surroundings, *, proxies: int = 1) -> Mesh:
+    from delivery.adapters.mesh.memory import MemoryMesh
+
+    return MemoryMesh(proxies)
+
+
+def _process_workloads(around: Surroundings, *, state: str, owner: int | None = None) -> Workloads:
+    """`state` is a directory that all workers of the machine share; without process `owner` nothing is to run."""
+    from delivery.adapters.workloads.process import Command, ProcessWorkloads
+
+    commands = {name: Command(argv, env) for name, (argv, env) in around.processes.items()}
+    return ProcessWorkloads(commands, Path(state), owner=owner)
+
+
+def _memory_workloads(around: Surroundings) -> Workloads:
+    from delivery.adapters.workloads.memory import MemoryWorkloads
+
+    return MemoryWorkloads()
+
+
+def _envoy_metrics(around: Surroundings, *, admin: str) -> Metrics:
+    from delivery.adapters.metrics.envoy import EnvoyMetrics
+
+    return EnvoyMetrics(admin, around.clock)
+
+
+def _memory_metrics(around: Surroundings) -> Metrics:
+    from delivery.adapters.metrics.memory import MemoryMetrics
+
+    return MemoryMetrics(around.clock)
+
+
+def _console_chat() -> Chat:
+    from delivery.adapters.chat.console import ConsoleChat
+
+    return ConsoleChat()
+
+
+STRATEGIES: Mapping[str, Callable[[Fields], Strategy]] = {
+    "canary": canary.parse,
+    "blue_green": blue_green.parse,
+    "ab_test": ab_test.parse,
+    "dark_launch": dark_launch.parse,
+}
+GATES: Mapping[str, Kind] = {"ratio": ratio, "latency": latency, "threshold": threshold}
+MESHES: Mapping[str, Callable[..., Mesh]] = {"envoy": _envoy_mesh, "memory": _memory_mesh}
+WORKLOADS: Mapping[str, Callable[..., Workloads]] = {"process": _process_workloads, "memory": _memory_workloads}
+METRICS: Mapping[str, Callable[..., Metrics]] = {"envoy": _envoy_metrics, "memory": _memory_metrics}
+CHATS: Mapping[str, Callable[..., Chat]] = {"console": _console_chat}
+
+
+def choose(table: Mapping[str, T], name: str, what: str) -> T:
+    """The entry of this name. Raises UnknownName with the names that there are."""
+    if name not in table:
+        raise UnknownName(f"there is no {what} named {name!r}; there is: {', '.join(sorted(table))}")
+    return table[name]

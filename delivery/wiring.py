@@ -1,0 +1,147 @@
+"""The one place where parts meet: settings in, a whole service out. Nothing else reads settings."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+from delivery import registry
+from delivery.adapters.clock.database import DatabaseClock
+from delivery.adapters.clock.system import SystemClock
+from delivery.adapters.hints.none import NoHints
+from delivery.adapters.ids import UlidIds
+from delivery.adapters.ledger.sql import SqlLedger
+from delivery.adapters.slots import ThreadSlots
+from delivery.adapters.telemetry.prometheus import PrometheusTelemetry
+from delivery.catalog.document import Document
+from delivery.catalog.freeze import frozen
+from delivery.catalog.service import Offers
+from delivery.catalog.service import parse as parse_service
+from delivery.engine.book import Book
+from delivery.engine.cluster import Cluster
+from delivery.engine.drain import Drain
+from delivery.engine.fence import Fence
+from delivery.engine.inbox import Inbox
+from delivery.engine.measure import Measurer
+from delivery.engine.observe import Observer
+from delivery.engine.outbox import Outbox
+from delivery.engine.parts import Parts
+from delivery.engine.performer import Performer
+from delivery.gates.gate import Gate
+from delivery.machine.evolve import fold
+from delivery.model.plan import GateSpec
+from delivery.model.service import Service
+from delivery.ports.chat import Chat
+from delivery.ports.clock import Clock
+from delivery.ports.hints import Hints
+from delivery.ports.ids import Ids
+from delivery.registry import Surroundings, UnknownName, choose
+from delivery.settings import Adapter, Settings
+from delivery.strategies.plan import compile_plan
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What steps releases, over any adapters: production, tests and the simulation build the same."""
+
+    drain: Drain
+    inbox: Inbox
+    observer: Observer
+
+
+@dataclass(frozen=True)
+class Wired:
+    """The whole service of one process."""
+
+    settings: Settings
+    ledger: SqlLedger
+    history: SqlLedger
+    clock: Clock
+    ids: Ids
+    hints: Hints
+    telemetry: PrometheusTelemetry
+    clusters: Mapping[str, Cluster]
+    book: Book
+    inbox: Inbox
+    drain: Drain
+    outbox: Outbox
+
+    def close(self) -> None:
+        """Gives back database connections."""
+        self.ledger.close()
+
+
+def wire(settings: Settings, hints: Hints | None = None, only: Iterable[str] | None = None) -> Wired:
+    """Builds the service. `only` names the clusters that this process serves; hints go nowhere where none are given.
+
+    Raises UnknownName where the settings choose what there is not. Opens no connection yet.
+    """
+    ledger = SqlLedger(settings.database.url, fold=fold)
+    clock = _clock(settings, ledger)
+    ids, telemetry, hints = UlidIds(), PrometheusTelemetry(), hints or NoHints()
+    clusters = _clusters(settings, clock, settings.clusters if only is None else only)
+    book = Book(ledger, clock, partial(parse, settings=settings), compile_plan, frozen)
+    engine = assemble(Parts(ledger, clusters, book, clock, ids, hints, ThreadSlots(), telemetry))
+    outbox = Outbox(ledger, ledger, _chats(settings), clock, telemetry, ids.owner())
+    return Wired(
+        settings, ledger, ledger, clock, ids, hints, telemetry, clusters, book, engine.inbox, engine.drain, outbox
+    )
+
+
+def assemble(parts: Parts) -> Engine:
+    """The engine over these parts."""
+    owner = parts.ids.owner()
+    performer = Performer(parts, Fence(parts.ledger, parts.clock, owner), Measurer(build_gate))
+    observer = Observer(parts, owner)
+    return Engine(Drain(parts, performer, observer, owner), Inbox(parts), observer)
+
+
+def parse(document: Mapping[str, object] | Document, settings: Settings | None = None) -> Service:
+    """A service file's document as a service; with settings, names of the server's configuration are looked up.
+
+    Raises Invalid with every mistake.
+    """
+    read = document if isinstance(document, Document) else Document(document)
+    offers = None
+    if settings is not None:
+        offers = Offers(settings.clusters, settings.processes, settings.notify)
+    return parse_service(read, strategies=registry.STRATEGIES, gates=registry.GATES, offers=offers)
+
+
+def build_gate(spec: GateSpec, alpha: float, stages: int) -> Gate:
+    """A gate of a plan."""
+    return choose(registry.GATES, spec.kind, "gate").build(spec, alpha, stages)
+
+
+def _clock(settings: Settings, ledger: SqlLedger) -> Clock:
+    """With SQLite everything is on this machine; otherwise the database's clock is the one that leases go by."""
+    return SystemClock() if settings.database.url.startswith("sqlite") else DatabaseClock(ledger.now)
+
+
+def _clusters(settings: Settings, clock: Clock, names: Iterable[str]) -> Mapping[str, Cluster]:
+    processes = {name: (process.command, process.env) for name, process in settings.processes.items()}
+    found = {}
+    for name in names:
+        if name not in settings.clusters:
+            raise UnknownName(f"there is no cluster {name!r}; there is: {', '.join(sorted(settings.clusters))}")
+        cluster, around = settings.clusters[name], Surroundings(name, clock, processes)
+        found[name] = Cluster(
+            name,
+            _make(registry.MESHES, cluster.mesh, f"clusters.{name}.mesh", around),
+            _make(registry.WORKLOADS, cluster.workloads, f"clusters.{name}.workloads", around),
+            _make(registry.METRICS, cluster.metrics, f"clusters.{name}.metrics", around),
+        )
+    return found
+
+
+def _chats(settings: Settings) -> Mapping[str, Chat]:
+    return {name: _make(registry.CHATS, adapter, f"notify.{name}") for name, adapter in settings.notify.items()}
+
+
+def _make(table: Mapping[str, Callable[..., T]], adapter: Adapter, place: str, *around: Any) -> T:
+    try:
+        return choose(table, adapter.kind, f"{place} kind")(*around, **adapter.arguments)
+    except TypeError as error:
+        raise UnknownName(f"{place}: {error}") from error
