@@ -65,6 +65,20 @@ def destinations(route: Route) -> frozenset[str]:
     return frozenset(found)
 
 
+def mistake(route: Route) -> str | None:
+    """Why no proxy could take this route, whatever backends there are."""
+    traffic = route.traffic
+    if route.candidate is None and (traffic.exposes or traffic.mirror):
+        return "this traffic needs a candidate, and there is none"
+    if route.stable is None and (traffic.mirror or traffic.rules or 0 < traffic.weight < 100):
+        return "this traffic needs a stable version beside the candidate, and there is none"
+    for rule in traffic.rules:
+        for header in (header for match in rule.matches for header in match.headers):
+            if header.kind is MatchKind.REGEX and (wrong := _regex_mistake(header.value)):
+                return f"rule {rule.name}: invalid regex '{header.value}': {wrong}"
+    return None
+
+
 def meets(match: Match, request: Request) -> bool:
     """Whether a request meets every condition of a match."""
     path = (match.path or "").rstrip("/")
@@ -74,6 +88,14 @@ def meets(match: Match, request: Request) -> bool:
         and all(_header_meets(wanted, headers.get(wanted.name.lower())) for wanted in match.headers)
         and all(request.cookies.get(wanted.name) == wanted.value for wanted in match.cookies)
     )
+
+
+def _regex_mistake(text: str) -> str | None:
+    try:
+        re.compile(text)
+    except re.error as error:
+        return str(error)
+    return None
 
 
 def _header_meets(wanted: HeaderMatch, value: str | None) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from delivery.adapters.mesh.answer import Answer, Request, answer, destinations
+from delivery.adapters.mesh.answer import Answer, Request, answer, destinations, mistake
 from delivery.model.event import Level
 from delivery.model.ids import ReleaseId, TargetId
 from delivery.model.traffic import Traffic
@@ -129,7 +129,7 @@ class MemoryMesh:
     # The world: what proxies and other people do.
 
     def serve(self, request: Request, proxy: str | None = None) -> Answer:
-        """How a proxy (the first, where none is named) answers. Draws are evenly spread, so counts are repeatable."""
+        """How a proxy (the first, where none is named) answers. What is drawn follows from how often was drawn."""
         running = self.proxies[proxy or next(iter(self.proxies))]
         entry = next((entry for entry in running.routes.values() if entry.route.service == request.service), None)
         if entry is None:
@@ -189,6 +189,8 @@ class MemoryMesh:
             raise Conflict(f"the route of {route.target} is at {found}, not at {expect}")
         if route.target in self._refusals:
             raise Refused(self._refusals[route.target])
+        if wrong := mistake(route):
+            raise Refused(wrong)
         if unknown := destinations(route) - self._backends.keys():
             raise Refused(f"unknown backend '{min(unknown)}'")
 
@@ -203,13 +205,21 @@ class MemoryMesh:
 
     def _draw(self, total: int) -> int:
         self._draws += 1
-        return (self._draws * 0x9E3779B1 % 2**32) * total >> 32
+        return _mixed(self._draws) * total >> 64
 
 
 def _live(entry: Entry | None) -> Live:
     if entry is None:
         return Live(ABSENT, None, "")
     return Live(str(entry.rev), entry.stamp, str(entry.rev), entry.route.traffic.weight if entry.stamp else 0)
+
+
+def _mixed(number: int) -> int:
+    """64 bits in which neighbours have nothing in common (the finaliser of SplitMix64)."""
+    number = number * 0x9E3779B97F4A7C15 % 2**64
+    number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    number = (number ^ number >> 27) * 0x94D049BB133111EB % 2**64
+    return number ^ number >> 31
 
 
 def _proves(proxy: Proxy, target: TargetId, stored: Entry | None, token: tuple[ReleaseId, int]) -> bool:

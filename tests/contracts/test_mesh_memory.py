@@ -1,0 +1,20 @@
+"""The mesh in memory against the contract."""
+
+import pytest
+
+from delivery.testing.contracts.mesh import MeshContract
+from delivery.testing.contracts.mesh_traffic import TrafficContract
+from delivery.testing.memory_world import MemoryWorld
+
+
+@pytest.fixture
+def world():
+    return MemoryWorld()
+
+
+class TestMesh(MeshContract):
+    pass
+
+
+class TestTraffic(TrafficContract):
+    pass
