@@ -121,7 +121,7 @@ def _gates(fields: Fields, kinds: Mapping[str, GateKind]) -> tuple[GateSpec, ...
 def _gate(gate: str, section: Fields, kinds: Mapping[str, GateKind]) -> GateSpec | None:
     if pattern("[a-z][a-z0-9_-]{0,62}", "").read(gate) is None:
         section.wrong(None, "is no name for a gate", "lower case letters, digits, dashes and underscores")
-    named = [kind for kind in kinds if kind in section]
+    named = [kind for kind in kinds if kind in section.keys]
     if len(named) != 1:
         section.wrong(None, f"has {len(named)} of the kinds of gates", f"exactly {one_of(kinds)}")
         section.skip()

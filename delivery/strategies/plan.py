@@ -32,7 +32,7 @@ def compile_plan(service: Service) -> Plan:
         stages += added
         before = added[-1].traffic
     if mistakes:
-        raise Invalid(mistakes)
+        raise Invalid(dict.fromkeys(mistakes))
     return _plan(service, service.strategies[-1], stages)
 
 
