@@ -325,8 +325,8 @@ def test_a_plan_in_words() -> None:
         "1. dark_launch 10%: copies of 10 % of GET and HEAD requests, answered to nobody, "
         "for 10m (at most 31m; holds then if there were under 50 requests), judged by errors and objective, "
         "with conversion for information",
-        "2. ab_test: requests with header x-beta that is true, for 2h (at most 6h1m, holds there with "
-        "under 50 requests), judged by errors, with conversion for information",
+        "2. ab_test: requests with header x-beta that is true, for 2h "
+        "(at most 6h1m; holds then if there were under 50 requests), judged by errors, with conversion for information",
         "3. canary 5%: 5 % of requests and requests with header x-beta that is true, "
         "for 5m (at most 16m; goes on then if there were under 500 requests), judged by errors",
         "4. canary 25%: 25 % of requests and requests with header x-beta that is true, "
