@@ -78,13 +78,15 @@ def unseal(body: bytes) -> Event:
 
 
 def to_plain(value: object) -> Any:
-    """Dataclasses, enums, tuples and mappings as what JSON can hold. Fields that are None or at an empty default stay out."""
+    """Dataclasses, enums, tuples and mappings as what JSON can hold. Fields that are None by default stay out."""
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
-        return {name: to_plain(item) for name, default in _shape(type(value)) if (item := getattr(value, name)) != default}
+        return {
+            name: to_plain(item) for name, default in _shape(type(value)) if (item := getattr(value, name)) != default
+        }
     if isinstance(value, Mapping):
         if all(isinstance(key, str) for key in value):
             return {str(key): to_plain(item) for key, item in value.items()}

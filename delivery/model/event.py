@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from delivery.model.hold import Hold, HoldKind
-from delivery.model.ids import GateId, Micros, Principal, ReleaseId, TargetId
+from delivery.model.ids import Micros, Principal, ReleaseId, TargetId
 from delivery.model.plan import Plan
 from delivery.model.verdict import Judgement
 from delivery.model.version import VersionRef
@@ -90,7 +90,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created(Event):
-    """The release exists; it waits for its turn. `origin` is what the sender told: run_url, commit, source, delivery."""
+    """The release exists; it waits for its turn. `origin`: what the sender told (run_url, commit, source)."""
 
     release: ReleaseId
     number: int
@@ -142,7 +142,7 @@ class VerdictChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approved(Event):
-    """One person's vote to enter `stage` (the index of the guarded stage; `len(stages)` is the raise to 100 percent)."""
+    """One person's vote to enter the stage of this index; `len(stages)` is the raise to 100 percent."""
 
     stage: int
     dseq: int

@@ -37,7 +37,7 @@ class Require(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """`count` distinct people, of `group` where it is named, none of them the initiator. No `expires`: waits for ever."""
+    """`count` distinct people, of `group` where named, none of them the initiator. No `expires`: waits for ever."""
 
     count: int = 1
     group: str | None = None

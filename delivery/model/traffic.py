@@ -47,7 +47,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """The candidate gets copies of `percent` of stable's requests; its answers reach nobody. No methods: all of them."""
+    """The candidate gets copies of `percent` of stable's requests, unseen by users. No `methods`: all of them."""
 
     percent: int
     methods: tuple[str, ...] = ()
