@@ -1,6 +1,10 @@
 """A plan in words, before anything moves: what `plan` shows in the CLI and the API."""
 
-from delivery.model.plan import Approval, LowTraffic, Plan, Stage, Then
+from collections.abc import Mapping
+from typing import Any
+
+from delivery.model.ids import Micros
+from delivery.model.plan import Approval, GateSpec, LowTraffic, Plan, Stage, Then
 from delivery.wording.traffic import describe as whom
 from delivery.wording.units import counted, duration, listed, number
 
@@ -14,14 +18,15 @@ _END = {
 
 def describe(plan: Plan) -> tuple[str, ...]:
     """A line for each stage (who gets the candidate, for how long, judged by what), and one for the end."""
-    lines = [f"{index}. {_stage(stage, plan)}" for index, stage in enumerate(plan.stages, 1)]
-    return (*lines, f"{len(lines) + 1}. {_end(plan)}")
+    lines = [f"{index}. {step(stage, plan)}" for index, stage in enumerate(plan.stages, 1)]
+    return (*lines, f"{len(lines) + 1}. {ending(plan)}")
 
 
-def _stage(stage: Stage, plan: Plan) -> str:
+def step(stage: Stage, plan: Plan) -> str:
+    """Who gets the candidate in a stage, for how long, and judged by what."""
     parts = [f"{stage.name}: {whom(stage.traffic)}"]
     if stage.approval:
-        parts.append(f"after {_approval(stage.approval)}")
+        parts.append(f"after {approval(stage.approval)}")
     if stage.bake:
         parts.append(f"for {duration(stage.bake)} (at most {duration(stage.deadline)}{_little(stage)})")
     if stage.bake or stage.gates:
@@ -43,14 +48,35 @@ def _judged(stage: Stage, plan: Plan) -> str:
     return f"{judged}, with {listed(shown)} for information" if shown else judged
 
 
-def _approval(approval: Approval) -> str:
-    of = f" of {approval.group}" if approval.group else ""
-    within = f" within {duration(approval.expires)}" if approval.expires else ""
-    return f"{counted(approval.count, 'approval')}{of}{within}"
+def approval(wanted: Approval) -> str:
+    """`2 approvals of sre within 4h`."""
+    of = f" of {wanted.group}" if wanted.group else ""
+    within = f" within {duration(wanted.expires)}" if wanted.expires else ""
+    return f"{counted(wanted.count, 'approval')}{of}{within}"
 
 
-def _end(plan: Plan) -> str:
+def ending(plan: Plan) -> str:
+    """What follows the last stage."""
     end = _END[plan.then]
     if plan.promotion is None or (plan.then is Then.ASK and plan.promotion == Approval()):
         return end
-    return f"{end}, after {_approval(plan.promotion)}"
+    return f"{end}, after {approval(plan.promotion)}"
+
+
+def at_least(plan: Plan) -> Micros:
+    """The sum of the bakes. A gate that passes early makes it shorter, people and readiness make it longer."""
+    return Micros(sum(stage.bake for stage in plan.stages))
+
+
+def gate(spec: GateSpec) -> str:
+    """`errors compares http_errors with stable's: worse_than 1.1, floor 0.001`."""
+    params: Mapping[str, Any] = spec.params
+    settings = ", ".join(f"{key} {value}" for key, value in params.items() if key != "measure" and value is not None)
+    measure = params.get("measure", spec.kind)
+    what = (
+        f"holds the candidate's {measure} to a limit"
+        if spec.kind == "threshold"
+        else f"compares {measure} with stable's"
+    )
+    report = "" if spec.blocking else " (for information)"
+    return f"{spec.id} {what}{report}: {settings}" if settings else f"{spec.id} {what}{report}"

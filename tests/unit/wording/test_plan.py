@@ -1,4 +1,4 @@
-"""A plan in words."""
+"""A plan in words; what whole chains are told as is in tests/unit/strategies/test_plan.py."""
 
 from dataclasses import replace
 
@@ -6,33 +6,39 @@ import pytest
 
 from delivery.model.ids import HOUR, MINUTE, GateId, Micros
 from delivery.model.plan import Approval, GateSpec, LowTraffic, Plan, Then
-from delivery.wording.plan import approval, ending, gate, stage, steps
+from delivery.wording.plan import approval, at_least, describe, ending, gate, step
 from delivery.wording.units import THIN
 from tests.unit.wording.builders import PLAN
 
+SHORT = Plan(PLAN.stages[1:3], (GateSpec(GateId("errors"), "ratio", {}),))
 
-def test_the_steps_of_a_canary():
-    assert [step.replace(THIN, " ") for step in steps(Plan(PLAN.stages[1:3]))] == [
-        "canary 5% (1/2): the candidate gets 5 % of requests for 5m and 50 requests or more; errors is watched",
-        "canary 25% (2/2): the candidate gets 25 % of requests for 5m and 50 requests or more; errors is watched; "
-        "before it, 1 of sre approves",
-        "then everybody gets it",
-        "at least 10m in all, unless gates pass early",
+
+def test_the_lines_of_a_canary():
+    assert [line.replace(THIN, " ") for line in describe(SHORT)] == [
+        "1. canary 5%: 5 % of requests, for 5m (at most 15m; holds then if there were under 50 requests), "
+        "judged by errors",
+        "2. canary 25%: 25 % of requests, after 1 approval of sre, for 5m "
+        "(at most 15m; holds then if there were under 50 requests), judged by errors",
+        "3. then everybody gets the candidate, which becomes stable",
     ]
 
 
 def test_a_stage_that_goes_on_without_traffic_says_so():
     lenient = replace(PLAN.stages[0], low_traffic=LowTraffic.ADVANCE, gates=())
-    assert stage(Plan((lenient,)), 0).endswith("; with fewer requests it goes on after 15m all the same")
+    assert step(lenient, Plan((lenient,))).endswith(
+        "(at most 15m; goes on then if there were under 50 requests), judged by people alone"
+    )
+
+
+def test_a_plan_takes_at_least_its_bakes():
+    assert at_least(SHORT) == 10 * MINUTE
 
 
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
-        (Approval(), "1 person approves"),
-        (Approval(2), "2 people approve"),
-        (Approval(2, "sre", Micros(4 * HOUR)), "2 of sre approve, within 4h"),
-        (Approval(1, "sre", Micros(30 * MINUTE)), "1 of sre approves, within 30m"),
+        (Approval(), "1 approval"),
+        (Approval(2, "sre", Micros(4 * HOUR)), "2 approvals of sre within 4h"),
     ],
 )
 def test_approvals(wanted, sentence):
@@ -42,11 +48,11 @@ def test_approvals(wanted, sentence):
 @pytest.mark.parametrize(
     ("then", "promotion", "sentence"),
     [
-        (None, None, "then everybody gets it"),
-        (None, Approval(1, "sre"), "then everybody gets it, once 1 of sre approves"),
-        (Then.ASK, Approval(), "then people are asked whether everybody gets it"),
-        (Then.PROMOTE, None, "then everybody gets it, without asking"),
-        (Then.WITHDRAW, None, "then everybody goes back to stable"),
+        (None, None, "then everybody gets the candidate, which becomes stable"),
+        (None, Approval(1, "sre"), "then everybody gets the candidate, which becomes stable, after 1 approval of sre"),
+        (Then.ASK, Approval(), "then people decide: approve promotes it, reject withdraws it"),
+        (Then.PROMOTE, None, "then everybody gets the candidate, which becomes stable"),
+        (Then.WITHDRAW, None, "then it is withdrawn: everybody is back on stable"),
     ],
 )
 def test_endings(then, promotion, sentence):
@@ -57,5 +63,5 @@ def test_gates_say_what_they_compare():
     ratio = GateSpec(GateId("errors"), "ratio", {"measure": "http_errors", "worse_than": 1.1, "objective": None})
     assert gate(ratio) == "errors compares http_errors with stable's: worse_than 1.1"
     limit = GateSpec(GateId("ok"), "threshold", {"measure": "http_success_rate", "limit": 0.99}, blocking=False)
-    assert gate(limit) == "ok holds http_success_rate of the candidate to a limit: limit 0.99 (report only)"
+    assert gate(limit) == "ok holds the candidate's http_success_rate to a limit (for information): limit 0.99"
     assert gate(GateSpec(GateId("x"), "ratio", {})) == "x compares ratio with stable's"
