@@ -71,6 +71,7 @@ def release() -> None:
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("head", sa.String(), nullable=False),
+        sa.Column("shape", sa.String(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["target"], ["target.id"], name="fk_release_target"),
         sa.PrimaryKeyConstraint("id", name="pk_release"),
@@ -106,6 +107,7 @@ def measurements() -> None:
         sa.Column("dseq", sa.Integer(), nullable=False),
         sa.Column("evidence", sa.String(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("ticks", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("release", name="pk_measuring"),
     )
     op.create_table(
@@ -113,7 +115,7 @@ def measurements() -> None:
         sa.Column("release", NAME, nullable=False),
         sa.Column("first", sa.Integer(), nullable=False),
         sa.Column("hash", sa.String(), nullable=False),
-        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("ticks", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("release", "first", name="pk_segment"),
     )
 

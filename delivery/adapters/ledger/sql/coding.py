@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
+from delivery.adapters.ledger.sql.shape import RELEASE_SHAPE
 from delivery.adapters.ledger.units import parts_of, running
 from delivery.model.codec import StoredEvent, canon, from_plain
 from delivery.model.ids import Micros, Principal, ReleaseId
@@ -127,6 +128,7 @@ def release_values(stored: StoredRelease) -> dict[str, Any]:
         "finished_at": release.finished_at,
         "seq": release.seq,
         "head": stored.head,
+        "shape": RELEASE_SHAPE,
         "body": canon(release),
     }
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import ColumnElement, or_, select
 
 from delivery.adapters.ledger.sql import coding
-from delivery.adapters.ledger.sql.measured import measuring_from, ticks_from
+from delivery.adapters.ledger.sql.measured import ticks_from
 from delivery.adapters.ledger.sql.part import Part
 from delivery.adapters.ledger.sql.tables import ALERT, EVENT, MEASURING, RELEASE, SEGMENT, TARGET, WORKER
 from delivery.adapters.ledger.sql.targets import RELEASES, ROWS
@@ -26,19 +26,19 @@ class SqlHistory(Part):
         if before is not None:
             query = query.where(_R.id < before)
         with self._database.read() as connection:
-            return tuple(self._stored(columns) for columns in connection.execute(query))
+            return tuple(self._stored(connection, columns) for columns in connection.execute(query))
 
     def release(self, release: ReleaseId) -> StoredRelease | None:
         with self._database.read() as connection:
             found = connection.execute(RELEASES.where(_R.id == release)).one_or_none()
-        return self._stored(found) if found else None
+            return self._stored(connection, found) if found else None
 
     def by_number(self, service: str | None, number: int) -> tuple[StoredRelease, ...]:
         query = RELEASES.where(_R.number == number).order_by(_R.id)
         if service is not None:
             query = query.where(_R.service == service)
         with self._database.read() as connection:
-            return tuple(self._stored(columns) for columns in connection.execute(query))
+            return tuple(self._stored(connection, columns) for columns in connection.execute(query))
 
     def events(self, release: ReleaseId, after: int = 0, limit: int = 1000) -> tuple[StoredEvent, ...]:
         query = select(EVENT).where(EVENT.c.release == release, EVENT.c.seq > after).order_by(EVENT.c.seq).limit(limit)
@@ -49,15 +49,15 @@ class SqlHistory(Part):
         query = select(MEASURING).where(MEASURING.c.release == release)
         with self._database.read() as connection:
             found = connection.execute(query).one_or_none()
-        return measuring_from(found) if found else None
+        return self._measured.read(found) if found else None
 
     def ticks(self, release: ReleaseId, stage: int | None = None) -> tuple[Tick, ...]:
-        segments = select(SEGMENT.c.body).where(SEGMENT.c.release == release).order_by(SEGMENT.c.first)
+        segments = select(SEGMENT.c.ticks).where(SEGMENT.c.release == release).order_by(SEGMENT.c.first)
         with self._database.read() as connection:
             parts = [ticks_from(body) for body in connection.execute(segments).scalars()]
             measured = connection.execute(select(MEASURING).where(MEASURING.c.release == release)).one_or_none()
         if measured:
-            parts.append(measuring_from(measured).ticks)
+            parts.append(self._measured.read(measured).ticks)
         return tuple(tick for part in parts for tick in part if stage in (None, tick.stage))
 
     def rows(self, service: str | None = None) -> tuple[Row, ...]:

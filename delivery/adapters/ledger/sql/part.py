@@ -2,9 +2,17 @@
 
 from typing import Any
 
+from sqlalchemy import Connection, select
+
 from delivery.adapters.ledger.sql.coding import Recent, release_from
 from delivery.adapters.ledger.sql.engine import Database, Now
+from delivery.adapters.ledger.sql.measured import Measured
+from delivery.adapters.ledger.sql.shape import RELEASE_SHAPE
+from delivery.adapters.ledger.sql.tables import EVENT
 from delivery.adapters.ledger.units import Fold
+from delivery.model.codec import unseal
+from delivery.model.event import Event
+from delivery.model.ids import ReleaseId
 from delivery.model.release import Release
 from delivery.ports.ledger import StoredRelease
 
@@ -17,13 +25,26 @@ class Part:
     def __init__(self, url: str, fold: Fold, now: Now | None = None) -> None:
         self._database = Database(url, now)
         self._fold = fold
+        self._measured = Measured()
         self._decoded: Recent[tuple[str, str], Release] = Recent(RELEASES_KEPT)
 
     def close(self) -> None:
         """Closes this process's connections."""
         self._database.close()
 
-    def _stored(self, columns: Any) -> StoredRelease:
+    def _stored(self, connection: Connection, columns: Any) -> StoredRelease:
         """The head names every byte of a release's history, so a release is decoded once for each head."""
-        release = self._decoded.get((columns.id, columns.head), lambda: release_from(columns.body))
+        release = self._decoded.get((columns.id, columns.head), lambda: self._decode(connection, columns))
         return StoredRelease(release, columns.head)
+
+    def _decode(self, connection: Connection, columns: Any) -> Release:
+        """A snapshot of our own shape as it is; one that another version wrote anew from its events."""
+        if columns.shape == RELEASE_SHAPE:
+            return release_from(columns.body)
+        return self._fold(read_events(connection, columns.id, columns.seq))
+
+
+def read_events(connection: Connection, release: ReleaseId, seq: int) -> list[Event]:
+    """Its events up to number `seq`."""
+    query = select(EVENT.c.body).where(EVENT.c.release == release, EVENT.c.seq <= seq).order_by(EVENT.c.seq)
+    return [unseal(body) for body in connection.execute(query).scalars()]

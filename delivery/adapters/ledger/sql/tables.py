@@ -68,7 +68,10 @@ class TargetState(Base, table=True):
 
 
 class ReleaseRow(Base, table=True):
-    """The newest state of a release. The database itself keeps two of them from running at one target."""
+    """The newest state of a release. The database itself keeps two of them from running at one target.
+
+    `body` is what its events fold to, kept so that not every read has to; `shape` says who can read it.
+    """
 
     __tablename__ = "release"
     __table_args__ = (
@@ -102,6 +105,7 @@ class ReleaseRow(Base, table=True):
     finished_at: int | None = Field(sa_type=BigInteger)
     seq: int
     head: str
+    shape: str
     body: bytes
 
 
@@ -123,6 +127,7 @@ class MeasuringRow(Base, table=True):
     dseq: int
     evidence: str
     body: bytes
+    ticks: bytes
 
 
 class SegmentRow(Base, table=True):
@@ -130,7 +135,7 @@ class SegmentRow(Base, table=True):
     release: str = Field(primary_key=True, sa_type=NAME)
     first: int = Field(primary_key=True)
     hash: str
-    body: bytes
+    ticks: bytes
 
 
 class InboxRow(Base, table=True):

@@ -6,18 +6,17 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Update, case, func, insert, select, update
 
 from delivery.adapters.ledger.sql import coding
-from delivery.adapters.ledger.sql.measured import measuring_from
-from delivery.adapters.ledger.sql.part import Part
+from delivery.adapters.ledger.sql.part import Part, read_events
 from delivery.adapters.ledger.sql.tables import EVENT, MEASURING, RELEASE, TARGET, TARGET_STATE
 from delivery.adapters.ledger.sql.upsert import INSERT_TARGET
-from delivery.model.codec import canon, unseal
+from delivery.model.codec import canon
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
 from delivery.ports.ledger import Measuring, Row, Snapshot, StoredRelease
 
 _C = TARGET.c
 ROWS = select(TARGET, TARGET_STATE.c.body).join_from(TARGET, TARGET_STATE, _C.id == TARGET_STATE.c.id)
-RELEASES = select(RELEASE.c.id, RELEASE.c.head, RELEASE.c.body)
+RELEASES = select(RELEASE.c.id, RELEASE.c.seq, RELEASE.c.head, RELEASE.c.shape, RELEASE.c.body)
 
 
 class Targets(Part):
@@ -76,14 +75,13 @@ class Targets(Part):
         if not ids:
             return {}
         found = connection.execute(RELEASES.where(RELEASE.c.id.in_(list(ids))))
-        return {columns.id: self._stored(columns) for columns in found}
+        return {columns.id: self._stored(connection, columns) for columns in found}
 
-    @staticmethod
-    def _read_measuring(connection: Connection, ids: Collection[ReleaseId]) -> dict[ReleaseId, Measuring]:
+    def _read_measuring(self, connection: Connection, ids: Collection[ReleaseId]) -> dict[ReleaseId, Measuring]:
         if not ids:
             return {}
         found = connection.execute(select(MEASURING).where(MEASURING.c.release.in_(list(ids))))
-        return {columns.release: measuring_from(columns) for columns in found}
+        return {columns.release: self._measured.read(columns) for columns in found}
 
     def holds(self, target: TargetId, owner: str, version: int) -> bool:
         query = select(_C.id).where(*self._held(target, owner, version))
@@ -146,10 +144,9 @@ class Targets(Part):
             return head
 
     def release_at(self, release: ReleaseId, seq: int) -> Release | None:
-        query = select(EVENT.c.body).where(EVENT.c.release == release, EVENT.c.seq <= seq).order_by(EVENT.c.seq)
         with self._database.read() as connection:
-            bodies = connection.execute(query).scalars().all()
-        return self._fold(unseal(body) for body in bodies) if bodies else None
+            events = read_events(connection, release, seq)
+        return self._fold(events) if events else None
 
 
 def _due(clusters: Collection[str], now: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:

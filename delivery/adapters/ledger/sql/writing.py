@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable, bindparam, insert, select, update
 
-from delivery.adapters.ledger.sql import coding, shapes
+from delivery.adapters.ledger.sql import coding, row_change
 from delivery.adapters.ledger.sql.engine import in_port_words
-from delivery.adapters.ledger.sql.measured import measuring_values, segment_values
+from delivery.adapters.ledger.sql.measured import segment_values
 from delivery.adapters.ledger.sql.part import Part
 from delivery.adapters.ledger.sql.tables import ALERT, EVENT, RELEASE, SEGMENT, TARGET, TARGET_STATE
 from delivery.adapters.ledger.sql.upsert import INSERT_DELIVERY, INSERT_OUTGOING, PUT_MEASURING
@@ -77,7 +77,7 @@ class Commits(Part):
         self._write_targets(connection, units)
         inbox = [coding.delivery_values(delivery) for unit in units for delivery in unit.inbox]
         _change(connection, INSERT_DELIVERY[self._database.sqlite], inbox)
-        measured = [measuring_values(unit.measuring) for unit in units if unit.measuring]
+        measured = [self._measured.values(unit.measuring) for unit in units if unit.measuring]
         _change(connection, PUT_MEASURING[self._database.sqlite], measured)
         self._write_releases(connection, units)
         _add(connection, EVENT, [coding.event_values(event) for unit in units for event in unit.events])
@@ -89,13 +89,13 @@ class Commits(Part):
 
     @staticmethod
     def _write_targets(connection: Connection, units: Sequence[Unit]) -> None:
-        by_shape: dict[shapes.Shape, list[Values]] = {}
+        by_form: dict[row_change.Form, list[Values]] = {}
         for unit in units:
             target = row_of(unit)
             if target is not None:
-                by_shape.setdefault(shapes.Shape.of(unit), []).append(shapes.parameters(unit, target))
-        for shape, values in by_shape.items():
-            _change(connection, shapes.statement(shape), values)
+                by_form.setdefault(row_change.Form.of(unit), []).append(row_change.parameters(unit, target))
+        for form, values in by_form.items():
+            _change(connection, row_change.statement(form), values)
         states = [{"b_id": unit.row.target.id, "body": canon(unit.row.target)} for unit in units if unit.row]
         _change(connection, _STATE, states)
 
@@ -119,7 +119,7 @@ class Commits(Part):
 
 
 def _next_release(values: Values, prev: str) -> Values:
-    changing = ("phase", "closed", "running", "finished_at", "seq", "head", "body")
+    changing = ("phase", "closed", "running", "finished_at", "seq", "head", "shape", "body")
     return {"b_id": values["id"], "b_prev": prev, **{name: values[name] for name in changing}}
 
 

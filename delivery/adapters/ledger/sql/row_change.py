@@ -1,4 +1,4 @@
-"""The one statement that checks and changes a target's row, in the few shapes that units need."""
+"""The one statement that checks and changes a target's row, in the few forms that units need."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _C = TARGET.c
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class Form:
     """Which parts of the statement a unit needs."""
 
     expect: bool
@@ -29,8 +29,8 @@ class Shape:
     hands_back: bool
 
     @staticmethod
-    def of(unit: Unit) -> "Shape":
-        return Shape(
+    def of(unit: Unit) -> "Form":
+        return Form(
             expect=unit.expect is not None,
             owner=unit.owner is not None,
             row=unit.row is not None,
@@ -41,7 +41,7 @@ class Shape:
 
 
 def parameters(unit: Unit, target: str) -> dict[str, Any]:
-    """The values for the statement of the unit's shape."""
+    """The values for the statement of the unit's form."""
     values: dict[str, Any] = {"b_id": target, "b_expect": unit.expect, "b_owner": unit.owner}
     if unit.row is not None:
         row = changed(unit.row, unit, None)  # the wake-up over the row, worked out here
@@ -58,38 +58,38 @@ def parameters(unit: Unit, target: str) -> dict[str, Any]:
 
 
 @cache
-def statement(shape: Shape) -> Update:
+def statement(form: Form) -> Update:
     """Changes one row or, where something moved, none."""
     conditions = [_C.id == bindparam("b_id")]
-    if shape.expect:
+    if form.expect:
         conditions.append(_C.version == bindparam("b_expect", type_=BigInteger))
-    if shape.owner:
+    if form.owner:
         conditions.append(_C.owner == bindparam("b_owner"))
-    return update(TARGET).where(and_(*conditions)).values(_values(shape))
+    return update(TARGET).where(and_(*conditions)).values(_values(form))
 
 
-def _values(shape: Shape) -> Mapping[Any, Any]:
+def _values(form: Form) -> Mapping[Any, Any]:
     values: dict[Any, Any] = {}
-    if shape.row:
+    if form.row:
         values[_C.version] = _C.version + 1
         values[_C.failures] = bindparam("b_failures")
         values[_C.quarantined] = bindparam("b_quarantined")
-    if shape.row or shape.wake:
-        values |= _due(shape)
-    if shape.hands_back:
+    if form.row or form.wake:
+        values |= _due(form)
+    if form.hands_back:
         values |= {_C.owner: "", _C.lease_until: 0, _C.woken_at: None}
     return values or {_C.version: _C.version}  # only the check, and the lock that makes it last
 
 
-def _due(shape: Shape) -> Mapping[Any, Any]:
+def _due(form: Form) -> Mapping[Any, Any]:
     due: Any = _DUE
     values: dict[Any, Any] = {_C.due_why: _WHY, _C.urgent: _URGENT}
-    if shape.sooner:
+    if form.sooner:
         earlier = and_(_DUE.is_not(None), or_(_C.due_at.is_(None), _C.due_at > _DUE))
         due = case((earlier, _DUE), else_=_C.due_at)
         values = {_C.due_why: case((earlier, _WHY), else_=_C.due_why), _C.urgent: or_(_C.urgent, _URGENT)}
     not_woken_before = or_(_C.woken_at.is_(None), _C.woken_at >= due)
-    if shape.owner:
+    if form.owner:
         values[_C.due_at] = case((not_woken_before, due), else_=_C.woken_at)
     else:
         values[_C.due_at] = due
