@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from delivery.engine.cluster import Cluster
 from delivery.engine.fence import Fence, Fenced, Order
 from delivery.model.effect import ConfirmTraffic, Effect, EnsureWorkload, Retire, WriteTraffic
+from delivery.model.hold import HoldKind
 from delivery.model.ids import TargetId
 from delivery.model.release import Release
 from delivery.model.service import Workload
@@ -26,7 +27,7 @@ from delivery.model.signal import (
     WorkloadMissing,
     WorkloadReady,
 )
-from delivery.model.version import Backend, VersionRef
+from delivery.model.version import Backend, Endpoint, VersionRef
 from delivery.ports.errors import Conflict, PortError, Refused, Unavailable
 from delivery.ports.ledger import Row
 from delivery.ports.mesh import Route
@@ -59,11 +60,29 @@ class Done:
     missing: tuple[str, ...] = field(default=())
 
 
-def perform(task: Task, fence: Fence) -> Done:
+class Published:
+    """What this process has published last, so that a version that stays where it is costs no call."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[TargetId, str], tuple[Endpoint, ...]] = {}
+
+    def ensure(self, task: Task, version: VersionRef, endpoints: tuple[Endpoint, ...]) -> bool:
+        """Whether the proxies know the backend at these addresses. A release that is not ready yet always asks."""
+        key = (task.row.target.id, version.identity)
+        if task.release is not None and task.release.ready and self._known.get(key) == endpoints:
+            return True
+        backend = Backend(task.row.target.service, version)
+        done = task.cluster.mesh.publish(task.row.target.id, backend, endpoints)
+        if done:
+            self._known[key] = endpoints
+        return done
+
+
+def perform(task: Task, fence: Fence, published: Published) -> Done:
     """Performs the task. Errors of ports become signals; anything else is a fault of ours and is raised."""
     match task.effect:
         case EnsureWorkload(version):
-            return _prepare(task, version)
+            return _prepare(task, version, published)
         case WriteTraffic():
             return _guarded(task, lambda: _write(task, fence))
         case ConfirmTraffic(dseq):
@@ -127,20 +146,18 @@ def _confirm(task: Task, dseq: int) -> Done:
     return Done(missing=found.missing)
 
 
-def _prepare(task: Task, version: VersionRef) -> Done:
+def _prepare(task: Task, version: VersionRef, published: Published) -> Done:
     """Starts the version, and makes its backend known once it is ready."""
     candidate = task.release is not None and task.release.candidate == version
     try:
         running = task.cluster.workloads.ensure(task.row.target.id, _workload(task), version)
         if running.failing is not None:
             return _failing(candidate, running.failing)
-        known = running.ready and task.cluster.mesh.publish(
-            task.row.target.id, Backend(task.row.target.service, version), running.endpoints
-        )
+        known = running.ready and published.ensure(task, version, running.endpoints)
     except PortError as error:
         return Done((WorkloadMissing(str(error)),) if candidate else (), later=True)
     if known:
-        return Done((WorkloadReady(),) if candidate else _stable_back(task), later=True)
+        return Done(_news(task.release, candidate), later=True)
     looked_for = running.looked_for or f"version {version.version}"
     return Done((WorkloadMissing(looked_for),) if candidate else (StableUnready(looked_for),), later=True)
 
@@ -149,8 +166,14 @@ def _failing(candidate: bool, detail: str) -> Done:
     return Done((WorkloadFailing(detail),) if candidate else (StableUnready(detail),), later=True)
 
 
-def _stable_back(task: Task) -> tuple[Signal, ...]:
-    return (StableReady(),) if task.release is not None else ()
+def _news(release: Release | None, candidate: bool) -> tuple[Signal, ...]:
+    """Readiness is a signal only where it is news: most ticks find what the last one found."""
+    if release is None:
+        return ()
+    if candidate:
+        known = release.ready and not release.held(HoldKind.CANDIDATE_UNREADY)
+        return () if known else (WorkloadReady(),)
+    return (StableReady(),) if release.stay or release.held(HoldKind.STABLE_UNREADY) else ()
 
 
 def _retire(task: Task, version: VersionRef) -> Done:

@@ -9,7 +9,7 @@ from delivery.engine.cluster import Cluster
 from delivery.engine.fence import Fence
 from delivery.engine.measure import Measurer
 from delivery.engine.parts import Parts
-from delivery.engine.perform import Done, Task, perform
+from delivery.engine.perform import Done, Published, Task, perform
 from delivery.engine.turn import IN_PLACE, POLL, RETRY, Turn
 from delivery.model.effect import ConfirmTraffic, Effect, Measure, Retire
 from delivery.model.event import Phase
@@ -33,6 +33,7 @@ class Performer:
         self._telemetry = parts.telemetry
         self._fence = fence
         self._measurer = measurer
+        self._published = Published()
 
     def round(self, cluster: Cluster, turns: Sequence[Turn]) -> Signals:
         """Performs once what each turn has to do now. Reverts get their slots first."""
@@ -46,7 +47,7 @@ class Performer:
 
     def _perform(self, task: Task) -> Done:
         begun = self._clock.monotonic()
-        done = perform(task, self._fence)
+        done = perform(task, self._fence, self._published)
         self._telemetry.observe("effect_seconds", self._clock.monotonic() - begun, kind=type(task.effect).__name__)
         return done
 
