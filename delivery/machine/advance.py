@@ -1,0 +1,128 @@
+"""A decision about a target: a step of one of its releases, and all that follows on the target, as one change.
+
+To close a release, to move the stable pointer and to start the next release is one commit or none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from delivery.machine.change import Change, Move
+from delivery.machine.step import steps
+from delivery.model.context import Context
+from delivery.model.event import Cause, CauseKind, Phase
+from delivery.model.ids import Micros, ReleaseId
+from delivery.model.release import Release
+from delivery.model.signal import Signal, StableAgain, TurnCame
+from delivery.model.target import Retiring, Target, World
+from delivery.model.version import VersionRef
+
+REJECTED_KEPT = 50
+BLAMELESS = frozenset({CauseKind.SUPERSEDED, CauseKind.STABLE_AGAIN, CauseKind.WITHDRAWN, CauseKind.CANDIDATE_MISSING})
+"""Ends that say nothing against the candidate: the same identity may come again by an ordinary event."""
+
+
+def advance(world: World, signal: Signal, context: Context) -> Change:
+    """What a signal to the active release changes; nothing without one. Raises Refusal as `step` does."""
+    if world.target.active is None:
+        return Change(world)
+    return tell(world, world.target.active, signal, context)
+
+
+def tell(world: World, release: ReleaseId, signal: Signal, context: Context) -> Change:
+    """As `advance`, for any release of the world. Raises Refusal, KeyError for a release that it does not have."""
+    moves = steps(world.releases[release], signal, context)
+    return start_next(taken(world, moves), context)
+
+
+def taken(world: World, moves: Sequence[Move]) -> Change:
+    """The world with these moves of one release in it: traffic that is live, an end and what follows from it."""
+    if not moves:
+        return Change(world)
+    release = moves[-1].after
+    target = world.target
+    if release.dseq:
+        target = replace(target, last=release.id)
+    if release.phase.closed:
+        target = _over(target, release)
+    return Change(World(target, {**world.releases, release.id: release}), tuple(moves))
+
+
+def start_next(change: Change, context: Context) -> Change:
+    """Where nothing runs, the next in the queue starts, against the version that is stable now.
+
+    One that meanwhile became stable itself has nothing to do; it is closed and the next one starts.
+    """
+    while change.world.target.active is None and change.world.target.queue:
+        change = _start(change, context)
+    return change
+
+
+def _start(change: Change, context: Context) -> Change:
+    target = change.world.target
+    first, *rest = target.queue
+    release = change.world.releases[first]
+    if release.candidate.identity == (target.stable.identity if target.stable else None):
+        moves = steps(release, StableAgain(release.actor), context)
+        return _joined(change, taken(change.world, moves))
+    in_use = {ref.identity for ref in (release.candidate, target.stable) if ref is not None}
+    kept = tuple(entry for entry in target.retiring if entry.version.identity not in in_use)
+    begun = replace(target, active=first, queue=tuple(rest), retiring=kept)
+    moves = steps(release, TurnCame(target.stable), context)
+    return _joined(change, taken(World(begun, change.world.releases), moves))
+
+
+def _joined(before: Change, after: Change) -> Change:
+    return Change(after.world, (*before.moves, *after.moves))
+
+
+def _over(target: Target, release: Release) -> Target:
+    """The target once the release is closed: it runs and waits no longer."""
+    left = replace(
+        target,
+        active=None if target.active == release.id else target.active,
+        queue=tuple(waiting for waiting in target.queue if waiting != release.id),
+    )
+    return _promoted(left, release) if release.phase is Phase.PROMOTED else _not_promoted(left, release)
+
+
+def _promoted(target: Target, release: Release) -> Target:
+    """The stable pointer moves here and nowhere else. The old version stays for the rollback window.
+
+    What a rollback replaced counts as rejected: it comes back by `retry`, not by a late event.
+    """
+    old = release.bound.stable if release.bound else None
+    rejected = tuple(one for one in target.rejected if one != release.candidate.identity)
+    if release.rolls_back is not None and old is not None:
+        rejected = _remember(rejected, old.identity)
+    after = Micros(release.at + release.plan.rollback_window)
+    retiring = _retire(_unretire(target.retiring, release.candidate), old, after)
+    return replace(target, stable=release.candidate, rejected=rejected, retiring=retiring)
+
+
+def _not_promoted(target: Target, release: Release) -> Target:
+    """The candidate goes at once. A candidate that was found bad, or that a person turned down, is remembered."""
+    if release.bound is not None and not _same(release.candidate, target.stable):
+        target = replace(target, retiring=_retire(target.retiring, release.candidate, release.at))
+    if _blamed(release.phase, release.cause):
+        target = replace(target, rejected=_remember(target.rejected, release.candidate.identity))
+    return target
+
+
+def _blamed(phase: Phase, cause: Cause | None) -> bool:
+    return phase is not Phase.FAILED_TO_START and cause is not None and cause.kind not in BLAMELESS
+
+
+def _remember(rejected: tuple[str, ...], identity: str) -> tuple[str, ...]:
+    return (*(one for one in rejected if one != identity), identity)[-REJECTED_KEPT:]
+
+
+def _retire(retiring: tuple[Retiring, ...], version: VersionRef | None, after: Micros) -> tuple[Retiring, ...]:
+    return retiring if version is None else (*_unretire(retiring, version), Retiring(version, after))
+
+
+def _unretire(retiring: tuple[Retiring, ...], version: VersionRef) -> tuple[Retiring, ...]:
+    return tuple(entry for entry in retiring if not _same(entry.version, version))
+
+
+def _same(one: VersionRef, other: VersionRef | None) -> bool:
+    return other is not None and one.identity == other.identity

@@ -1,0 +1,38 @@
+"""The traffic that is to be, absolute: from phase, stage and what is known of the world."""
+
+from dataclasses import replace
+
+from delivery.model.event import Phase
+from delivery.model.release import Release
+from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Traffic
+
+
+def desired(release: Release) -> Traffic:
+    """What users are to get. It changes only with `dseq`, and when lost history is found: then it is only lowered."""
+    return _capped(_recorded(release), release.ceiling)
+
+
+def _recorded(release: Release) -> Traffic:
+    match release.phase:
+        case Phase.SHIFTING | Phase.BAKING:
+            return release.plan.stages[release.stage].traffic
+        case Phase.PROMOTING | Phase.PROMOTED:
+            return ALL_CANDIDATE
+        case Phase.ROLLING_BACK if release.stay:
+            return _before_the_revert(release)
+    return ALL_STABLE
+
+
+def _before_the_revert(release: Release) -> Traffic:
+    """Stable cannot take anybody: users stay where they are. A plan never lowers, so the most was the last."""
+    return ALL_CANDIDATE if release.exposed == 100 else release.plan.stages[release.stage].traffic
+
+
+def _capped(traffic: Traffic, ceiling: int | None) -> Traffic:
+    """The lower of recorded and live, where commits were lost.
+
+    The live weight says nothing of rules and mirrors, so they go: the revert of them may be among what was lost.
+    """
+    if ceiling is None:
+        return traffic
+    return replace(traffic, weight=min(traffic.weight, ceiling), rules=(), mirror=None)

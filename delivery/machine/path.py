@@ -1,0 +1,79 @@
+"""Where a release stands on its plan: what comes next, who guards it, and whom its candidate has reached."""
+
+from dataclasses import dataclass
+
+from delivery.model.event import Phase
+from delivery.model.ids import Principal
+from delivery.model.plan import Approval, Then
+from delivery.model.release import Release
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """An approval before `stage` (`len(stages)`: the raise to 100 percent). `asks`: the question that ends a chain."""
+
+    stage: int
+    approval: Approval
+    asks: bool = False
+
+
+def following(release: Release) -> int:
+    """The stage that comes next; `len(stages)` is the raise to 100 percent."""
+    return max(release.stage, release.passed) + 1
+
+
+def guard(release: Release, stage: int) -> Guard | None:
+    """Who must agree before `stage`: nobody for a first version, nor for the rollback of a finished release."""
+    if first_version(release) or release.rolls_back is not None:
+        return None
+    plan = release.plan
+    if stage < len(plan.stages):
+        approval = plan.stages[stage].approval
+        return Guard(stage, approval) if approval else None
+    if plan.then is Then.ASK:
+        return Guard(stage, plan.promotion or Approval(), asks=True)
+    return Guard(stage, plan.promotion) if plan.promotion else None
+
+
+def next_guard(release: Release) -> Guard | None:
+    """The guard of what comes next; None too where nothing can come next."""
+    if release.phase not in (Phase.PREPARING, Phase.SHIFTING, Phase.BAKING):
+        return None
+    return guard(release, following(release))
+
+
+def votes(release: Release, stage: int) -> tuple[Principal, ...]:
+    """Who agreed to enter `stage` from what is live now."""
+    return release.approvals.get((stage, release.dseq), ())
+
+
+def met(release: Release, wanted: Guard) -> bool:
+    """Whether enough people agreed."""
+    return len(votes(release, wanted.stage)) >= wanted.approval.count
+
+
+def unmet_ahead(release: Release) -> Guard | None:
+    """The first guard between here and 100 percent that not enough people agreed to."""
+    for stage in range(following(release), len(release.plan.stages) + 1):
+        wanted = guard(release, stage)
+        if wanted is not None and not met(release, wanted):
+            return wanted
+    return None
+
+
+def stage_done(release: Release) -> bool:
+    """Whether only the step to what comes next is left to take in this phase."""
+    if release.phase is Phase.PREPARING:
+        return release.ready
+    return release.phase in (Phase.SHIFTING, Phase.BAKING) and release.passed >= release.stage
+
+
+def first_version(release: Release) -> bool:
+    """Whether nothing was stable when its turn came."""
+    return release.bound is not None and release.bound.stable is None
+
+
+def reached_users(release: Release) -> bool:
+    """Whether any user may have been answered by the candidate."""
+    entered = release.plan.stages[: release.stage + 1]
+    return release.exposed > 0 or any(stage.traffic.exposes for stage in entered)

@@ -1,0 +1,87 @@
+"""The steps that need no input of their own: on to the next stage, to 100 percent, to the end."""
+
+from delivery.machine import path
+from delivery.machine.deadlines import left, running
+from delivery.machine.holds import placed
+from delivery.machine.rules.common import NOTHING, Events, moment, revert
+from delivery.model.context import Context
+from delivery.model.event import Cause, CauseKind, Closed, Phase, Promoted, PromotionBegun, StageEntered
+from delivery.model.hold import HoldKind
+from delivery.model.ids import Micros
+from delivery.model.plan import Then
+from delivery.model.release import Release
+
+
+def onward(release: Release, context: Context) -> Events:
+    """The next stage, or 100 percent, once nothing is left to do here and nothing holds.
+
+    Every way on needs the set of holds empty, also one that raises nothing; a plan that ends by itself without
+    promotion lowers, and lowering never looks at holds.
+    """
+    at = moment(release, context)
+    if path.stage_done(release) and _withdraws(release):
+        return revert(release, at, Cause(CauseKind.WITHDRAWN), Phase.WITHDRAWN)
+    if release.holds:
+        return NOTHING
+    if path.stage_done(release):
+        return _next(release, at)
+    return _anew(release, at)
+
+
+def _withdraws(release: Release) -> bool:
+    """Whether its plan ends here without promotion, and nobody promoted it."""
+    last = path.following(release) == len(release.plan.stages) > 0
+    return last and release.plan.then is Then.WITHDRAW and not _by_person(release) and not path.first_version(release)
+
+
+def _by_person(release: Release) -> bool:
+    return release.cause is not None and release.cause.kind is CauseKind.PROMOTED_BY_PERSON
+
+
+def _next(release: Release, at: Micros) -> Events:
+    stage = path.following(release)
+    if path.first_version(release):
+        return (PromotionBegun(at=at, cause=Cause(CauseKind.FIRST_VERSION)),)
+    if stage < len(release.plan.stages):
+        return (StageEntered(at=at, stage=stage),)
+    return (PromotionBegun(at=at, cause=_why(release)),)
+
+
+def _why(release: Release) -> Cause:
+    if release.cause is not None and _by_person(release):
+        return release.cause
+    if release.rolls_back is not None:
+        return Cause(CauseKind.ROLLBACK, other=release.rolls_back)
+    return Cause(CauseKind.COMPLETED)
+
+
+def _anew(release: Release, at: Micros) -> Events:
+    """After lost history: what was desired is desired again under a new number, once a person has decided so."""
+    if release.ceiling is None:
+        return NOTHING
+    if release.phase in (Phase.SHIFTING, Phase.BAKING):
+        return (StageEntered(at=at, stage=release.stage),)
+    if release.phase is Phase.PROMOTING and release.cause is not None:
+        return (PromotionBegun(at=at, cause=release.cause),)
+    return NOTHING
+
+
+def overdue(release: Release, context: Context) -> Events:
+    """A stage whose traffic is not proven by its deadline: people look at the proxies. Nothing is judged unproven."""
+    at = moment(release, context)
+    late = release.phase is Phase.SHIFTING and running(release) and left(release, at) == 0
+    if not late or release.held(HoldKind.STRAGGLERS):
+        return NOTHING
+    return (placed(HoldKind.STRAGGLERS, at, "not proven within the stage's deadline"),)
+
+
+def finish(release: Release, context: Context) -> Events:
+    """The end, once the last traffic is proven. Users that had to stay with the candidate are no end."""
+    if release.confirmed != release.dseq:
+        return NOTHING
+    at = moment(release, context)
+    if release.phase is Phase.PROMOTING and release.ceiling is None:
+        return (Promoted(at=at),)
+    if release.phase is Phase.ROLLING_BACK and not release.stay and release.then and release.cause:
+        return (Closed(at=at, phase=release.then, cause=release.cause),)
+    return NOTHING

@@ -1,0 +1,67 @@
+"""When a release must be looked at again, and what it waits for, in words."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from delivery.machine import deadlines
+from delivery.machine.rules.holds import RISING
+from delivery.model.context import Context
+from delivery.model.event import Phase
+from delivery.model.hold import HoldKind
+from delivery.model.ids import SECOND, Micros
+from delivery.model.release import Release
+
+CONFIRM_POLL = Micros(250_000)
+READY_POLL = SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """`at` None: only an input changes anything, and `why` names it."""
+
+    at: Micros | None
+    why: str
+
+
+def wake(release: Release, context: Context) -> Due:
+    """The earliest of all that time alone will change. Every open release that is not queued has one."""
+    if release.phase.closed:
+        return Due(None, "nothing: it is over")
+    if release.phase is Phase.QUEUED:
+        return Due(None, "its turn: the release before it")
+    return min(_dues(release, context), key=lambda due: (due.at or Micros(0), due.why))
+
+
+def _dues(release: Release, context: Context) -> Iterator[Due]:
+    yield _next_look(release, context.now)
+    for hold in release.holds:
+        if hold.until is not None:
+            yield Due(hold.until, _ENDS.get(hold.kind, f"{hold.kind.value} has its limit"))
+    if release.phase in RISING and context.freeze_edge is not None:
+        yield Due(context.freeze_edge, "the freeze ends" if context.freeze else "a freeze begins")
+    deadline = deadlines.end(release)
+    if deadline is not None and deadline > context.now:
+        yield Due(deadline, "the candidate's time to appear ends" if not release.ready else "the stage's deadline")
+
+
+_ENDS = {
+    HoldKind.APPROVAL: "the approval expires",
+    HoldKind.FREEZE: "the freeze ends",
+    HoldKind.DRIFT_STORM: "the route is quiet again",
+}
+
+
+def _next_look(release: Release, now: Micros) -> Due:
+    """The question that is asked again and again in this phase."""
+    match release.phase:
+        case Phase.PREPARING:
+            why = "a look whether it may go on" if release.ready else "the candidate being ready"
+            return Due(Micros(now + READY_POLL), why)
+        case Phase.BAKING:
+            at = Micros(now + release.plan.tick)
+            bake = release.plan.stages[release.stage].bake
+            ends = release.passed < release.stage and at - release.confirmed_at >= bake
+            return Due(at, "the bake's end" if ends else "the next measurement")
+        case Phase.ROLLING_BACK if release.stay:
+            return Due(Micros(now + READY_POLL), "stable being ready")
+    return Due(Micros(now + CONFIRM_POLL), "the proxies' confirmation")
