@@ -65,7 +65,10 @@ def _next(rule: FreezeRule, now: Micros) -> Micros | None:
 
 
 def _starts(rule: FreezeRule, now: Micros, *, reverse: bool) -> Iterator[Micros]:
-    """Openings from `now` on, or back; around a change of clocks the first one may be on the other side of it."""
+    """Openings from `now` on, or back. Around a change of clocks the first ones may be on the other side of it."""
     local = (_EPOCH + timedelta(microseconds=now)).replace(microsecond=0).astimezone(ZoneInfo(rule.tz))
-    for found in CronSim(rule.cron, local + _TICK if reverse else local, reverse=reverse):
+    if reverse:
+        # The library goes by the clock's face: where an hour comes twice, what it shows later may have been before.
+        local += timedelta(hours=local.fold) + _TICK
+    for found in CronSim(rule.cron, local, reverse=reverse):
         yield Micros((found - _EPOCH) // _TICK)

@@ -123,7 +123,7 @@ def _gate(gate: str, section: Fields, kinds: Mapping[str, GateKind]) -> GateSpec
         section.wrong(None, "is no name for a gate", "lower case letters, digits, dashes and underscores")
     named = [kind for kind in kinds if kind in section.keys]
     if len(named) != 1:
-        section.wrong(None, f"has {len(named)} of the kinds of gates", f"exactly {one_of(kinds)}")
+        section.wrong(None, "has several kinds" if named else "has no kind", f"exactly {one_of(kinds)}")
         section.skip()
         return None
     kind = kinds[named[0]]

@@ -1,0 +1,15 @@
+"""The real parsers, as the registry lists them."""
+
+from collections.abc import Mapping
+
+from delivery.catalog.service import GateKind, StrategyParser
+from delivery.gates import latency, ratio, threshold
+from delivery.strategies import ab_test, blue_green, canary, dark_launch
+
+STRATEGIES: Mapping[str, StrategyParser] = {
+    "canary": canary.parse,
+    "blue_green": blue_green.parse,
+    "ab_test": ab_test.parse,
+    "dark_launch": dark_launch.parse,
+}
+GATES: Mapping[str, GateKind] = {"ratio": ratio, "latency": latency, "threshold": threshold}

@@ -1,0 +1,163 @@
+"""What a service file means, and every way in which it can be wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from delivery.adapters.catalog.yaml_file import read_text
+from delivery.catalog.check import check
+from delivery.catalog.document import Document
+from delivery.catalog.errors import Invalid
+from delivery.catalog.service import Offers, parse
+from delivery.gates import ratio
+from delivery.model.fields import Fields
+from delivery.model.ids import HOUR, MINUTE, SECOND, GateId, Micros
+from delivery.model.plan import GateSpec, Limit, LowTraffic, Plan, Require
+from delivery.model.service import FreezeRule, OnDrift, OnNewVersion, Policy, Service, Workload
+from delivery.strategies.canary import Canary
+from delivery.strategies.dark_launch import DarkLaunch
+from delivery.strategies.plan import compile_plan
+from tests.unit.catalog.parsers import GATES, STRATEGIES
+
+SMALLEST = "service: checkout\ncluster: local\nworkload: {process: checkout}\n"
+WRONG = [
+    pair.split("\n")
+    for pair in (Path(__file__).parent / "wrong_lines.txt").read_text(encoding="utf-8").strip().split("\n\n")
+]
+"""A line of a service file, and what its mistake begins with."""
+OFFERS = Offers(clusters=["local", "prod-eu"], processes=["checkout"], channels=["console", "slack"])
+
+
+def read(text: str, offers: Offers | None = None) -> Service:
+    return parse(read_text(text, "checkout.yaml"), strategies=STRATEGIES, gates=GATES, offers=offers)
+
+
+def checked(text: str) -> tuple[Service, Plan]:
+    document = read_text(text, "checkout.yaml")
+    return check(document, strategies=STRATEGIES, gates=GATES, compile_plan=compile_plan, offers=OFFERS)
+
+
+def refused(text: str, offers: Offers | None = OFFERS) -> list[str]:
+    with pytest.raises(Invalid) as caught:
+        read(text, offers)
+    return [f"{mistake.line}: {mistake}" for mistake in caught.value.mistakes]
+
+
+def test_the_smallest_file_is_a_canary_with_an_errors_gate() -> None:
+    service, plan = checked(SMALLEST)
+    errors = GateSpec(GateId("errors"), "ratio", ratio.parse(Fields({"ratio": "http_errors"})))
+    assert service == Service(
+        name="checkout",
+        clusters=("local",),
+        workload=Workload("process", "checkout"),
+        strategies=(Canary((5, 25, 50), (None, None, None)),),
+        gates=(errors,),
+    )
+    assert [(stage.name, stage.bake, stage.gates) for stage in plan.stages] == [
+        ("canary 5%", 10 * MINUTE, ("errors",)),
+        ("canary 25%", 10 * MINUTE, ("errors",)),
+        ("canary 50%", 10 * MINUTE, ("errors",)),
+    ]
+
+
+def test_everything_that_can_be_said() -> None:
+    service = read(
+        """
+service: checkout
+owners: [team-payments]
+cluster: [local, prod-eu]
+workload: {process: checkout, rollback_window: 2h, appear_within: 5m}
+on_new_version: supersede
+strategies:
+  - dark_launch: {mirror: 10%, bake: 10m, gates: [errors]}
+  - canary: {steps: [1%, 5%], bake: 5m}
+gates:
+  errors: {ratio: http_errors, objective: 1%}
+  success: {threshold: http_success_rate, at_least: 99%, require: pass}
+  slow: {latency: http_duration, above: 500ms, blocking: false}
+policy:
+  low_traffic: advance
+  min_requests: 7
+  no_data: {hold: 3m, then: revert}
+  on_drift: correct
+  abort_on: [{alert: CheckoutErrors}]
+  freeze: [{cron: "0 18 * * FRI", tz: Europe/Berlin, for: 60h}]
+tick: 2s
+alpha: 0.01
+notify: {console: releases, slack: "#checkout"}
+""",
+        OFFERS,
+    )
+    assert service.owners == ("team-payments",)
+    assert service.clusters == ("local", "prod-eu")
+    assert (service.rollback_window, service.appear_within) == (2 * HOUR, 5 * MINUTE)
+    assert service.on_new_version is OnNewVersion.SUPERSEDE
+    assert [type(strategy) for strategy in service.strategies] == [DarkLaunch, Canary]
+    assert [(g.id, g.kind, g.blocking, g.require, g.at_full) for g in service.gates] == [
+        ("errors", "ratio", True, Require.NO_FAIL, True),
+        ("success", "threshold", True, Require.PASS, True),
+        ("slow", "latency", False, Require.NO_FAIL, False),
+    ]
+    assert service.policy == Policy(
+        LowTraffic.ADVANCE,
+        7,
+        Micros(3 * MINUTE),
+        Limit.REVERT,
+        OnDrift.CORRECT,
+        ("CheckoutErrors",),
+        (FreezeRule("0 18 * * FRI", "Europe/Berlin", Micros(60 * HOUR)),),
+    )
+    assert (service.tick, service.alpha) == (2 * SECOND, 0.01)
+    assert service.notify == {"console": "releases", "slack": "#checkout"}
+
+
+def test_values_that_came_without_a_text_mean_the_same() -> None:
+    values = read_text(SMALLEST).values
+    assert parse(Document(values), strategies=STRATEGIES, gates=GATES) == read(SMALLEST)
+
+
+@pytest.mark.parametrize(("line", "said"), WRONG, ids=[line[:50] for line, _ in WRONG])
+def test_each_mistake_is_told_with_its_line(line: str, said: str) -> None:
+    key = line.partition(":")[0]
+    kept = [one for one in SMALLEST.splitlines() if not one.startswith(f"{key}:")]
+    mistakes = refused("\n".join([*kept, "# a comment", line]))
+    assert [one for one in mistakes if one.startswith(f"{len(kept) + 2}: {said}")], mistakes
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_text() -> None:
+    text = (
+        "service: A\ncluster: nowhere\nworkload: {process: x}\nstrategies:\n  - canary: {bake: 1}\npolicy:\n  tz: x\n"
+    )
+    assert [one.split(" ")[:2] for one in refused(text)] == [
+        ["1:", "service"],
+        ["2:", "cluster"],
+        ["3:", "workload.process"],
+        ["5:", "strategies[0].canary.bake"],
+        ["7:", "policy.tz"],
+    ]
+
+
+def test_an_empty_document_says_what_is_missing() -> None:
+    with pytest.raises(Invalid) as caught:
+        parse(Document({}), strategies=STRATEGIES, gates=GATES)
+    assert [mistake.place for mistake in caught.value.mistakes] == ["service", "cluster", "workload.process"]
+
+
+def test_without_offers_names_of_the_server_are_not_looked_up() -> None:
+    service = read(SMALLEST.replace("local", "elsewhere") + "notify: {other: x}\n")
+    assert (service.clusters, service.notify) == (("elsewhere",), {"other": "x"})
+
+
+def test_a_chain_that_makes_no_plan_is_told_with_its_line() -> None:
+    with pytest.raises(Invalid) as caught:
+        checked(SMALLEST + "strategies:\n  - canary: {steps: [25%]}\n  - canary:\n      steps: [5%]\n")
+    assert str(caught.value).startswith(
+        "checkout.yaml:6: strategies[1].canary would lower the candidate from 25% to 5%"
+    )
+
+
+def test_a_switch_that_nothing_can_judge_is_refused() -> None:
+    with pytest.raises(Invalid, match="whose gates compare with stable, which serves nobody then: errors"):
+        checked(SMALLEST + "strategies: [blue_green: {}]\n")
+    _, plan = checked(SMALLEST + "strategies: [blue_green: {}]\ngates: {errors: {ratio: http_errors, objective: 1%}}\n")
+    assert plan.stages[-1].gates == ("errors",)
