@@ -17,6 +17,7 @@ class MemoryWorkloads:
         self.down = False
         self._running: dict[Key, Endpoint] = {}
         self._scripts: dict[Key, list[Running]] = {}
+        self._broken: dict[str, str] = {}
         self._next_port = FIRST_PORT
 
     # The port.
@@ -40,20 +41,30 @@ class MemoryWorkloads:
     # The world.
 
     def script(self, target: TargetId, identity: str, *states: Running) -> None:
-        """What the next questions about this version are answered; the last answer stays. None: as it is."""
+        """What the next questions about this version are answered; the last answer stays. None given: as it is."""
         self._scripts[(target, identity)] = list(states)
 
     def crash(self, target: TargetId, identity: str) -> None:
         """The version ends by itself."""
         self._running.pop((target, identity), None)
 
+    def breaks(self, workload: str, reason: str) -> None:
+        """No version of this workload can run."""
+        self._broken[workload] = reason
+
     def runs(self, target: TargetId, identity: str) -> bool:
         return (target, identity) in self._running
+
+    def endpoints(self) -> frozenset[Endpoint]:
+        """Where something runs."""
+        return frozenset(self._running.values())
 
     def _state(self, key: Key, workload: Workload, version: VersionRef) -> Running:
         script = self._scripts.get(key)
         if script:
             return script.pop(0) if len(script) > 1 else script[0]
+        if workload.name in self._broken:
+            return Running(False, failing=self._broken[workload.name])
         looked_for = f"{workload.kind} {workload.name}, version {version.version}"
         endpoint = self._running.get(key)
         return Running(endpoint is not None, (endpoint,) if endpoint else (), looked_for=looked_for)

@@ -59,7 +59,7 @@ class ProcessWorkloads:
 
     def retire(self, target: TargetId, workload: Workload, version: VersionRef) -> None:
         """Raises Unavailable while it still ends its requests: then it is to be asked again."""
-        name = _name(target, version)
+        name = known_as(target, version)
         with self._records.lock():
             record = self._records.load(name)
             if record is None:
@@ -82,7 +82,7 @@ class ProcessWorkloads:
             known = ", ".join(sorted(self._commands)) or "none"
             text = f"the server's configuration has no process '{workload.name}' (it has: {known})"
             return Running(False, failing=text)
-        name = _name(target, version)
+        name = known_as(target, version)
         with self._records.lock():
             record = self._records.load(name)
             if record is None or not record.lives():
@@ -130,7 +130,8 @@ def stop_all(state: Path, seconds: float = DRAIN_SECONDS) -> None:
             records.remove(name)
 
 
-def _name(target: TargetId, version: VersionRef) -> str:
+def known_as(target: TargetId, version: VersionRef) -> str:
+    """What a version's record and log are called."""
     return Backend(target.rpartition("@")[0], version).name
 
 

@@ -1,0 +1,114 @@
+"""What every Workloads adapter has to do."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from delivery.model.ids import target_id
+from delivery.model.service import Workload
+from delivery.model.version import Endpoint, VersionRef
+from delivery.ports.errors import Unavailable
+from delivery.ports.workloads import Running, Workloads
+
+TARGET = target_id("checkout", "local")
+FIRST = VersionRef("1.4.1", "sha256:aaa", "registry/checkout@sha256:aaa")
+SECOND = VersionRef("1.4.2", "sha256:bbb", "registry/checkout@sha256:bbb")
+REBUILT = VersionRef("1.4.2", "sha256:ccc", "registry/checkout@sha256:ccc")
+
+
+class World(Protocol):
+    """Workloads with things to run; made afresh for every test."""
+
+    workloads: Workloads
+    other: Workloads  # the same, as another worker has it
+    workload: Workload
+    broken: Workload  # ends at once, saying "no such database"
+
+    def crash(self, version: VersionRef) -> None:
+        """The version ends by itself."""
+
+    def answers(self, endpoint: Endpoint) -> bool: ...
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Returns when it holds; fails after a time that no healthy machine needs."""
+
+
+class WorkloadsContract:
+    """A subclass has a fixture `world`."""
+
+    def test_looking_starts_nothing(self, world: World) -> None:
+        for _ in range(3):
+            found = world.workloads.look(TARGET, world.workload, FIRST)
+            assert (found.ready, found.endpoints, found.failing) == (False, (), None)
+            assert "1" in found.looked_for, "people are told what was looked for"
+
+    def test_what_is_ensured_becomes_ready_and_answers(self, world: World) -> None:
+        found = ready(world, FIRST)
+        assert len(found.endpoints) == 1
+        assert world.answers(found.endpoints[0])
+        assert world.workloads.look(TARGET, world.workload, FIRST) == found
+
+    def test_ensuring_again_starts_nothing_more(self, world: World) -> None:
+        found = ready(world, FIRST)
+        for workloads in (world.workloads, world.other):
+            assert workloads.ensure(TARGET, world.workload, FIRST).endpoints == found.endpoints
+
+    def test_another_worker_adopts_what_runs(self, world: World) -> None:
+        found = ready(world, FIRST)
+        assert world.other.look(TARGET, world.workload, FIRST).endpoints == found.endpoints
+        world.until(lambda: retired(world.other, world, FIRST))
+        assert not world.answers(found.endpoints[0])
+        assert not world.workloads.look(TARGET, world.workload, FIRST).ready
+
+    def test_versions_and_builds_of_one_label_run_side_by_side(self, world: World) -> None:
+        found = [ready(world, version).endpoints[0] for version in (FIRST, SECOND, REBUILT)]
+        assert len(set(found)) == 3
+        assert all(world.answers(endpoint) for endpoint in found)
+        world.until(lambda: retired(world.workloads, world, SECOND))
+        assert [world.answers(endpoint) for endpoint in found] == [True, False, True]
+
+    def test_one_that_ended_is_started_again(self, world: World) -> None:
+        ready(world, FIRST)
+        world.crash(FIRST)
+        world.until(lambda: not world.workloads.look(TARGET, world.workload, FIRST).ready)
+        assert world.answers(ready(world, FIRST).endpoints[0])
+
+    def test_one_that_cannot_run_says_why(self, world: World) -> None:
+        world.until(lambda: world.workloads.ensure(TARGET, world.broken, FIRST).failing is not None)
+        found = world.workloads.ensure(TARGET, world.broken, FIRST)
+        assert not found.ready
+        assert "no such database" in (found.failing or "")
+
+    def test_retiring_is_final_and_harmless_to_repeat(self, world: World) -> None:
+        world.workloads.retire(TARGET, world.workload, FIRST)
+        endpoint = ready(world, FIRST).endpoints[0]
+        world.until(lambda: retired(world.workloads, world, FIRST))
+        assert not world.answers(endpoint)
+        world.workloads.retire(TARGET, world.workload, FIRST)
+        assert not world.workloads.look(TARGET, world.workload, FIRST).ready
+
+    def test_one_that_was_retired_can_be_had_again(self, world: World) -> None:
+        ready(world, FIRST)
+        world.until(lambda: retired(world.workloads, world, FIRST))
+        assert world.answers(ready(world, FIRST).endpoints[0])
+
+
+def ready(world: World, version: VersionRef) -> Running:
+    """Ensures the version until it is ready. Fails at once where it says that waiting will not help."""
+    seen: list[Running] = []
+
+    def found() -> bool:
+        seen.append(world.workloads.ensure(TARGET, world.workload, version))
+        assert seen[-1].failing is None, seen[-1].failing
+        return seen[-1].ready
+
+    world.until(found)
+    return seen[-1]
+
+
+def retired(workloads: Workloads, world: World, version: VersionRef) -> bool:
+    """Whether it is gone; Unavailable means that it still ends its requests."""
+    try:
+        workloads.retire(TARGET, world.workload, version)
+    except Unavailable:
+        return False
+    return True
