@@ -14,6 +14,12 @@ class VersionRef:
     identity: str
     image: str | None = None
 
+    @staticmethod
+    def of(version: str, image: str | None = None) -> "VersionRef":
+        """Identified by what runs: the image's digest wherever it is stored, else the image as named, else the label."""
+        digest = (image or "").partition("@")[2]
+        return VersionRef(version, digest or image or version, image)
+
 
 class Lane(StrEnum):
     """A version may be reached under several backend names, so that what is counted stays comparable."""
