@@ -16,7 +16,7 @@ class VersionRef:
 
     @staticmethod
     def of(version: str, image: str | None = None) -> "VersionRef":
-        """Identified by what runs: the image's digest wherever it is stored, else the image as named, else the label."""
+        """Identified by what runs: the image's digest wherever it is stored, else its name, else the label."""
         digest = (image or "").partition("@")[2]
         return VersionRef(version, digest or image or version, image)
 
