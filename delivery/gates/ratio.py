@@ -29,10 +29,13 @@ def parse(fields: Fields) -> Mapping[str, object]:
 
 
 def comparison(fields: Fields) -> Mapping[str, object]:
-    """Reads what every comparison has: `worse_than`, `no_worse_than`, `floor`, `min_requests`, `dispersion`."""
+    """Reads what every comparison has: `worse_than`, `no_worse_than`, `floor`, `min_requests`, `dispersion`.
+
+    A `no_worse_than` below 1.3 could never be shown: the nearest alternative is 1.5 times better than it.
+    """
     return {
         "worse_than": fields.number("worse_than", 1.1, low=1.0, high=100.0),
-        "no_worse_than": fields.number("no_worse_than", None, low=1.01, high=100.0),
+        "no_worse_than": fields.number("no_worse_than", None, low=1.3, high=100.0),
         "floor": fields.share("floor", 0.001, low=1e-6, high=0.5),
         "min_requests": fields.whole("min_requests", 50),
         "dispersion": fields.number("dispersion", 2.0, low=1.0, high=100.0),

@@ -15,7 +15,7 @@ from delivery.gates.gate import PATIENCE, Gate, State
 from delivery.gates.measure import bad_events
 from delivery.model.fields import Fields
 from delivery.model.ids import MINUTE, SECOND, Micros
-from delivery.model.plan import GateSpec
+from delivery.model.plan import GateSpec, Require
 from delivery.model.scalars import show_duration
 from delivery.model.verdict import Judgement, Side, Tick, Verdict
 
@@ -38,6 +38,8 @@ def parse(fields: Fields) -> Mapping[str, object]:
     measure = fields.choice("threshold", Measure)
     success, slow = measure is Measure.HTTP_SUCCESS_RATE, measure is Measure.HTTP_SLOW_RATE
     fields.refuse(["at_most" if success else "at_least"], f"does not go with {measure.value}")
+    if fields.choice("require", Require, Require.NO_FAIL) is Require.PASS:
+        fields.wrong("require", "asks for a pass, which a threshold never says", Require.NO_FAIL.value)
     if not slow:
         fields.refuse(["above"], f"does not go with {measure.value}")
     return {
