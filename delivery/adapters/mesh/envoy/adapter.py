@@ -173,16 +173,16 @@ def _number(text: object) -> int:
 
 def _refuse_named(names: frozenset[str], sections: list[Document], where: str) -> None:
     for section in sections:
-        if named := names & _destinations(section):
+        if named := names & named_clusters(section):
             raise Conflict(f"{where} still names {min(named)} for {section['name']}")
 
 
-def _destinations(node: Any) -> set[str]:
+def named_clusters(node: Any) -> set[str]:
     """Every cluster that a section names, at whatever depth."""
     if isinstance(node, list):
-        return set().union(*map(_destinations, node))
+        return set().union(*map(named_clusters, node))
     if not isinstance(node, dict):
         return set()
-    found = set().union(*map(_destinations, node.values()))
+    found = set().union(*map(named_clusters, node.values()))
     named = (node.get("cluster"), node.get("name") if "weight" in node else None)
     return found | {name for name in named if isinstance(name, str)}

@@ -49,13 +49,13 @@ class Files:
         return self.directory / kind / f"{kind}.json"
 
     def prepare(self) -> None:
-        """Directories and empty files where there are none: Envoy that starts without them serves nothing but 404."""
+        """Directories, and files where there are none: an Envoy without them does not start, or answers 404 to all."""
         for name in (ROUTES, CLUSTERS, "good", "tmp"):
             (self.directory / name).mkdir(mode=0o755, parents=True, exist_ok=True)
         with self.lock():
             for kind, empty in ((ROUTES, routes_document([], 0)), (CLUSTERS, clusters_document([], 0))):
                 if not self.path(kind).exists():
-                    self.replace(kind, empty)
+                    self.replace(kind, self.accepted(kind) or empty)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
