@@ -1,0 +1,72 @@
+"""The ASGI application, put together from what wiring made."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from api import problems
+from api.auth import Authenticate
+from api.intake import Intake
+from api.limits import BodyLimit
+from api.requests import Requests
+from api.routes import ROUTERS
+from api.services import AppServices, Running, Streams
+from api.telemetry import Counters, LedgerState
+
+DESCRIPTION = """
+Takes a new version of a service to its users step by step, watches it, and goes back by itself.
+
+Every path below `/v1` needs a token (`Authorization: Bearer ...`), but `/v1/webhooks/{source}`, where the sender signs
+what it sends. Errors are problem documents (RFC 9457) whose `type` is for programs. Times are RFC 3339 in UTC, ids
+sort by time of creation, and pages follow the `Link` header.
+"""
+TAGS = [
+    {"name": "events in", "description": "What CI and other systems send."},
+    {"name": "releases", "description": "What is and was released, and why it is where it is."},
+    {"name": "actions", "description": "A person's word to one release."},
+    {"name": "services", "description": "Service files as applied, and what a release of them would do."},
+    {"name": "stop", "description": "No raises, anywhere or in part, until it is lifted. Reverts go on."},
+    {"name": "queues", "description": "Dead rows of the inbox and the outbox, and alerts."},
+    {"name": "health", "description": "For load balancers and Prometheus. No token."},
+]
+
+
+def create_app(
+    services: AppServices, registry: CollectorRegistry | None = None, close: Callable[[], None] = lambda: None
+) -> FastAPI:
+    """`registry` is shown at /metrics with the API's own metrics in it. `close` is called when the app ends."""
+    registry = registry if registry is not None else CollectorRegistry()
+    counters = Counters(registry)
+    registry.register(LedgerState(services.ledger, services.history, services.clock, services.clusters))
+    intake = Intake(services.inbox.accept, counters.batch)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        intake.start()
+        try:
+            yield
+        finally:
+            intake.stop()
+            close()
+
+    app = FastAPI(
+        title="Progressive delivery",
+        version="1",
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        redoc_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.state.running = Running(services, intake, counters, Streams(counters))
+    app.state.registry = registry
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(Authenticate, tokens=services.tokens)
+    app.add_middleware(Requests, counters=counters)
+    return app

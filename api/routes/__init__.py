@@ -1,0 +1,16 @@
+"""All routes, in the order in which the documentation shows them."""
+
+from api.routes import actions, health, inbox, outbox, plan, releases, services, stop, stream, webhooks
+
+ROUTERS = (
+    webhooks.router,
+    releases.router,
+    stream.router,
+    actions.router,
+    services.router,
+    plan.router,
+    stop.router,
+    inbox.router,
+    outbox.router,
+    health.router,
+)

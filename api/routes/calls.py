@@ -1,0 +1,67 @@
+"""A person's request as a notice: who, with what key, and how its answer is awaited."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import Depends, Header, Request
+from starlette.concurrency import run_in_threadpool
+
+from api.answers import settled
+from api.services import App, Running
+from delivery.engine.answer import Answer, Arrival
+from delivery.model.ids import Principal
+from delivery.model.notice import Notice, Says
+from delivery.settings import Token
+
+VIA = "api"
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[\x21-\x7e]{1,128}$",
+        description="The same key with the same body again is not done twice and gets the same answer.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. Keys are each token's own, so that two callers cannot meet in one."""
+
+    app: Running
+    token: Token
+    path: str
+    body: bytes
+    key: str | None
+
+    @property
+    def actor(self) -> Principal:
+        return Principal(self.token.principal)
+
+    @property
+    def source(self) -> str:
+        return f"{VIA}:{self.token.name}"
+
+    async def seen_before(self) -> bool:
+        """Whether this key was used already: then the answer is the earlier one, whatever has changed since."""
+        if self.key is None:
+            return False
+        row = (self.source, self.key)
+        return row in await run_in_threadpool(self.app.services.ledger.deliveries, [row])
+
+    async def submit(self, says: Says, unknown: str) -> Answer:
+        """The answer, after the commit. Raises Problem; `unknown` is the one for a name that is not there."""
+        digest = sha256(self.path.encode() + b"\n" + self.body).hexdigest()
+        notice = Notice(self.source, self.key or uuid4().hex, digest, says)
+        answer = await self.app.intake.submit(Arrival(notice, self.body))
+        self.app.counters.answer(VIA, answer.outcome)
+        return settled(answer, unknown)
+
+
+async def _call(app: App, request: Request, key: Key = None) -> Call:
+    return Call(app, request.state.token, request.url.path, await request.body(), key)
+
+
+Calling = Annotated[Call, Depends(_call)]

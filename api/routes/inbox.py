@@ -1,0 +1,101 @@
+"""Deliveries that could not be admitted and wait for a person."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
+
+from api.auth import Operator
+from api.openapi import READ, WRITE, errors
+from api.problems import Problem
+from api.schemas.admin import DeliveriesIn, DeliveryOut, DoneOut, InboxOut, ReplayedOut, ReplayOut
+from api.services import App, AppServices, Running, Services
+from delivery.engine.answer import Arrival
+from delivery.model.notice import Notice, ReleaseRequested
+from delivery.ports.ledger import Delivery, InboxState
+from delivery.wording.units import counted, instant
+
+router = APIRouter(prefix="/v1/inbox", tags=["queues"])
+SHOWN = 64 * 1024
+
+
+@router.get("", responses=READ)
+def list_inbox(
+    services: Services,
+    _: Operator,
+    state: InboxState = InboxState.DEAD,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> InboxOut:
+    """List deliveries by state, oldest first; the dead ones wait for a person."""
+    return InboxOut(deliveries=[_shown(row) for row in services.ledger.inbox(state, limit)])
+
+
+@router.post("/replay", responses=WRITE | errors("unknown-row"))
+async def replay_inbox(app: App, _: Operator, body: DeliveriesIn) -> ReplayedOut:
+    """Admit dead deliveries again, as if they had just come. The sender is told the new answer from now on."""
+    rows = await run_in_threadpool(_dead, app.services, body)
+    replayed = [await _replay(app, row) for row in rows]
+    return ReplayedOut(replayed=replayed, text="; ".join(f"{one.key}: {one.text}" for one in replayed))
+
+
+@router.post("/discard", responses=WRITE | errors("unknown-row"))
+def discard_inbox(services: Services, _: Operator, body: DeliveriesIn) -> DoneOut:
+    """Give dead deliveries up."""
+    rows = _dead(services, body)
+    for row in rows:
+        services.ledger.update_delivery(replace(row, state=InboxState.DISCARDED))
+    return DoneOut(done=[row.key for row in rows], text=f"{counted(len(rows), 'row')} discarded")
+
+
+def _dead(services: AppServices, body: DeliveriesIn) -> list[Delivery]:
+    """All of the rows that are named, or the problem that one is not there or not dead."""
+    keys = list(dict.fromkeys((one.source, one.key) for one in body.deliveries))
+    found = services.ledger.deliveries(keys)
+    missing = [key for key in keys if key not in found or found[key].state is not InboxState.DEAD]
+    if missing:
+        raise Problem("unknown-row", f"there is no dead delivery {missing[0][1]} of {missing[0][0]}")
+    return [found[key] for key in keys]
+
+
+async def _replay(app: Running, row: Delivery) -> ReplayOut:
+    """Under a key made from the row's own, so that a replay that was cut short is not done twice."""
+    source = app.services.sources.get(row.source)
+    if source is None:
+        raise Problem("unknown-source", f"{row.source} is not configured any more; discard the delivery")
+    notice = replace(source.reread(row.body), source=row.source, key=f"{row.key}~replayed")
+    answer = await app.intake.submit(Arrival(_narrowed(notice, row.key), row.body))
+    if answer.outcome in ("release", "signal", "no_op"):
+        done = replace(
+            row, state=InboxState.DONE, outcome=answer.outcome, reason=answer.reason, answer=answer.plain(), error=""
+        )
+        await run_in_threadpool(app.services.ledger.update_delivery, done)
+    return ReplayOut(
+        source=row.source,
+        key=row.key,
+        outcome=answer.outcome,
+        reason=answer.reason,
+        text=answer.text,
+        release=answer.release,
+    )
+
+
+def _narrowed(notice: Notice, key: str) -> Notice:
+    """A row of one target (`KEY#SERVICE@CLUSTER`) is for that target alone."""
+    _, _, cluster = key.rpartition("#")[2].rpartition("@")
+    if "#" not in key or not isinstance(notice.says, ReleaseRequested):
+        return notice
+    return replace(notice, says=replace(notice.says, cluster=cluster))
+
+
+def _shown(row: Delivery) -> DeliveryOut:
+    return DeliveryOut(
+        source=row.source,
+        key=row.key,
+        received_at=instant(row.received_at),
+        state=row.state.value,
+        outcome=row.outcome,
+        reason=row.reason,
+        error=row.error,
+        body=row.body[:SHOWN].decode("utf-8", "replace"),
+    )

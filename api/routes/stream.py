@@ -1,0 +1,80 @@
+"""A release's events as they happen (Server-Sent Events)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+from sse_starlette.event import ServerSentEvent
+from sse_starlette.sse import EventSourceResponse
+from starlette.concurrency import run_in_threadpool
+
+from api.auth import Viewer
+from api.openapi import READ, errors
+from api.problems import Problem
+from api.routes.lookup import Found, find
+from api.services import App, AppServices, Running
+from api.views.common import state
+from api.views.events import event
+from delivery.model.codec import StoredEvent
+from delivery.model.ids import ReleaseId
+from delivery.ports.errors import Unavailable
+from delivery.ports.ledger import StoredRelease
+
+router = APIRouter(prefix="/v1/releases", tags=["releases"])
+EVERY = 0.5
+"""Seconds between two looks. A look is one indexed read, and people cannot tell."""
+PING = 15
+LastId = Annotated[
+    int | None,
+    Header(alias="Last-Event-ID", ge=0, lt=2**31, description="The number of the last event that was seen."),
+]
+
+
+@router.get(
+    "/{id}/stream",
+    responses=READ
+    | errors("unknown-release", "too-many-streams")
+    | {
+        200: {
+            "description": "Each event under its type with its number as id; `end` with the state when it is over.",
+            "content": {
+                "text/event-stream": {"example": 'id: 4\nevent: stage_entered\ndata: {"seq": 4, "text": "..."}'}
+            },
+        },
+        204: {"description": "It is over and everything was seen: do not reconnect."},
+    },
+    response_class=EventSourceResponse,
+)
+async def stream(app: App, _: Viewer, stored: Found, last: LastId = None) -> Response:
+    """Follow a release: every event so far, then each as it happens. Reconnect with Last-Event-ID to miss none."""
+    release = stored.release
+    if last is not None and release.phase.closed and last >= release.seq:
+        return Response(status_code=204)
+    if app.streams.full:
+        raise Problem("too-many-streams", "this process streams to as many as it can", {"Retry-After": "5"})
+    return EventSourceResponse(_follow(app, release.id, last or 0), ping=PING)
+
+
+async def _follow(app: Running, release: ReleaseId, last: int) -> AsyncIterator[ServerSentEvent]:
+    with app.streams.one():
+        while True:
+            try:
+                stored, events = await run_in_threadpool(_look, app.services, release, last)
+            except Unavailable:  # the next look may find it again
+                await asyncio.sleep(EVERY)
+                continue
+            for one in events:
+                last = one.seq
+                shown = event(one, stored.release.plan)
+                yield ServerSentEvent(shown.model_dump_json(by_alias=True), event=shown.type, id=str(last))
+            if stored.release.phase.closed and last >= stored.release.seq:
+                yield ServerSentEvent(f'{{"state": "{state(stored.release.phase)}"}}', event="end")
+                return
+            if not events:
+                await asyncio.sleep(EVERY)
+
+
+def _look(services: AppServices, release: ReleaseId, last: int) -> tuple[StoredRelease, tuple[StoredEvent, ...]]:
+    """The release first: events up to its number are then there."""
+    return find(services, release), services.history.events(release, last)

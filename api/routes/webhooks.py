@@ -1,0 +1,84 @@
+"""Events in: verify over the raw bytes, read the dialect, admit, answer after the commit."""
+
+from fastapi import APIRouter, Request
+
+from api.answers import settled, shown
+from api.openapi import errors
+from api.problems import Problem
+from api.schemas.common import AnswerOut, Name
+from api.services import App
+from delivery.engine.answer import Arrival
+from delivery.sources.errors import Malformed, Stale, Unsigned
+
+router = APIRouter(prefix="/v1/webhooks", tags=["events in"])
+_EVENT = {
+    "specversion": "1.0",
+    "id": "gh-912-1",
+    "source": "https://github.com/acme/checkout",
+    "type": "delivery.release.requested.v1",
+    "time": "2026-11-24T10:02:11Z",
+    "data": {
+        "service": "checkout",
+        "cluster": "prod-eu",
+        "version": "1.4.2",
+        "image": "ghcr.io/acme/checkout@sha256:9f2c",
+        "commit": "4be1d0c",
+        "actor": "alice",
+        "run_url": "https://ci.example.org/912",
+        "urgent": False,
+    },
+}
+_SIGNATURE = [
+    {"name": name, "in": "header", "required": True, "schema": {"type": "string"}, "description": text}
+    for name, text in (
+        ("webhook-id", "The delivery's id."),
+        ("webhook-timestamp", "Seconds since 1970; at most five minutes off."),
+        ("webhook-signature", "`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`."),
+    )
+]
+
+
+@router.post(
+    "/{source}",
+    status_code=202,
+    responses=errors(
+        "malformed",
+        "unsigned",
+        "stale-signature",
+        "unknown-source",
+        "key-reused",
+        "too-large",
+        "unsupported-media-type",
+        "unknown-name",
+        "busy",
+        "unavailable",
+    ),
+    openapi_extra={
+        "parameters": _SIGNATURE,
+        "requestBody": {
+            "required": True,
+            "content": {"application/cloudevents+json": {"schema": {"type": "object"}, "example": _EVENT}},
+        },
+    },
+)
+async def receive(source: Name, request: Request, app: App) -> AnswerOut:
+    """Take an event of a configured source.
+
+    Signed as Standard Webhooks over the body as sent. Answered after the commit, so that 202 means "never lost". The
+    same delivery again gets the same answer and changes nothing; the same id with another body is refused.
+    """
+    found = app.services.sources.get(source)
+    if found is None:
+        raise Problem("unknown-source", f"no webhook source {source} is configured")
+    body = await request.body()
+    try:
+        notice = found.receive(request.headers, body, app.services.clock.now())
+    except Unsigned as error:
+        app.counters.answer(source, error.kind)
+        raise Problem("stale-signature" if isinstance(error, Stale) else "unsigned", str(error)) from None
+    except Malformed:
+        app.counters.answer(source, "malformed")
+        raise
+    answer = await app.intake.submit(Arrival(notice, body))
+    app.counters.answer(source, answer.outcome)
+    return shown(app.services.public_url, settled(answer, "unknown-name"))

@@ -1,0 +1,105 @@
+"""What the API is made of: ports and engine objects, ready to use. Routes read no settings."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from api.intake import Intake
+from api.telemetry import Counters
+from delivery.catalog.document import Document
+from delivery.engine.answer import Answer, Arrival
+from delivery.engine.book import Book
+from delivery.model.ids import Micros
+from delivery.model.notice import Notice
+from delivery.model.plan import Plan
+from delivery.model.service import Service
+from delivery.ports.clock import Clock
+from delivery.ports.hints import Hints
+from delivery.ports.history import History
+from delivery.ports.ledger import Ledger
+from delivery.settings import Token
+
+Read = Callable[[bytes, str], Document]
+"""The text of a service file and the name of the file -> its document. Raises Invalid."""
+Check = Callable[[Document], tuple[Service, Plan]]
+"""Everything that can be said of a document before it is stored. Raises Invalid."""
+
+
+class Source(Protocol):
+    """Who may send events, by a dialect."""
+
+    def receive(self, headers: Mapping[str, str], body: bytes, now: Micros) -> Notice:
+        """Verifies the signature over the body as it came, and reads it. Raises Unsigned or Malformed."""
+
+    def reread(self, body: bytes) -> Notice:
+        """Reads a stored body again, which was verified when it came. Raises Malformed."""
+
+
+class Admits(Protocol):
+    def accept(self, arrivals: Sequence[Arrival]) -> tuple[Answer, ...]:
+        """Returns after the commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class AppServices:
+    ledger: Ledger
+    history: History
+    inbox: Admits
+    book: Book
+    clock: Clock
+    hints: Hints
+    sources: Mapping[str, Source]
+    read: Read
+    check: Check
+    tokens: tuple[Token, ...]
+    clusters: tuple[str, ...]
+    public_url: str
+
+
+class Streams:
+    """How many are open. Used on the event loop only."""
+
+    def __init__(self, counters: Counters, most: int = 200) -> None:
+        self._counters = counters
+        self._most = most
+        self._open = 0
+
+    @property
+    def full(self) -> bool:
+        return self._open >= self._most
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        self._open += 1
+        self._counters.streams(1)
+        try:
+            yield
+        finally:
+            self._open -= 1
+            self._counters.streams(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The services with what one life of the app adds to them."""
+
+    services: AppServices
+    intake: Intake
+    counters: Counters
+    streams: Streams
+
+
+def _running(request: Request) -> Running:
+    running: Running = request.app.state.running
+    return running
+
+
+def _services(request: Request) -> AppServices:
+    return _running(request).services
+
+
+Services = Annotated[AppServices, Depends(_services)]
+App = Annotated[Running, Depends(_running)]

@@ -1,0 +1,27 @@
+"""Stored events as lines of history."""
+
+import json
+import re
+
+from api.schemas.release import EventOut
+from delivery.model.codec import StoredEvent, unseal
+from delivery.model.plan import Plan
+from delivery.wording.history import line
+from delivery.wording.units import instant
+
+_WORD = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+def event(stored: StoredEvent, plan: Plan) -> EventOut:
+    """The event with the sentence for it. `data` is as it was stored, whatever its schema."""
+    document = json.loads(stored.body)
+    return EventOut(
+        seq=stored.seq,
+        at=instant(stored.at),
+        type=_WORD.sub("_", stored.type).lower(),
+        text=line(unseal(stored.body), plan),
+        schema_=document["schema"],
+        data=document["data"],
+        prev=stored.prev,
+        hash=stored.hash,
+    )

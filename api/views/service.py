@@ -1,0 +1,69 @@
+"""Services, their targets, and plans."""
+
+from collections.abc import Sequence
+
+from api.schemas.service import GatePlan, PlanOut, ServiceOut, StagePlan, TargetOut
+from api.views.common import time, version
+from delivery.model.plan import Plan, Stage
+from delivery.ports.ledger import Row, ServiceRecord
+from delivery.wording import plan as wording
+from delivery.wording.traffic import describe
+from delivery.wording.units import duration, instant
+
+
+def service(record: ServiceRecord, rows: Sequence[Row], broken: str = "") -> ServiceOut:
+    return ServiceOut(
+        name=record.name,
+        revision=record.revision,
+        digest=record.digest,
+        applied_at=instant(record.applied_at),
+        applied_by=record.applied_by,
+        document=dict(record.document),
+        targets=[_target(row) for row in rows],
+        broken=broken or None,
+    )
+
+
+def _target(row: Row) -> TargetOut:
+    target = row.target
+    return TargetOut(
+        cluster=target.cluster,
+        stable=version(target.stable) if target.stable else None,
+        active=target.active,
+        queue=list(target.queue),
+        last=target.last,
+        due_at=time(row.due_at),
+        waits_for=row.due_why,
+        paused=target.paused,
+        quarantined=row.quarantined,
+    )
+
+
+def plan(name: str, compiled: Plan) -> PlanOut:
+    return PlanOut(
+        service=name,
+        stages=[_stage(compiled, stage) for stage in compiled.stages],
+        gates=[
+            GatePlan(
+                id=spec.id, kind=spec.kind, params=dict(spec.params), blocking=spec.blocking, text=wording.gate(spec)
+            )
+            for spec in compiled.gates
+        ],
+        promotion=wording.ending(compiled),
+        at_least=duration(wording.at_least(compiled)),
+        text=list(wording.describe(compiled)),
+    )
+
+
+def _stage(compiled: Plan, stage: Stage) -> StagePlan:
+    return StagePlan(
+        name=stage.name,
+        strategy=stage.strategy,
+        traffic=describe(stage.traffic),
+        at_least=duration(stage.bake),
+        at_most=duration(stage.deadline),
+        min_requests=stage.min_requests,
+        gates=list(stage.gates),
+        approval=wording.approval(stage.approval) if stage.approval else None,
+        text=wording.step(stage, compiled),
+    )

@@ -1,0 +1,53 @@
+"""Worlds for the API: over the memory ledger, and where it says so over SQLite too."""
+
+from collections.abc import Iterator
+
+import pytest
+from fastapi.testclient import TestClient
+
+from delivery.adapters.ledger.memory import MemoryLedger
+from delivery.adapters.ledger.sql import SqlLedger, upgrade
+from delivery.machine.evolve import fold
+from tests.api.world import SERVICE, ManualClock, World, bearer
+
+
+@pytest.fixture
+def world() -> World:
+    clock = ManualClock()
+    return World(MemoryLedger(clock, fold), clock)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def either_world(request: pytest.FixtureRequest, tmp_path) -> Iterator[World]:
+    """The same world over each ledger."""
+    clock = ManualClock()
+    if request.param == "memory":
+        yield World(MemoryLedger(clock, fold), clock)
+        return
+    url = f"sqlite:///{tmp_path}/delivery.db"
+    upgrade(url)
+    ledger = SqlLedger(url, fold=fold)
+    try:
+        yield World(ledger, clock)
+    finally:
+        ledger.close()
+
+
+@pytest.fixture
+def http(world: World) -> Iterator[TestClient]:
+    with TestClient(world.app, base_url="http://testserver") as client:
+        yield client
+
+
+@pytest.fixture
+def either(either_world: World) -> Iterator[TestClient]:
+    with TestClient(either_world.app) as client:
+        yield client
+
+
+@pytest.fixture
+def checkout(http: TestClient) -> TestClient:
+    """The API with the service applied."""
+    answer = http.put("/v1/services/checkout", json=SERVICE, headers=bearer("olga"))
+    assert answer.status_code == 201, answer.text
+    return http

@@ -1,0 +1,153 @@
+"""Service files over HTTP: applied, read, checked, refused with places, deleted."""
+
+import pytest
+
+from tests.api.world import SERVICE, bearer
+
+OLGA, VERA, ROOT = bearer("olga"), bearer("vera"), bearer("root")
+YAML = """\
+service: checkout
+cluster: local
+workload: {process: checkout}
+strategies:
+  - canary: {steps: [5%, 500%]}
+"""
+
+
+def test_a_service_is_applied_and_shown_with_its_target(either):
+    created = either.put("/v1/services/checkout", json=SERVICE, headers=OLGA)
+    assert created.status_code == 201
+    assert created.headers["etag"] == '"1"'
+    shown = either.get("/v1/services/checkout", headers=VERA)
+    assert shown.json() == created.json()
+    assert shown.json()["document"] == SERVICE
+    assert [target["cluster"] for target in shown.json()["targets"]] == ["local"]
+    assert either.get("/v1/services", headers=VERA).json()["services"] == [shown.json()]
+
+
+def test_the_same_file_again_changes_nothing_and_another_one_is_a_revision(checkout):
+    again = checkout.put("/v1/services/checkout", json=SERVICE, headers=OLGA)
+    assert (again.status_code, again.json()["revision"]) == (200, 1)
+    changed = checkout.put("/v1/services/checkout", json={**SERVICE, "tick": "5s"}, headers=OLGA)
+    assert (changed.status_code, changed.json()["revision"]) == (200, 2)
+
+
+def test_if_match_guards_a_revision(checkout):
+    changed = {**SERVICE, "tick": "5s"}
+    stale = checkout.put("/v1/services/checkout", json=changed, headers={**OLGA, "If-Match": '"7"'})
+    assert (stale.status_code, stale.json()["type"]) == (412, "urn:delivery:problem:changed-meanwhile")
+    fresh = checkout.put("/v1/services/checkout", json=changed, headers={**OLGA, "If-Match": '"1"'})
+    assert fresh.json()["revision"] == 2
+
+
+def test_yaml_mistakes_come_with_line_and_place(http):
+    answer = http.put(
+        "/v1/services/checkout", content=YAML, headers={**OLGA, "Content-Type": "application/yaml; charset=utf-8"}
+    )
+    assert answer.status_code == 422
+    problem = answer.json()
+    assert problem["type"] == "urn:delivery:problem:invalid"
+    mistake = problem["mistakes"][0]
+    assert (mistake["line"], mistake["place"]) == (5, "strategies[0].canary.steps[1]")
+    assert mistake["expected"].startswith("a whole percent")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("service: &a checkout\ncluster: *a\n", "anchor"),
+        ("service: checkout\nworkload: {process: checkout}\n", "cluster is missing"),
+        ("service: Checkout_1\ncluster: local\nworkload: {process: checkout}\n", "but the path names checkout"),
+        ("service: checkout\ncluster: prod\nworkload: {process: checkout}\n", "names prod"),
+        ("service: checkout\ncluster: local\nworkload: {process: payments}\n", "process of the server's configuration"),
+        ("service: payments\ncluster: local\nworkload: {process: checkout}\n", "but the path names checkout"),
+        ("[" * 5000, "nested too deeply"),
+        ("- a\n", "no mapping"),
+        ("", "is empty"),
+        ("a: b: c", "not YAML"),
+    ],
+)
+def test_what_is_no_service_file_is_refused_with_the_reason(http, text, says):
+    answer = http.put("/v1/services/checkout", content=text, headers={**OLGA, "Content-Type": "application/yaml"})
+    assert answer.status_code == 422
+    assert says in answer.json()["detail"]
+    assert http.get("/v1/services", headers=VERA).json() == {"services": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"\xff\xfe", "malformed", 400),
+        (b'{"service": ', "malformed", 400),
+        (b'{"a": NaN}', "malformed", 400),
+        (b'{"a":' * 5000 + b"1" + b"}" * 5000, "malformed", 400),
+        (b'{"service": "checkout", "service": "checkout"}', "malformed", 400),
+        (b"[]", "malformed", 400),
+    ],
+)
+def test_json_that_is_no_document_is_refused(http, body, kind, status):
+    answer = http.put("/v1/services/checkout", content=body, headers={**OLGA, "Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["type"]) == (status, f"urn:delivery:problem:{kind}")
+
+
+def test_another_media_type_is_refused(http):
+    answer = http.put("/v1/services/checkout", content="<a/>", headers={**OLGA, "Content-Type": "application/xml"})
+    assert (answer.status_code, answer.json()["type"]) == (415, "urn:delivery:problem:unsupported-media-type")
+
+
+def test_check_stores_nothing_and_tells_all(http):
+    good = http.post("/v1/services/checkout/check", json=SERVICE, headers=VERA).json()
+    assert (good["valid"], good["changes"]) == (True, True)
+    assert [stage["name"] for stage in good["plan"]["stages"]] == ["canary 5%", "canary 50%"]
+    bad = http.post(
+        "/v1/services/checkout/check", json={**SERVICE, "tick": "soon", "policy": {"x": 1}}, headers=VERA
+    ).json()
+    assert bad["valid"] is False
+    assert {mistake["place"] for mistake in bad["mistakes"]} == {"tick", "policy.x"}
+    assert http.get("/v1/services", headers=VERA).json() == {"services": []}
+    http.put("/v1/services/checkout", json=SERVICE, headers=OLGA)
+    assert http.post("/v1/services/checkout/check", json=SERVICE, headers=VERA).json()["changes"] is False
+
+
+def test_a_plan_is_previewed_of_a_service_or_of_a_document(checkout):
+    stored = checkout.post("/v1/plan", json={"service": "checkout"}, headers=VERA)
+    assert stored.status_code == 200
+    plan = stored.json()
+    assert plan["at_least"] == "2m"
+    assert plan["gates"][0]["id"] == "errors"
+    assert len(plan["text"]) == 3
+    given = checkout.post("/v1/plan", json={"document": SERVICE}, headers=VERA)
+    assert given.json() == plan
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ({}, 422, "invalid"),
+        ({"service": "checkout", "document": {}}, 422, "invalid"),
+        ({"service": "payments"}, 404, "unknown-service"),
+        ({"service": "Not A Name"}, 422, "invalid"),
+        ({"document": {"service": "checkout"}}, 422, "invalid"),
+        ({"servce": "checkout"}, 422, "invalid"),
+    ],
+)
+def test_a_plan_of_nothing_is_refused(checkout, body, status, kind):
+    answer = checkout.post("/v1/plan", json=body, headers=VERA)
+    assert (answer.status_code, answer.json()["type"]) == (status, f"urn:delivery:problem:{kind}")
+
+
+def test_a_service_with_a_running_release_can_lose_neither_its_cluster_nor_itself(checkout, world):
+    checkout.post("/v1/releases", json={"service": "checkout", "version": "1.4.1"}, headers=OLGA)
+    moved = checkout.put("/v1/services/checkout", json={**SERVICE, "cluster": "other"}, headers=OLGA)
+    assert (moved.status_code, moved.json()["type"]) == (409, "urn:delivery:problem:in-use")
+    deleted = checkout.delete("/v1/services/checkout", headers=ROOT)
+    assert (deleted.status_code, deleted.json()["type"]) == (409, "urn:delivery:problem:in-use")
+    world.go(10)
+    assert checkout.delete("/v1/services/checkout", headers=ROOT).status_code == 204
+    assert checkout.get("/v1/services/checkout", headers=VERA).status_code == 404
+    assert checkout.delete("/v1/services/checkout", headers=ROOT).status_code == 404
+
+
+def test_a_second_cluster_gets_a_target(checkout):
+    answer = checkout.put("/v1/services/checkout", json={**SERVICE, "cluster": ["local", "other"]}, headers=OLGA)
+    assert [target["cluster"] for target in answer.json()["targets"]] == ["local", "other"]
