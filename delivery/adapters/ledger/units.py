@@ -133,6 +133,13 @@ def changed(stored: Row, unit: Unit, woken: Micros | None) -> Row:
     return row
 
 
+def asked_for(unit: Unit) -> Micros | None:
+    """When the unit itself wants the target to be due, whatever was stored before."""
+    if unit.row is not None:
+        return changed(unit.row, unit, None).due_at
+    return unit.wake.due_at if unit.wake is not None else None
+
+
 def _waked(row: Row, wake: Wake) -> Row:
     if not wake.sooner:
         return replace(row, due_at=wake.due_at, due_why=wake.why, urgent=wake.urgent)

@@ -88,10 +88,10 @@ def _due(form: Form) -> Mapping[Any, Any]:
         earlier = and_(_DUE.is_not(None), or_(_C.due_at.is_(None), _C.due_at > _DUE))
         due = case((earlier, _DUE), else_=_C.due_at)
         values = {_C.due_why: case((earlier, _WHY), else_=_C.due_why), _C.urgent: or_(_C.urgent, _URGENT)}
-    not_woken_before = or_(_C.woken_at.is_(None), _C.woken_at >= due)
     if form.owner:
-        values[_C.due_at] = case((not_woken_before, due), else_=_C.woken_at)
+        values[_C.due_at] = case((or_(_C.woken_at.is_(None), _C.woken_at >= due), due), else_=_C.woken_at)
     else:
         values[_C.due_at] = due
-        values[_C.woken_at] = case((and_(_C.owner != "", due.is_not(None), not_woken_before), due), else_=_C.woken_at)
+        first = or_(_C.woken_at.is_(None), _C.woken_at > _DUE)
+        values[_C.woken_at] = case((and_(_C.owner != "", _DUE.is_not(None), first), _DUE), else_=_C.woken_at)
     return values
