@@ -7,7 +7,7 @@ from delivery.model.codec import GENESIS, StoredEvent, link
 from delivery.model.event import Event, Phase
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
-from delivery.ports.ledger import Measuring, Row, ServiceRecord, Unit, Wake
+from delivery.ports.ledger import BEYOND, Measuring, Row, ServiceRecord, Unit, Wake
 
 Fold = Callable[[Iterable[Event]], Release]
 """How events become a release. Handed in by wiring: adapters decide nothing."""
@@ -99,6 +99,11 @@ def sooner(one: Micros | None, other: Micros | None) -> Micros | None:
     if one is None or other is None:
         return other if one is None else one
     return min(one, other)
+
+
+def past(time: Micros, now: Micros) -> bool:
+    """Whether a due time or a lease is over, or was set by a clock that has gone back since."""
+    return not now < time <= now + BEYOND
 
 
 def hands_back(unit: Unit) -> bool:

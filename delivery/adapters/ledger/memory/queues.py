@@ -40,7 +40,7 @@ class Queues(Base):
             due = [
                 row
                 for row, leased_until in self._tables.outbox.values()
-                if row.state is OutboxState.WAITING and row.due_at <= now and leased_until <= now
+                if row.state is OutboxState.WAITING and past(row.due_at, now) and past(leased_until, now)
             ]
             due = sorted(due, key=_oldest_first)[:limit]
             for row in due:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from delivery.adapters.ledger.memory.tables import Base
-from delivery.adapters.ledger.units import sooner
+from delivery.adapters.ledger.units import past, sooner
 from delivery.model.codec import unseal
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
@@ -28,8 +28,8 @@ class Targets(Base):
             (not row.urgent, row.due_at, target)
             for target, row in self._tables.rows.items()
             if row.due_at is not None
-            and row.due_at <= now
-            and row.lease_until <= now
+            and past(row.due_at, now)
+            and past(row.lease_until, now)
             and row.target.cluster in clusters
         ]
 

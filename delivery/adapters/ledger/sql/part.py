@@ -12,7 +12,7 @@ from delivery.adapters.ledger.sql.tables import EVENT
 from delivery.adapters.ledger.units import Fold
 from delivery.model.codec import unseal
 from delivery.model.event import Event
-from delivery.model.ids import ReleaseId
+from delivery.model.ids import Micros, ReleaseId
 from delivery.model.release import Release
 from delivery.ports.ledger import StoredRelease
 
@@ -27,6 +27,11 @@ class Part:
         self._fold = fold
         self._measured = Measured()
         self._decoded: Recent[tuple[str, str], Release] = Recent(RELEASES_KEPT)
+
+    def now(self) -> Micros:
+        """The time that due times and leases go by. Raises Unavailable."""
+        with self._database.read() as connection:
+            return Micros(connection.execute(select(self._database.now())).scalar_one())
 
     def close(self) -> None:
         """Closes this process's connections."""

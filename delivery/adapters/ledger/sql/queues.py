@@ -37,7 +37,7 @@ class Queues(Part):
         now = self._database.now()
         due = (
             select(OUTBOX.c.key)
-            .where(OUTBOX.c.state == OutboxState.WAITING.value, OUTBOX.c.due_at <= now, OUTBOX.c.lease_until <= now)
+            .where(OUTBOX.c.state == OutboxState.WAITING.value, _past(OUTBOX.c.due_at, now), _past(OUTBOX.c.lease_until, now))
             .order_by(*_OLDEST_FIRST)
             .limit(limit)
             .with_for_update(skip_locked=True)

@@ -1,9 +1,9 @@
 """Claims, snapshots and the fence's side of a row."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Update, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Update, case, func, insert, or_, select, update
 
 from delivery.adapters.ledger.sql import coding
 from delivery.adapters.ledger.sql.part import Part, read_events
@@ -12,7 +12,7 @@ from delivery.adapters.ledger.sql.upsert import INSERT_TARGET
 from delivery.model.codec import canon
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
-from delivery.ports.ledger import Measuring, Row, Snapshot, StoredRelease
+from delivery.ports.ledger import BEYOND, Measuring, Row, Snapshot, StoredRelease
 
 _C = TARGET.c
 ROWS = select(TARGET, TARGET_STATE.c.body).join_from(TARGET, TARGET_STATE, _C.id == TARGET_STATE.c.id)
@@ -23,17 +23,17 @@ class Targets(Part):
     def claim(self, clusters: Collection[str], owner: str, lease: Micros, limit: int) -> tuple[TargetId, ...]:
         found: list[Any] = []
         with self._database.write() as connection:
-            for urgent in (True, False):
+            for kind in _KINDS:
                 if len(found) < limit:
-                    statement = self._claim(clusters, owner, lease, limit - len(found), urgent=urgent)
+                    statement = self._claim(clusters, owner, lease, limit - len(found), kind)
                     found += sorted(connection.execute(statement), key=lambda columns: (columns.due_at, columns.id))
         return tuple(TargetId(columns.id) for columns in found)
 
-    def _claim(self, clusters: Collection[str], owner: str, lease: Micros, limit: int, *, urgent: bool) -> Update:
+    def _claim(self, clusters: Collection[str], owner: str, lease: Micros, limit: int, kind: "_Kind") -> Update:
         now = self._database.now()
         due = (
             select(_C.id)
-            .where(_C.urgent.is_(urgent), *_due(clusters, now))
+            .where(*kind(now), _free(now), _C.cluster.in_(list(clusters)))
             .order_by(_C.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -48,7 +48,9 @@ class Targets(Part):
 
     def lateness(self, clusters: Collection[str]) -> tuple[int, Micros]:
         now = self._database.now()
-        query = select(func.count(), func.coalesce(func.max(now - _C.due_at), 0)).where(*_due(clusters, now))
+        query = select(func.count(), func.coalesce(func.max(now - _C.due_at), 0)).where(
+            _C.due_at.is_not(None), _C.due_at <= now, _free(now), _C.cluster.in_(list(clusters))
+        )
         with self._database.read() as connection:
             number, late = connection.execute(query).one()
         return number, Micros(late)
@@ -149,9 +151,26 @@ class Targets(Part):
         return self._fold(events) if events else None
 
 
-def _due(clusters: Collection[str], now: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
-    """Due, and nobody holds it."""
-    return _C.due_at.is_not(None), _C.due_at <= now, _C.lease_until <= now, _C.cluster.in_(list(clusters))
+def _free(now: ColumnElement[int]) -> ColumnElement[bool]:
+    """Nobody holds it."""
+    return or_(_C.lease_until <= now, _C.lease_until > now + BEYOND)
+
+
+def _urgent(now: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
+    return _C.urgent.is_(True), _C.due_at.is_not(None), _C.due_at <= now
+
+
+def _due(now: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
+    return _C.urgent.is_(False), _C.due_at.is_not(None), _C.due_at <= now
+
+
+def _beyond(now: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
+    """Due by a clock that has gone back since."""
+    return _C.due_at.is_not(None), _C.due_at > now + BEYOND
+
+
+_Kind = Callable[[ColumnElement[int]], tuple[ColumnElement[bool], ...]]
+_KINDS: tuple[_Kind, ...] = (_urgent, _due, _beyond)  # one index range each
 
 
 def _releases_of(row: Row) -> tuple[ReleaseId, ...]:
