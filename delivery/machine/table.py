@@ -1,7 +1,8 @@
 """The whole machine: what each signal means in each phase.
 
 Every pair is written out. `ignore` and `refuse` (a conflict, told to the person) are rules too. All six closed phases
-behave alike: nothing changes a release that is over. After the rule `step` applies the automatic rules, whatever the signal.
+behave alike: nothing changes a release that is over. After the rule, whatever the signal, `step` applies the automatic
+rules.
 """
 
 from collections.abc import Mapping

@@ -1,0 +1,171 @@
+"""What must hold after every event of every release, checked from outside: nothing here asks the rules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from delivery.machine.change import Move
+from delivery.machine.desired import desired
+from delivery.machine.evolve import evolve
+from delivery.machine.wake import wake
+from delivery.model.codec import GENESIS, canon, link, seal, unseal
+from delivery.model.context import Context
+from delivery.model.event import (
+    Approved,
+    Event,
+    HoldLifted,
+    HoldPlaced,
+    Phase,
+    Promoted,
+    PromotionBegun,
+    RollbackBegun,
+    StageEntered,
+    StagePassed,
+    StageSkipped,
+)
+from delivery.model.hold import HoldKind
+from delivery.model.ids import ReleaseId
+from delivery.model.plan import Approval, Then
+from delivery.model.release import Release
+from delivery.model.target import World
+from delivery.model.traffic import raises
+
+MOVES_DSEQ = (StageEntered, PromotionBegun, RollbackBegun)
+BLIND_HOLDS = {HoldKind.NO_DATA, HoldKind.DRIFT_STORM, HoldKind.SPLIT_MISMATCH, HoldKind.HISTORY_LOST}
+
+
+@dataclass
+class Witness:
+    """Follows releases by their stored bytes alone and complains of what must not be."""
+
+    folded: dict[ReleaseId, Release] = field(default_factory=dict)
+    heads: dict[ReleaseId, str] = field(default_factory=dict)
+    reverted: set[ReleaseId] = field(default_factory=set)
+    passed: dict[ReleaseId, list[int]] = field(default_factory=dict)
+
+    def see(self, moves: Sequence[Move], context: Context) -> None:
+        for move in moves:
+            self._stored(move)
+            self._ordered(move)
+            self._dseq(move)
+            self._exposure(move)
+            self._stages(move)
+            self._raise(move)
+        for release in {move.after.id: move.after for move in moves}.values():
+            if not release.phase.closed and release.phase is not Phase.QUEUED:
+                assert wake(release, context).at is not None, "an open release waits for nothing"
+
+    def _stored(self, move: Move) -> None:
+        """State is the fold of stored bytes, and the chain over them holds."""
+        before = self.folded.get(move.after.id)
+        assert (move.before is None) == (before is None)
+        prev = self.heads.get(move.after.id, GENESIS)
+        stored = seal(move.after.id, move.after.seq, prev, move.event)
+        assert stored.hash == link(prev, stored.body)
+        after = evolve(before, unseal(stored.body))
+        assert canon(after) == canon(move.after)
+        assert after.seq == (before.seq + 1 if before else 1)
+        self.folded[after.id], self.heads[after.id] = after, stored.hash
+
+    def _ordered(self, move: Move) -> None:
+        if move.before is None:
+            return
+        assert not move.before.phase.closed, "a closed release changed"
+        assert move.event.at >= move.before.at, "time went back"
+        assert move.after.at == move.event.at
+
+    def _dseq(self, move: Move) -> None:
+        if isinstance(move.event, MOVES_DSEQ):
+            assert move.after.dseq == move.after.seq
+        elif move.before is not None:
+            assert move.after.dseq == move.before.dseq
+        assert move.after.confirmed <= move.after.dseq
+
+    def _exposure(self, move: Move) -> None:
+        """Never above what passed or was skipped stages authorise; never rising after a revert began."""
+        after = move.after
+        if after.phase in (Phase.SHIFTING, Phase.BAKING):
+            assert after.passed >= after.stage - 1
+        if after.phase in (Phase.PROMOTING, Phase.PROMOTED):
+            first = after.bound is not None and after.bound.stable is None
+            assert first or after.passed == len(after.plan.stages) - 1
+        if after.id in self.reverted and move.before is not None:
+            assert not raises(desired(move.before), desired(after)), "it rose after a revert"
+        if move.before is not None and raises(desired(move.before), desired(after)):
+            assert isinstance(move.event, StageEntered | PromotionBegun), f"{move.event} raised"
+        if isinstance(move.event, RollbackBegun):
+            self.reverted.add(after.id)
+
+    def _stages(self, move: Move) -> None:
+        if isinstance(move.event, StagePassed | StageSkipped):
+            done = self.passed.setdefault(move.after.id, [])
+            assert move.event.stage == len(done), "stages pass once and in order"
+            done.append(move.event.stage)
+        if isinstance(move.event, StagePassed):
+            assert move.before is not None
+            assert move.before.phase is Phase.BAKING
+            assert move.before.confirmed == move.before.dseq
+            assert not {hold.kind for hold in move.before.holds} & (BLIND_HOLDS - set(move.before.waived))
+
+    def _raise(self, move: Move) -> None:
+        """A way up needs no hold, a ready candidate, and the people it was to ask."""
+        if not isinstance(move.event, StageEntered | PromotionBegun):
+            return
+        before = move.before
+        assert before is not None
+        assert before.ready
+        assert before.holds == ()
+        if isinstance(move.event, StageEntered) and before.stage == move.event.stage:
+            return  # entered anew after lost history
+        wanted = _wanted(before, move.event)
+        if wanted is None or before.phase is Phase.PROMOTING:
+            return
+        guarded = move.event.stage if isinstance(move.event, StageEntered) else len(before.plan.stages)
+        votes = before.approvals.get((guarded, before.dseq), ())
+        assert len(set(votes)) == len(votes) >= wanted.count
+        assert before.actor not in votes
+
+
+def _wanted(release: Release, event: Event) -> Approval | None:
+    if release.rolls_back is not None or release.bound is None or release.bound.stable is None:
+        return None
+    if isinstance(event, StageEntered):
+        return release.plan.stages[event.stage].approval
+    return release.plan.promotion or (Approval() if release.plan.then is Then.ASK else None)
+
+
+def check_world(before: World, after: World, moves: Sequence[Move]) -> None:
+    """The target's share: one release runs, only the newest waits, the pointer moves on Promoted alone."""
+    target = after.target
+    active = after.active
+    if active is None:
+        assert target.queue == (), "a release waits for nothing"
+    else:
+        assert not active.phase.closed
+        assert active.phase is not Phase.QUEUED
+    assert len(target.queue) <= 1
+    assert all(after.releases[waiting].phase is Phase.QUEUED for waiting in target.queue)
+    promoted = [move.after for move in moves if isinstance(move.event, Promoted)]
+    if promoted:
+        assert target.stable == promoted[-1].candidate
+    else:
+        assert target.stable == before.target.stable
+    in_use = {active.candidate.identity} if active else set()
+    in_use |= {target.stable.identity} if target.stable else set()
+    assert not in_use & {entry.version.identity for entry in target.retiring}, "what is used is to be retired"
+    for release in after.releases.values():
+        overlapping = release.id != target.active and not release.phase.closed and release.phase is not Phase.QUEUED
+        assert not overlapping, "two releases run"
+
+
+def holds_are_sane(moves: Sequence[Move]) -> None:
+    """A hold is lifted only where it was, and there is one of a kind."""
+    for move in moves:
+        if isinstance(move.event, HoldLifted):
+            assert move.before is not None
+            assert move.before.held(move.event.kind)
+        if isinstance(move.event, HoldPlaced):
+            kinds = [hold.kind for hold in move.after.holds]
+            assert len(kinds) == len(set(kinds))
+        if isinstance(move.event, Approved):
+            assert move.before is not None
+            assert move.before.phase in (Phase.PREPARING, Phase.SHIFTING, Phase.BAKING)
