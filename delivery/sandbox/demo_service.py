@@ -126,9 +126,14 @@ class Connection(asyncio.Protocol):
         self._next()
 
     def close(self) -> None:
-        """Ends the connection, after the answer that is on its way."""
+        """Ends the connection where no request is being answered."""
         if self._transport is not None and not self.busy:
             self._transport.close()
+
+    def abort(self) -> None:
+        """Cuts the connection."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def _next(self) -> None:
         while not self.busy and self._transport is not None:
@@ -193,7 +198,7 @@ class Server:
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self, seconds: float = DRAIN_SECONDS) -> None:
-        """Takes no more connections, ends the requests in flight, for at most so long, and closes the others."""
+        """Takes no more connections, and ends those there are: after their request, after so long without an answer."""
         if self._server is None:
             return
         self.service.draining = True
@@ -203,6 +208,9 @@ class Server:
             for connection in tuple(self._connections):
                 connection.close()
             await asyncio.sleep(0.01)
+        for connection in tuple(self._connections):
+            connection.abort()
+        await asyncio.sleep(0)
 
 
 async def _run(service: Service, port: int, owner: str) -> None:

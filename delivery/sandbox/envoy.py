@@ -84,6 +84,7 @@ class LocalEnvoy:
         path.write_text(json.dumps(bootstrap(self._files, self.admin.address, self.port, self._flush), indent=1))
         envoy = [find_envoy(), "-c", str(path), "--disable-hot-restart", "--log-level", "warning"]
         envoy += ["--concurrency", str(self._concurrency), "--drain-time-s", str(DRAIN_SECONDS)]
+        envoy += ["--drain-strategy", "immediate"]
         return bound_to(os.getpid(), envoy)
 
     def start(self) -> None:

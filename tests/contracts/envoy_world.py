@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +20,7 @@ from delivery.adapters.mesh.envoy.validate import Validator
 from delivery.model.ids import TargetId
 from delivery.model.version import Backend, Endpoint, VersionRef
 from delivery.sandbox.client import Call, Client
-from delivery.sandbox.demo_service import Server, Service
+from delivery.sandbox.demo_service import Profile, Server, Service
 from delivery.sandbox.envoy import LocalEnvoy, find_envoy
 from delivery.sandbox.load import Load, Wish
 from delivery.testing.contracts.mesh import Asked, Reply
@@ -83,8 +84,16 @@ class EnvoyWorld:
         service = self._servers[backend.name].service
         return Asked(tuple(service.methods.elements()), tuple(service.mirrored_methods.elements()))
 
+    def slow(self, backend: Backend, milliseconds: int) -> None:
+        """From now on it takes its time."""
+        self._servers[backend.name].service.profile = Profile(latency_ms=milliseconds)
+
     def send(self, requests: Sequence[Request]) -> list[Reply]:
         return self._do(self._send(requests))
+
+    def later(self, service: str, count: int) -> "Future[list[Reply]]":
+        """Sends, and does not wait for the replies."""
+        return asyncio.run_coroutine_threadsafe(self._send([Request(service)] * count), self.loop)
 
     async def _send(self, requests: Sequence[Request]) -> list[Reply]:
         places = asyncio.Semaphore(AT_ONCE)

@@ -104,8 +104,8 @@ def test_every_section_says_in_the_proxy_who_wrote_it(world):
     case = make_case(world)
     case.epoch = 4
     case.shift(Traffic(weight=10))
-    dumped = {section["name"]: marker.read(section) for section in world.envoys[0].admin.sections()}
-    assert dumped["checkout"].stamp == case.stamp()
+    found = [marker.read(section) for section in world.envoys[0].admin.sections()]
+    assert [each.stamp for each in found if each] == [case.stamp()]
 
 
 def test_every_proxy_must_have_taken_it(two):

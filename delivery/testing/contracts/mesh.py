@@ -53,9 +53,14 @@ class Load(Protocol):
 class World(Protocol):
     """A mesh with its proxies, versions behind it and users before it; made afresh for every test."""
 
-    mesh: Mesh
-    other: Mesh  # the same mesh, as another worker has it
     cluster: str
+
+    @property
+    def mesh(self) -> Mesh: ...
+
+    @property
+    def other(self) -> Mesh:
+        """The same mesh, as another worker has it."""
 
     def run(self, service: str, version: str) -> Backend:
         """Starts a version; nobody knows it yet."""

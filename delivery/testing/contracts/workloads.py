@@ -18,10 +18,15 @@ REBUILT = VersionRef("1.4.2", "sha256:ccc", "registry/checkout@sha256:ccc")
 class World(Protocol):
     """Workloads with things to run; made afresh for every test."""
 
-    workloads: Workloads
-    other: Workloads  # the same, as another worker has it
     workload: Workload
     broken: Workload  # ends at once, saying "no such database"
+
+    @property
+    def workloads(self) -> Workloads: ...
+
+    @property
+    def other(self) -> Workloads:
+        """The same, as another worker has it."""
 
     def crash(self, version: VersionRef) -> None:
         """The version ends by itself."""
