@@ -72,8 +72,8 @@ strategies:
   - dark_launch: {mirror: 10%, bake: 10m, gates: [errors]}
   - canary: {steps: [1%, 5%], bake: 5m}
 gates:
-  errors: {ratio: http_errors, objective: 1%}
-  success: {threshold: http_success_rate, at_least: 99%, require: pass}
+  errors: {ratio: http_errors, objective: 1%, require: pass}
+  success: {threshold: http_success_rate, at_least: 99%}
   slow: {latency: http_duration, above: 500ms, blocking: false}
 policy:
   low_traffic: advance
@@ -94,8 +94,8 @@ notify: {console: releases, slack: "#checkout"}
     assert service.on_new_version is OnNewVersion.SUPERSEDE
     assert [type(strategy) for strategy in service.strategies] == [DarkLaunch, Canary]
     assert [(g.id, g.kind, g.blocking, g.require, g.at_full) for g in service.gates] == [
-        ("errors", "ratio", True, Require.NO_FAIL, True),
-        ("success", "threshold", True, Require.PASS, True),
+        ("errors", "ratio", True, Require.PASS, True),
+        ("success", "threshold", True, Require.NO_FAIL, True),
         ("slow", "latency", False, Require.NO_FAIL, False),
     ]
     assert service.policy == Policy(
