@@ -1,0 +1,50 @@
+"""Telemetry as Prometheus metrics and structured log lines."""
+
+import logging
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+
+from delivery.adapters.telemetry.metrics import METRICS, PREFIX, Kind, Metric
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody asks for
+log = structlog.stdlib.get_logger("delivery")
+
+
+class PrometheusTelemetry:
+    """One for each process. What is not in the table, or has other labels, is logged once and dropped: never raises."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._metrics = {name: _make(name, metric, self.registry) for name, metric in METRICS.items()}
+        self._complained: set[str] = set()
+
+    def count(self, metric: str, amount: float = 1, **labels: str) -> None:
+        try:
+            found = self._metrics[metric]
+            (found.labels(**labels) if labels else found).inc(amount)  # type: ignore[union-attr]
+        except (KeyError, ValueError, AttributeError) as error:
+            self._complain(metric, error)
+
+    def observe(self, metric: str, value: float, **labels: str) -> None:
+        try:
+            found = self._metrics[metric]
+            (found.labels(**labels) if labels else found).observe(value)  # type: ignore[union-attr]
+        except (KeyError, ValueError, AttributeError) as error:
+            self._complain(metric, error)
+
+    def log(self, event: str, **fields: object) -> None:
+        """A line with an `error` is a warning: something of ours needs a look."""
+        log.log(logging.WARNING if "error" in fields else logging.INFO, event, **fields)
+
+    def _complain(self, metric: str, error: Exception) -> None:
+        if metric not in self._complained:
+            self._complained.add(metric)
+            log.error("metric_dropped", metric=metric, error=repr(error))
+
+
+def _make(name: str, metric: Metric, registry: CollectorRegistry) -> Counter | Histogram:
+    name = PREFIX + (metric.shown or name)
+    if metric.kind is Kind.COUNTER:
+        return Counter(name, metric.help, metric.labels, registry=registry)
+    return Histogram(name, metric.help, metric.labels, registry=registry, buckets=metric.buckets)

@@ -1,0 +1,54 @@
+"""What a worker needs of the engine, and the one engine of this process.
+
+A worker has two reasons to look for work, its own scan and hints, and one engine: drains never overlap in a process.
+"""
+
+import threading
+from typing import Protocol
+
+DRAIN_LIMIT = 1.0
+"""Seconds for one drain. Whoever drains looks again at once while there is work, so a longer one would gain nothing,
+and this is what a warm shutdown waits for."""
+
+
+class Drain(Protocol):
+    def run(self, limit: float, /) -> int:
+        """Drains what is due for at most about `limit` seconds; how much was done."""
+
+
+class Outbox(Protocol):
+    def run(self) -> int:
+        """Sends what waits to be sent, bounded in time; how much was tried."""
+
+
+class Heart(Protocol):
+    def beat(self, worker: str, detail: str) -> None:
+        """Says that this worker lives."""
+
+
+class Engine(Protocol):
+    @property
+    def drain(self) -> Drain: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
+
+    @property
+    def ledger(self) -> Heart: ...
+
+
+class OneDrain:
+    """The lock around the drain of this process."""
+
+    def __init__(self, drain: Drain) -> None:
+        self._drain = drain
+        self._draining = threading.Lock()
+
+    def run(self) -> int | None:
+        """How much was done; None where another thread of this process drains at this moment."""
+        if not self._draining.acquire(blocking=False):
+            return None
+        try:
+            return self._drain.run(DRAIN_LIMIT)
+        finally:
+            self._draining.release()

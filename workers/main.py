@@ -1,0 +1,59 @@
+"""Starts a worker: `python -m workers.main`, or, for Celery's own command line, `celery -A workers.app worker`.
+
+With a broker in the configuration it is a Celery worker, without one the scan alone. Either ends warm at SIGTERM.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from delivery.adapters.telemetry import logs
+from delivery.adapters.telemetry.exposition import serve, visible
+from delivery.settings import SettingsError, load
+from delivery.wiring import Wired, wire
+from workers import run
+
+METRICS_PORT = "DELIVERY_METRICS_PORT"
+"""Names the loopback port of the worker's own metrics; without it they are not shown."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        wired = prepared(options.config, options.metrics_port)
+    except (SettingsError, ValueError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    broker, clusters = wired.settings.broker, tuple(wired.clusters)
+    try:
+        if broker is None:
+            return run.without_broker(clusters, wired, options.name)
+        return run.with_broker(broker.url, clusters, wired, options.name)
+    finally:
+        wired.close()
+
+
+def prepared(config: str | None = None, metrics_port: int | None = None) -> Wired:
+    """The wired service of this process, its logs and its metrics.
+
+    Raises SettingsError or UnknownName for the configuration, OSError where the metrics' port is taken.
+    """
+    logs.configure("worker")
+    wired = wire(load(os.environ, config))
+    port = metrics_port if metrics_port is not None else os.environ.get(METRICS_PORT)
+    if port is not None:
+        serve(visible(wired.telemetry.registry), int(port))
+    return wired
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m workers.main", description="Runs a worker until SIGTERM.")
+    parser.add_argument("--config", help="the server's configuration (default: DELIVERY_CONFIG, else ./delivery.toml)")
+    parser.add_argument("--name", default="worker", help="tells workers of one machine apart (default: worker)")
+    parser.add_argument("--metrics-port", type=int, help=f"loopback port for metrics (default: {METRICS_PORT})")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""The scan: what keeps releases going whether or not a broker is there.
+
+A worker bootstep, because nothing else in Celery keeps running in every weather: consumer steps, timers and
+`worker_ready` wait for the broker. It needs the pool to be up and nothing more.
+"""
+
+import logging
+import time
+
+from celery import bootsteps
+from celery.worker import WorkController
+
+from workers.engine import DRAIN_LIMIT, Engine, OneDrain
+from workers.loop import Loop
+
+IDLE = 0.25
+"""Seconds between looks while nothing is due: what a lost hint costs."""
+BUSY = 0.05
+BEAT_EVERY = 2.0
+JOIN_WITHIN = DRAIN_LIMIT + 9.0
+"""Longer than any call that a drain may be in the middle of; the whole shutdown has 15 s before it is a kill."""
+
+log = logging.getLogger(__name__)
+
+
+class Scan:
+    """Drains and sends for ever, each in a thread of its own: a revert never waits for a message to be delivered."""
+
+    def __init__(self, engine: Engine, detail: str) -> None:
+        self._ledger = engine.ledger
+        self._one = OneDrain(engine.drain)
+        self._detail = detail
+        self._name = ""
+        self._beaten_at = float("-inf")
+        self._drain = Loop("scan", self._drain_once, idle=IDLE, busy=BUSY)
+        self._outbox = Loop("outbox", lambda: engine.outbox.run() > 0, idle=2 * IDLE, busy=BUSY)
+
+    def start(self, name: str) -> None:
+        self._name = name
+        for loop in (self._drain, self._outbox):
+            loop.start()
+
+    def hinted(self) -> None:
+        """Somebody said that something is due. Drains in the caller's thread, or has the one that drains look again."""
+        if self._one.run() is None:
+            self._drain.wake()
+        self._outbox.wake()
+
+    def shut(self) -> None:
+        """Claims nothing from now on."""
+        for loop in (self._drain, self._outbox):
+            loop.stop()
+
+    def stop(self) -> None:
+        """Claims nothing from now on, and waits for what is being done."""
+        self.shut()
+        until = time.monotonic() + JOIN_WITHIN
+        for loop in (self._drain, self._outbox):
+            if not loop.join(max(0.0, until - time.monotonic())):
+                log.error("a call did not end within %g s; its claim runs out by itself", JOIN_WITHIN)
+
+    def _drain_once(self) -> bool:
+        if time.monotonic() - self._beaten_at >= BEAT_EVERY:
+            self._ledger.beat(self._name, self._detail)
+            self._beaten_at = time.monotonic()
+        done = self._one.run()
+        if done:
+            self._outbox.wake()
+        return done is None or done > 0
+
+
+def scan_step(scan: Scan) -> type[bootsteps.StartStopStep]:
+    """The step for `app.steps["worker"]`; Celery makes the instance itself."""
+
+    class ScanStep(bootsteps.StartStopStep):
+        name = "delivery scan"
+        requires = ("celery.worker.components:Pool",)
+
+        def start(self, parent: WorkController) -> None:
+            scan.start(parent.hostname)  # type: ignore[attr-defined]  # celery-types forgot it
+
+        def stop(self, parent: WorkController) -> None:
+            scan.stop()
+
+        terminate = stop
+
+    return ScanStep
