@@ -9,6 +9,7 @@ still there, never because live equals desired.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from delivery.model.hold import HoldKind
 from delivery.model.ids import ReleaseId
 from delivery.model.release import Release
 from delivery.ports.clock import Clock
@@ -56,7 +57,11 @@ class Fence:
         self._owner = owner
 
     def write(self, mesh: Mesh, row: Row, order: Order, observed: str | None) -> Outcome:
-        """Makes the route what the order says. Raises Unavailable and Refused as the mesh does."""
+        """Makes the route what the order says. Raises Unavailable and Refused as the mesh does.
+
+        A route that is ahead of the database is left alone until the release knows of it: then what it desires is the
+        lower of both, and that is written.
+        """
         settled = row.settled == (row.epoch, *order.token)
         if settled and observed == row.content:
             return Outcome(Fenced.KEPT, row)
@@ -64,7 +69,7 @@ class Fence:
         if settled and live.content == row.content:
             return Outcome(Fenced.KEPT, row, live=live)
         drift = self._drift(row, live)
-        if self._ahead(live):
+        if self._ahead(live) and not order.release.held(HoldKind.HISTORY_LOST):
             return Outcome(Fenced.HISTORY_LOST, row, drift=f"the route carries {_stamp(live.stamp)}", live=live)
         if drift and settled and not order.correct:
             return Outcome(Fenced.FOREIGN, row, drift=drift, live=live)

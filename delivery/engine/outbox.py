@@ -10,13 +10,12 @@ from delivery.ports.chat import Chat, Post
 from delivery.ports.clock import Clock
 from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.history import History
-from delivery.ports.ledger import Alert, Ledger, OutboxState, Outgoing, Unit
+from delivery.ports.ledger import FARTHEST, Alert, Ledger, OutboxState, Outgoing, Unit
 from delivery.ports.telemetry import Telemetry
 
 LEASE = Micros(30 * SECOND)
 BATCH = 50
 ATTEMPTS = 12  # the waits in between add up to about 8 minutes
-LONGEST = 60 * SECOND
 
 
 class Outbox:
@@ -75,8 +74,8 @@ class Outbox:
         attempts = row.attempts + 1
         if attempts >= ATTEMPTS:
             return self._dead(replace(row, attempts=attempts), str(error))
-        wait = error.retry_after * SECOND if error.retry_after else min(LONGEST, SECOND * 2**row.attempts)
-        due = Micros(self._clock.now() + int(wait))
+        wait = error.retry_after * SECOND if error.retry_after else SECOND * 2**row.attempts
+        due = Micros(self._clock.now() + min(FARTHEST, int(wait)))
         self._telemetry.count("outbox", outcome="later", channel=row.channel.partition(":")[0])
         return replace(row, attempts=attempts, due_at=due, error=str(error))
 

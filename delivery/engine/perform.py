@@ -155,7 +155,8 @@ def _prepare(task: Task, version: VersionRef, published: Published) -> Done:
             return _failing(candidate, running.failing)
         known = running.ready and published.ensure(task, version, running.endpoints)
     except PortError as error:
-        return Done((WorkloadMissing(str(error)),) if candidate else (), later=True)
+        unknown = task.release is None or task.release.ready  # not to be able to look says nothing against it
+        return Done(() if unknown or not candidate else (WorkloadMissing(str(error)),), later=True)
     if known:
         return Done(_news(task.release, candidate), later=True)
     looked_for = running.looked_for or f"version {version.version}"

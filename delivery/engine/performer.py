@@ -16,7 +16,7 @@ from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import SECOND, Micros
 from delivery.model.release import Release
-from delivery.model.signal import MeshDown, Signal, Unconfirmed, WorkloadMissing
+from delivery.model.signal import Drifted, HistoryLost, MeshDown, Nacked, Signal, Unconfirmed, WorkloadMissing
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import Alert
 from delivery.ports.metrics import Sample, Subject
@@ -70,6 +70,8 @@ class Performer:
             turn.tried.add(task.effect)
         if result.foreign:
             turn.working.alerts.append(Alert(now, "drift", turn.working.target.id, result.foreign))
+        if turn.working.target.active is None:
+            turn.working.alerts += _unheard(turn, result, now)
         if isinstance(task.effect, Retire):
             _retired(turn, task.effect, result.retired, now)
         if any(isinstance(signal, MeshDown | WorkloadMissing) for signal in result.signals):
@@ -86,8 +88,10 @@ class Performer:
         elif now >= turn.waits_until:
             turn.tried.add(effect)
             turn.wake_in = POLL
-        overdue = release is not None and now - turn.working.row.written_at >= release.plan.grace
-        if overdue and release is not None and not release.held(HoldKind.STRAGGLERS):
+        row = turn.working.row
+        if release is None or row.settled is None or row.settled[1:] != (release.id, effect.dseq):
+            return result.signals  # not even written yet
+        if now - row.written_at >= release.plan.grace and not release.held(HoldKind.STRAGGLERS):
             return (Unconfirmed(effect.dseq, result.missing), *result.signals)
         return result.signals
 
@@ -145,6 +149,13 @@ def _retired(turn: Turn, effect: Effect, done: bool, now: Micros) -> None:
             for entry in turn.working.target.retiring
         )
     turn.working.retarget(replace(turn.working.target, retiring=kept))
+
+
+def _unheard(turn: Turn, result: Done, now: Micros) -> list[Alert]:
+    """What no release can say, because none runs: told as alerts."""
+    target = turn.working.target.id
+    told = {HistoryLost: "history_lost", Drifted: "drift_corrected", Nacked: "mesh_refused"}
+    return [Alert(now, told[type(one)], target, str(one)) for one in result.signals if type(one) in told]
 
 
 def _urgent(turn: Turn) -> bool:

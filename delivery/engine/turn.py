@@ -17,7 +17,7 @@ from delivery.model.ids import SECOND, Micros
 from delivery.model.release import Release
 from delivery.model.service import OnDrift
 from delivery.model.version import VersionRef
-from delivery.ports.ledger import Wake
+from delivery.ports.ledger import FARTHEST, Wake
 
 POLL = Micros(250_000)  # between two questions to proxies or workloads that are not there yet
 RETRY = SECOND  # after a mesh that did not answer
@@ -83,7 +83,7 @@ class Turn:
         if not times:
             return Wake(None, waits, release_claim=True)
         at, why = min(times)
-        return Wake(Micros(max(at, now + 1)), why, urgent, release_claim=True)
+        return Wake(Micros(min(max(at, now + 1), now + FARTHEST)), why, urgent, release_claim=True)
 
     def refresh(self, context: Context) -> None:
         """Notes that decisions were taken: with another desired state, effects are tried anew."""

@@ -16,6 +16,12 @@ from delivery.model.target import Target
 from delivery.model.verdict import Counts, Tick
 
 
+FARTHEST = Micros(60_000_000)
+"""No due time and no lease is set further ahead than this; whoever waits longer looks again in between."""
+BEYOND = Micros(2 * FARTHEST)
+"""A due time or a lease further ahead was written by a clock that has gone back since: it counts as past."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """The target's row: its pure state and what the engine needs to own and wake it.
@@ -225,7 +231,10 @@ class Ledger(Protocol):
     """Raises Unavailable; after it a commit may or may not have happened: read again by version."""
 
     def claim(self, clusters: Collection[str], owner: str, lease: Micros, limit: int) -> tuple[TargetId, ...]:
-        """Leases due targets of these clusters that nobody holds, urgent ones first. By the database's own clock."""
+        """Leases due targets of these clusters that nobody holds, urgent ones first. By the database's own clock.
+
+        Due times and leases `BEYOND` now count as past.
+        """
 
     def load(self, targets: Collection[TargetId]) -> Mapping[TargetId, Snapshot]:
         """Snapshots of those that exist: the row, its active, queued and last releases, and the active's measuring."""

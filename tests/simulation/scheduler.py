@@ -42,9 +42,10 @@ class Scheduler:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
         self.monotonic = 0
+        self.hub = getcurrent()
 
     def spawn(self, name: str, body: Callable[[], Any]) -> Actor:
-        actor = Actor(name, greenlet(body), self.monotonic)
+        actor = Actor(name, greenlet(body, parent=self.hub), self.monotonic)
         self.actors.append(actor)
         return actor
 
@@ -60,14 +61,14 @@ class Scheduler:
             return
         for hook in self.hooks:
             hook(actor, name)
-        actor.run.parent.switch()
+        self.hub.switch()
 
     def sleep(self, micros: int) -> None:
         actor = self.current()
         if actor is None:
             raise RuntimeError("only an actor can sleep")
         actor.wakes = self.monotonic + micros
-        actor.run.parent.switch()
+        self.hub.switch()
 
     def kill(self, actor: Actor) -> None:
         """Abandons the actor where it stands."""
@@ -84,6 +85,7 @@ class Scheduler:
                 self.advance(min(actor.wakes for actor in self.actors) - self.monotonic)
                 continue
             self.steps += 1
+            self.advance(self.random.randrange(0, 2_000))
             self.random.choice(ready).run.switch()
 
     def advance(self, micros: int) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from delivery.adapters.ledger.memory.tables import Base
+from delivery.adapters.ledger.units import past
 from delivery.model.ids import Micros
 from delivery.ports.ledger import Delivery, InboxState, OutboxState, Outgoing
 

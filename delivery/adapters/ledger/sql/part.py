@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, or_, select
 
 from delivery.adapters.ledger.sql.coding import Recent, release_from
 from delivery.adapters.ledger.sql.engine import Database, Now
@@ -14,9 +14,14 @@ from delivery.model.codec import unseal
 from delivery.model.event import Event
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.release import Release
-from delivery.ports.ledger import StoredRelease
+from delivery.ports.ledger import BEYOND, StoredRelease
 
 RELEASES_KEPT = 16_384
+
+
+def past(time: Any, now: ColumnElement[int]) -> ColumnElement[bool]:
+    """Whether a due time or a lease is over, or was set by a clock that has gone back since."""
+    return or_(time <= now, time > now + BEYOND)
 
 
 class Part:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import bindparam, select, tuple_, update
 
 from delivery.adapters.ledger.sql import coding
-from delivery.adapters.ledger.sql.part import Part
+from delivery.adapters.ledger.sql.part import Part, past
 from delivery.adapters.ledger.sql.tables import INBOX, OUTBOX
 from delivery.model.ids import Micros
 from delivery.ports.ledger import Delivery, InboxState, OutboxState, Outgoing
@@ -37,7 +37,9 @@ class Queues(Part):
         now = self._database.now()
         due = (
             select(OUTBOX.c.key)
-            .where(OUTBOX.c.state == OutboxState.WAITING.value, _past(OUTBOX.c.due_at, now), _past(OUTBOX.c.lease_until, now))
+            .where(
+                OUTBOX.c.state == OutboxState.WAITING.value, past(OUTBOX.c.due_at, now), past(OUTBOX.c.lease_until, now)
+            )
             .order_by(*_OLDEST_FIRST)
             .limit(limit)
             .with_for_update(skip_locked=True)

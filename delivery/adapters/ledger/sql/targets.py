@@ -3,10 +3,10 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Update, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Update, case, func, insert, select, update
 
 from delivery.adapters.ledger.sql import coding
-from delivery.adapters.ledger.sql.part import Part, read_events
+from delivery.adapters.ledger.sql.part import Part, past, read_events
 from delivery.adapters.ledger.sql.tables import EVENT, MEASURING, RELEASE, TARGET, TARGET_STATE
 from delivery.adapters.ledger.sql.upsert import INSERT_TARGET
 from delivery.model.codec import canon
@@ -153,11 +153,11 @@ class Targets(Part):
 
 def _free(now: ColumnElement[int]) -> ColumnElement[bool]:
     """Nobody holds it."""
-    return or_(_C.lease_until <= now, _C.lease_until > now + BEYOND)
+    return past(_C.lease_until, now)
 
 
 def _urgent(now: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
-    return _C.urgent.is_(True), _C.due_at.is_not(None), _C.due_at <= now
+    return _C.urgent.is_(True), _C.due_at.is_not(None), past(_C.due_at, now)
 
 
 def _due(now: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
@@ -166,7 +166,7 @@ def _due(now: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
 
 def _beyond(now: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
     """Due by a clock that has gone back since."""
-    return _C.due_at.is_not(None), _C.due_at > now + BEYOND
+    return _C.urgent.is_(False), _C.due_at.is_not(None), _C.due_at > now + BEYOND
 
 
 _Kind = Callable[[ColumnElement[int]], tuple[ColumnElement[bool], ...]]
