@@ -82,7 +82,7 @@ def _requested(case: Case, says: ReleaseRequested) -> Admission:
     if target.stable is not None and identity == target.stable.identity:
         return _stable_asked_for(case, says, repeated)
     if known := _running_or_waiting(case.world, identity):
-        return _wish_noted(case, f"same_as_{_place(known)}", f"release #{known.number} has this version already", known)
+        return _wanted_already(case, known, ordered=time is not None and not repeated)
     if identity in target.rejected:
         text = f"{says.version.version} came to a bad end here before; retry that release to try it again"
         return _wish_noted(case, "rejected_identity", text)
@@ -104,6 +104,17 @@ def _running_or_waiting(world: World, identity: str) -> Release | None:
     ids = (world.target.active, *world.target.queue)
     open_ones = (world.releases[release] for release in ids if release is not None)
     return next((one for one in open_ones if one.candidate.identity == identity and not _leaves_blameless(one)), None)
+
+
+def _wanted_already(case: Case, known: Release, ordered: bool) -> Admission:
+    """A release brings it already. Where that one runs, a newer wish for it outdates what waits behind it."""
+    text, waiting = f"release #{known.number} has this version already", case.world.target.queue
+    if known.id in waiting or not waiting or not ordered:
+        return _wish_noted(case, f"same_as_{_place(known)}", text, known)
+    change = Change(case.world)
+    for outdated in waiting:
+        change = _then(change, tell(change.world, outdated, SupersededBy(known.id), case.context))
+    return Admission("signal", "active_again", f"{text}; what waited behind it is superseded", known.id, change)
 
 
 def _leaves_blameless(release: Release) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from delivery.machine.change import Change, Move
 from delivery.machine.step import steps
 from delivery.model.context import Context
-from delivery.model.event import Cause, CauseKind, Phase
+from delivery.model.event import CauseKind, Phase
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.release import Release
 from delivery.model.signal import Signal, StableAgain, TurnCame
@@ -22,9 +22,9 @@ BLAMELESS = frozenset({CauseKind.SUPERSEDED, CauseKind.STABLE_AGAIN, CauseKind.W
 
 
 def advance(world: World, signal: Signal, context: Context) -> Change:
-    """What a signal to the active release changes; nothing without one. Raises Refusal as `step` does."""
+    """What a signal to the active release changes. Where none runs, the next that waits starts. Raises Refusal."""
     if world.target.active is None:
-        return Change(world)
+        return start_next(Change(world), context)
     return tell(world, world.target.active, signal, context)
 
 
@@ -103,13 +103,15 @@ def _not_promoted(target: Target, release: Release) -> Target:
     """The candidate goes at once. A candidate that was found bad, or that a person turned down, is remembered."""
     if release.bound is not None and not _same(release.candidate, target.stable):
         target = replace(target, retiring=_retire(target.retiring, release.candidate, release.at))
-    if _blamed(release.phase, release.cause):
+    if _blamed(release):
         target = replace(target, rejected=_remember(target.rejected, release.candidate.identity))
     return target
 
 
-def _blamed(phase: Phase, cause: Cause | None) -> bool:
-    return phase is not Phase.FAILED_TO_START and cause is not None and cause.kind not in BLAMELESS
+def _blamed(release: Release) -> bool:
+    """A version that was stable before is not bad because the way back to it was given up."""
+    began = release.phase is not Phase.FAILED_TO_START and release.rolls_back is None
+    return began and release.cause is not None and release.cause.kind not in BLAMELESS
 
 
 def _remember(rejected: tuple[str, ...], identity: str) -> tuple[str, ...]:

@@ -124,12 +124,13 @@ def _hold_placed(release: Release, event: events.HoldPlaced) -> Release:
 
 
 def _hold_lifted(release: Release, event: events.HoldLifted) -> Release:
-    lifted = _with_holds(release, _without(release, event.kind))
+    others = tuple(kind for kind in release.waived if kind is not event.kind)
+    lifted = replace(_with_holds(release, _without(release, event.kind)), waived=others)
     if event.by is None:
         return lifted
     if event.kind is HoldKind.FREEZE:
         lifted = replace(lifted, freeze_lifted_at=event.at)
-    return replace(lifted, waived=(*(kind for kind in release.waived if kind is not event.kind), event.kind))
+    return replace(lifted, waived=(*others, event.kind))
 
 
 def _without(release: Release, kind: HoldKind) -> tuple[Hold, ...]:

@@ -45,7 +45,7 @@ HOLDS: Mapping[HoldKind, HoldRule] = {
     HoldKind.SPLIT_MISMATCH: HoldRule(Lifts.ANYONE, "the split being as configured", doubts=True, calls=True),
     HoldKind.DRIFT_STORM: HoldRule(Lifts.ANYONE, "a route that nobody else changes", doubts=True, calls=True),
     HoldKind.STRAGGLERS: HoldRule(Lifts.ANYONE, "the confirmation", calls=True),
-    HoldKind.STABLE_UNREADY: HoldRule(Lifts.NOBODY, "stable being ready", calls=True),
+    HoldKind.STABLE_UNREADY: HoldRule(Lifts.WITH_REASON, "stable being ready", calls=True),
     HoldKind.CANDIDATE_UNREADY: HoldRule(Lifts.NOBODY, "the candidate being ready"),
     HoldKind.HISTORY_LOST: HoldRule(Lifts.ADMIN, "a person's decision", doubts=True, calls=True),
     HoldKind.QUARANTINED: HoldRule(Lifts.ADMIN, "a person's decision", doubts=True, calls=True),

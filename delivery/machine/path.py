@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from delivery.model.event import Phase
+from delivery.model.hold import HoldKind
 from delivery.model.ids import Principal
 from delivery.model.plan import Approval, Then
 from delivery.model.release import Release
@@ -71,6 +72,11 @@ def stage_done(release: Release) -> bool:
 def first_version(release: Release) -> bool:
     """Whether nothing was stable when its turn came."""
     return release.bound is not None and release.bound.stable is None
+
+
+def stable_unready(release: Release) -> bool:
+    """Whether stable is known to have no ready instance, also where a person chose to go on nevertheless."""
+    return release.held(HoldKind.STABLE_UNREADY) or HoldKind.STABLE_UNREADY in release.waived
 
 
 def reached_users(release: Release) -> bool:

@@ -59,7 +59,7 @@ ROWS: tuple[Row, ...] = (
     (s.MeshDown,        ignore,   down,         down,         down,          down,         down,          ignore),
     (s.MeshUp,          ignore,   up,           up,           up,            up,           up,            ignore),
     (s.Measured,        ignore,   ignore,       ignore,       measured,      ignore,       ignore,        ignore),
-    (s.Drifted,         ignore,   ignore,       drifted,      drifted,       drifted,      drifted,       ignore),
+    (s.Drifted,         ignore,   drifted,      drifted,      drifted,       drifted,      drifted,       ignore),
     (s.AlertFired,      ignore,   ignore,       alerted,      alerted,       alerted,      ignore,        ignore),
     (s.SupersededBy,    outdated, superseded,   superseded,   superseded,    ignore,       ignore,        ignore),
     (s.StableAgain,     unwanted, stable_again, stable_again, stable_again,  stable_again, ignore,        ignore),

@@ -7,7 +7,6 @@ from delivery.machine import path
 from delivery.machine.desired import desired
 from delivery.model.context import Context
 from delivery.model.event import Cause, Closed, Event, Phase, RollbackBegun
-from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros
 from delivery.model.release import Release
 from delivery.model.signal import Signal
@@ -43,5 +42,5 @@ def revert(release: Release, at: Micros, cause: Cause, then: Phase | None = None
     end = then or (Phase.ROLLED_BACK if path.reached_users(release) else Phase.CANCELLED)
     if path.first_version(release) and release.dseq == 0:
         return (Closed(at=at, phase=end, cause=cause),)
-    stay = release.held(HoldKind.STABLE_UNREADY) and desired(release).exposes
+    stay = path.stable_unready(release) and desired(release).exposes
     return (RollbackBegun(at=at, cause=cause, then=end, stay=stay),)

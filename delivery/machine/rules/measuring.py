@@ -15,6 +15,8 @@ from delivery.model.release import Release
 from delivery.model.signal import Measured
 from delivery.model.verdict import Judgement, Verdict
 
+UNMEASURED = "the stage's deadline came before its bake was measured"
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -58,10 +60,9 @@ class Reading:
     @property
     def baked(self) -> bool:
         """Bake is measured, confirmed time; where people chose to go on without data, time since the confirmation."""
-        if self.tick.baked >= self.stage.bake:
-            return True
-        chosen = HoldKind.NO_DATA in self.release.waived and bool(self.saying(Verdict.NO_DATA))
-        return chosen and self.at - self.release.confirmed_at >= self.stage.bake
+        chosen = HoldKind.NO_DATA in self.release.waived
+        lasted = self.at - self.release.confirmed_at if chosen else self.tick.baked
+        return lasted >= self.stage.bake
 
     @property
     def all_passed(self) -> bool:
@@ -106,6 +107,8 @@ def _wanting(reading: Reading) -> Mapping[HoldKind, str]:
     """What is missing for the stage to pass, as the hold that it would be, with its detail. No data: only that."""
     if blind := reading.saying(Verdict.NO_DATA):
         return {HoldKind.NO_DATA: ", ".join(blind)}
+    if reading.late and not reading.baked and reading.release.passed < reading.release.stage:
+        return {HoldKind.NO_DATA: UNMEASURED}
     found: dict[HoldKind, str] = {}
     advances = reading.late and reading.stage.low_traffic is LowTraffic.ADVANCE
     if not reading.enough and not advances:
@@ -118,10 +121,11 @@ def _wanting(reading: Reading) -> Mapping[HoldKind, str]:
 def _hold_changes(reading: Reading, wanting: Mapping[HoldKind, str]) -> Events:
     """Missing data holds at once, also a stage that passed. Requests and verdicts are waited for until the deadline.
 
-    A hold that stays keeps its limit; one whose condition ended is lifted.
+    A hold that stays keeps its limit; one whose condition ended is lifted. A stage that could not be measured long
+    enough has no limit: that may be our own doing, so it takes nobody back, and people are called at once.
     """
     release, at = reading.release, reading.at
-    waiting = release.passed < release.stage and reading.late and reading.baked
+    waiting = release.passed < release.stage and reading.late
     due = {
         kind: detail
         for kind, detail in wanting.items()
@@ -129,7 +133,11 @@ def _hold_changes(reading: Reading, wanting: Mapping[HoldKind, str]) -> Events:
     }
     until = Micros(at + release.plan.hold_limit)
     over = (HoldLifted(at=at, kind=kind) for kind in holds.OWN_LIMIT if release.held(kind) and kind not in due)
-    new = (holds.placed(kind, at, due[kind], until=until) for kind in due if not release.held(kind))
+    new = (
+        holds.placed(kind, at, detail, until=None if detail is UNMEASURED else until)
+        for kind, detail in due.items()
+        if not release.held(kind)
+    )
     return (*over, *new)
 
 

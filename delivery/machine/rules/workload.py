@@ -1,5 +1,6 @@
 """What runs: the candidate's readiness before and during the release, and stable's."""
 
+from delivery.machine import path
 from delivery.machine.deadlines import left
 from delivery.machine.holds import placed
 from delivery.machine.rules.common import NOTHING, Events, moment, revert
@@ -55,15 +56,18 @@ def broken(release: Release, signal: WorkloadFailing, context: Context) -> Event
 
 
 def stable_lost(release: Release, signal: StableUnready, context: Context) -> Events:
-    """Known for the next raise, and for a revert that would otherwise send everybody to nothing."""
-    if release.held(HoldKind.STABLE_UNREADY):
+    """Known for the next raise, and for a revert that would otherwise send everybody to nothing.
+
+    It does not hold the rollback of a finished release: a dead stable is what that is for.
+    """
+    if path.stable_unready(release) or release.rolls_back is not None:
         return NOTHING
     return (placed(HoldKind.STABLE_UNREADY, moment(release, context), signal.detail),)
 
 
 def stable_back(release: Release, signal: StableReady, context: Context) -> Events:
     """Stable can take users again; a revert that had left them where they were now takes them."""
-    if not release.held(HoldKind.STABLE_UNREADY):
+    if not path.stable_unready(release):
         return NOTHING
     at = moment(release, context)
     lifted = HoldLifted(at=at, kind=HoldKind.STABLE_UNREADY)

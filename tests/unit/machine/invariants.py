@@ -158,11 +158,12 @@ def check_world(before: World, after: World, moves: Sequence[Move]) -> None:
 
 
 def holds_are_sane(moves: Sequence[Move]) -> None:
-    """A hold is lifted only where it was, and there is one of a kind."""
+    """A hold is lifted only where it was (or was waived and its condition ended), and there is one of a kind."""
     for move in moves:
         if isinstance(move.event, HoldLifted):
             assert move.before is not None
-            assert move.before.held(move.event.kind)
+            waiver_ends = move.event.by is None and move.event.kind in move.before.waived
+            assert move.before.held(move.event.kind) or waiver_ends
         if isinstance(move.event, HoldPlaced):
             kinds = [hold.kind for hold in move.after.holds]
             assert len(kinds) == len(set(kinds))

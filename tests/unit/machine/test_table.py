@@ -35,7 +35,7 @@ Nacked           =           rolling_back    rolling_back  +             rolling
 MeshDown         =           +               +             +             +             +             =
 MeshUp           =           +               +             +             +             +             =
 Measured         =           =               =             rolling_back  =             =             =
-Drifted          =           =               +             +             +             +             =
+Drifted          =           +               +             +             +             +             =
 AlertFired       =           =               rolling_back  rolling_back  rolling_back  =             =
 SupersededBy     superseded  rolling_back    rolling_back  rolling_back  =             =             =
 StableAgain      cancelled   rolling_back    rolling_back  rolling_back  rolling_back  =             =

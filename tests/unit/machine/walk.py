@@ -299,7 +299,7 @@ class Walk:
         self._if_it_fits(lambda: self._tell(signal))
 
 
-NEVER_RESUMED = (HoldKind.STOP, HoldKind.APPROVAL, HoldKind.STABLE_UNREADY, HoldKind.CANDIDATE_UNREADY)
+NEVER_RESUMED = (HoldKind.STOP, HoldKind.APPROVAL, HoldKind.CANDIDATE_UNREADY)
 
 
 def everything(release: Release) -> dict[str, PersonSignal]:
