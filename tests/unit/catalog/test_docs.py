@@ -1,0 +1,64 @@
+"""docs/service-file.md: its examples are read, its defaults are the defaults, and no field is left out."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from delivery.adapters.catalog.yaml_file import read_text
+from delivery.catalog.check import check
+from delivery.catalog.errors import Invalid
+from delivery.catalog.service import Offers
+from delivery.model.plan import Plan
+from delivery.model.service import Service
+from delivery.strategies.plan import compile_plan
+from tests.unit.catalog.parsers import GATES, STRATEGIES
+
+TEXT = (Path(__file__).parents[3] / "docs/service-file.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+OFFERS = Offers(["local", "prod-eu"], ["checkout"], ["console"])
+SMALLEST = "service: checkout\ncluster: local\nworkload: {process: checkout, zzz: 1}\n"
+
+# Every mapping that a service file can have, with a key in it that none has.
+PROBES = [
+    f"{SMALLEST}zzz: 1\npolicy: {{zzz: 1, no_data: {{zzz: 1}}, abort_on: [{{zzz: 1}}], freeze: [{{zzz: 1}}]}}\n",
+    f"{SMALLEST}strategies: [canary: {{zzz: 1, sticky: {{zzz: 1}}, approval: {{zzz: 1}}}}]\n",
+    f"{SMALLEST}strategies: [blue_green: {{zzz: 1}}, ab_test: {{zzz: 1, match: [{{zzz: 1}}]}}]\n",
+    f"{SMALLEST}strategies: [dark_launch: {{zzz: 1}}, canary: {{}}]\n",
+    f"{SMALLEST}gates: {{a: {{ratio: http_errors, zzz: 1}}, b: {{latency: http_duration, zzz: 1}}}}\n",
+    f"{SMALLEST}gates: {{a: {{threshold: http_slow_rate, zzz: 1}}, b: {{threshold: http_success_rate, zzz: 1}}}}\n",
+]
+
+
+def checked(text: str) -> tuple[Service, Plan]:
+    document = read_text(text, "example.yaml")
+    return check(document, strategies=STRATEGIES, gates=GATES, compile_plan=compile_plan, offers=OFFERS)
+
+
+def fields() -> Iterator[str]:
+    """Every field that the code asks for, as the mistakes about unknown ones list them."""
+    for probe in PROBES:
+        with pytest.raises(Invalid) as caught:
+            checked(probe)
+        for mistake in caught.value.mistakes:
+            if mistake.problem.startswith("is unknown"):
+                yield from mistake.expected.removeprefix("one of ").split(", ")
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_every_example_is_a_service_file(example: str) -> None:
+    assert checked(example)[1].stages
+
+
+def test_the_defaults_are_what_the_page_says() -> None:
+    (smallest, plan), (written_out, same_plan) = (checked(example) for example in EXAMPLES[:2])
+    assert plan == same_plan
+    assert replace(smallest, strategies=()) == replace(written_out, strategies=())
+
+
+def test_every_field_is_on_the_page() -> None:
+    asked = set(fields())
+    assert {"service", "rollback_window", "hold", "steps", "methods", "path", "objective", "at_most"} <= asked
+    assert [field for field in sorted(asked) if not re.search(rf"[`{{ ]{field}[`:,}} ]", TEXT)] == []
