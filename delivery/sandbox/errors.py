@@ -1,5 +1,9 @@
-"""What keeps the local environment from starting."""
+"""What keeps the local environment from starting or from going on. The texts are for people."""
 
 
 class CannotStart(Exception):
-    """The text is for people: the cause, and what to do."""
+    """The cause, and what to do."""
+
+
+class Stopped(Exception):
+    """It was asked to end, or a part of it kept dying."""

@@ -36,7 +36,7 @@ class Program:
 
     name: str
     command: Callable[[], Sequence[str]]
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     ready: Callable[[], bool] = lambda: True
     ready_within: float = 20.0
     before_stop: Callable[[], None] | None = None
@@ -118,7 +118,7 @@ class Running:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=writing,
                 stderr=writing,
-                env={**os.environ, **self.program.env},
+                env=self.program.env,
                 start_new_session=True,  # Ctrl-C is for the supervisor, which ends the others in order
             )
         except BaseException:

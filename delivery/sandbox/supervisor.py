@@ -7,13 +7,14 @@ start. If the supervisor is killed, Linux ends its programs; anywhere else the n
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any, TypeVar
 
 from delivery.sandbox.claim import RunDirectory
-from delivery.sandbox.errors import CannotStart
+from delivery.sandbox.errors import CannotStart, Stopped
 from delivery.sandbox.program import Output, Program, Running
 
+T = TypeVar("T")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -61,6 +62,17 @@ class Supervisor:
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         return next((future.result() for future in gave_up if future.done()), None)
+
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, which is cancelled when a stop is asked for (Stopped) or a program keeps dying."""
+        working, ending = asyncio.create_task(work), asyncio.create_task(self.run())
+        await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            ending.cancel()
+            return working.result()
+        working.cancel()
+        await asyncio.wait({working})
+        raise Stopped(ending.result() or "stopped")
 
     async def stop(self) -> None:
         """Ends everything, last started first."""
