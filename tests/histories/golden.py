@@ -1,0 +1,72 @@
+"""Golden histories: of each released schema the bytes as they were stored, and what they have to fold to.
+
+`schema_N/NAME.events` has one stored body a line, `schema_N/NAME.release` the release. To record a new schema, once,
+after it was raised in `delivery.model.codec`:
+
+    python -m tests.histories.golden
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from delivery.machine.evolve import fold
+from delivery.model.codec import GENESIS, SCHEMA, StoredEvent, canon, from_plain, link, seal, to_plain, unseal
+from delivery.model.event import Created, Event
+from delivery.model.ids import ReleaseId
+from delivery.model.release import Release
+
+FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    schema: int
+    name: str
+    bodies: tuple[bytes, ...]
+    release: bytes
+
+    def events(self) -> tuple[StoredEvent, ...]:
+        """The bodies as links of their chain."""
+        first = unseal(self.bodies[0])
+        assert isinstance(first, Created)
+        found: list[StoredEvent] = []
+        for seq, body in enumerate(self.bodies, start=1):
+            event, prev = unseal(body), found[-1].hash if found else GENESIS
+            found.append(StoredEvent(first.release, seq, event.at, type(event).__name__, body, prev, link(prev, body)))
+        return tuple(found)
+
+
+def recorded() -> Iterator[Golden]:
+    """Those of every schema."""
+    for path in sorted(FOLDER.glob("schema_*/*.events")):
+        schema = int(path.parent.name.removeprefix("schema_"))
+        release = path.with_suffix(".release").read_bytes()
+        yield Golden(schema, path.stem, tuple(path.read_bytes().splitlines()), release)
+
+
+def record(folder: Path, name: str, events: Iterable[Event]) -> None:
+    """Never over what is there: released bytes do not change."""
+    events, prev = list(events), GENESIS
+    with (folder / f"{name}.events").open("xb") as file:
+        for seq, event in enumerate(events, start=1):
+            stored = seal(ReleaseId(name), seq, prev, event)
+            file.write(stored.body + b"\n")
+            prev = stored.hash
+    with (folder / f"{name}.release").open("xb") as file:
+        file.write(canon(fold(events)))
+
+
+def same(release: Release, recorded: bytes) -> bool:
+    """Whether it is the recorded release. Fields that are younger than the record have their defaults there."""
+    return from_plain(Release, to_plain(release)) == from_plain(Release, json.loads(recorded))
+
+
+if __name__ == "__main__":
+    from tests.histories.stories import STORIES
+
+    folder = FOLDER / f"schema_{SCHEMA}"
+    folder.mkdir()
+    for name, events in STORIES.items():
+        record(folder, name, events)
