@@ -69,18 +69,20 @@ class Wired:
     outbox: Outbox
 
     def close(self) -> None:
-        """Gives back database connections."""
+        """Gives back database connections and ends what works in the background."""
+        self.hints.close()
         self.ledger.close()
 
 
 def wire(settings: Settings, hints: Hints | None = None, only: Iterable[str] | None = None) -> Wired:
-    """Builds the service. `only` names the clusters that this process serves; hints go nowhere where none are given.
+    """Builds the service. `only` names the clusters that this process serves; hints go to the configured broker.
 
     Raises UnknownName where the settings choose what there is not. Opens no connection yet.
     """
     ledger = SqlLedger(settings.database.url, fold=fold)
     clock = _clock(settings, ledger)
-    ids, telemetry, hints = UlidIds(), PrometheusTelemetry(), hints or NoHints()
+    ids, telemetry = UlidIds(), PrometheusTelemetry()
+    hints = hints or _hints(settings, telemetry)
     clusters = _clusters(settings, clock, settings.clusters if only is None else only)
     book = Book(ledger, clock, partial(parse, settings=settings), compile_plan, frozen)
     engine = assemble(Parts(ledger, clusters, book, clock, ids, hints, ThreadSlots(), telemetry))
@@ -118,6 +120,15 @@ def build_gate(spec: GateSpec, alpha: float, stages: int) -> Gate:
 def _clock(settings: Settings, ledger: SqlLedger) -> Clock:
     """With SQLite everything is on this machine; otherwise the database's clock is the one that leases go by."""
     return SystemClock() if settings.database.url.startswith("sqlite") else DatabaseClock(ledger.now)
+
+
+def _hints(settings: Settings, telemetry: PrometheusTelemetry) -> Hints:
+    if settings.broker is None:
+        return NoHints()
+    from delivery.adapters.hints.broker import make_app
+    from delivery.adapters.hints.celery import CeleryHints
+
+    return CeleryHints(make_app(settings.broker.url), lambda outcome: telemetry.count("hints", outcome=outcome))
 
 
 def _clusters(settings: Settings, clock: Clock, names: Iterable[str]) -> Mapping[str, Cluster]:

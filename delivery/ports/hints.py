@@ -7,3 +7,6 @@ from typing import Protocol
 class Hints(Protocol):
     def due(self, clusters: Iterable[str]) -> None:
         """Tells the workers of these clusters that something is due. Never raises, never blocks for long."""
+
+    def close(self) -> None:
+        """Ends what works in the background; hints on their way may be lost. None is to be given afterwards."""

@@ -18,6 +18,7 @@ MAX_QUEUED = 8
 GAP = 0.01
 """Seconds between two rounds: a burst of commits becomes a hundred hints a second at most."""
 PAUSE_AFTER_FAILURE = 1.0
+CLOSE_WITHIN = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +50,13 @@ class CeleryHints:
                 self._thread.start()
             self._changed.notify()
 
-    def close(self, within: float = 1.0) -> None:
+    def close(self) -> None:
         """Ends the thread; hints that were not sent are lost, which costs a scan interval."""
         self._closed.set()
         with self._changed:
             self._changed.notify()
         if self._thread is not None:
-            self._thread.join(within)
+            self._thread.join(CLOSE_WITHIN)
 
     def _publish_for_ever(self) -> None:
         while (clusters := self._take()) is not None:

@@ -17,3 +17,6 @@ class MemoryHints:
         taken = tuple(self._due)
         self._due.clear()
         return taken
+
+    def close(self) -> None:
+        """There is nothing to end."""
