@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from delivery.model.ids import SECOND, Micros, ReleaseId, TargetId, target_id
-from delivery.ports.ledger import Result, Unit, Wake
+from delivery.model.ids import HOUR, SECOND, Micros, ReleaseId, TargetId, target_id
+from delivery.ports.ledger import FARTHEST, Result, Unit, Wake
 from delivery.testing.contracts.ledger_values import (
     LEASE,
     START,
@@ -14,6 +14,7 @@ from delivery.testing.contracts.ledger_values import (
     committed,
     created,
     outcome,
+    outgoing,
     row,
     stored_row,
 )
@@ -124,6 +125,19 @@ class Claims:
         assert stored_row(world.ledger, T).due_at is None
         committed(world.ledger, Unit(target=T, wake=Wake(LATER, "later", sooner=True)))
         assert stored_row(world.ledger, T).due_at == LATER
+
+    def test_a_clock_that_goes_back_an_hour_stalls_nobody(self, world: LedgerWorld) -> None:
+        created(world.ledger, row("held"), row("due", due_at=Micros(START + FARTHEST)), row("urgent", urgent=True))
+        claim(world.ledger, "w1", limit=2)
+        committed(world.ledger, Unit(outbox=(outgoing(ReleaseId("rel_01"), 1),)))
+        world.ledger.claim_outbox("w1", LEASE, 1)
+        world.ledger.lease("observer:local", "w1", LEASE)
+        world.clock.at = Micros(START - HOUR)
+        assert claim(world.other, "w2") == [target_id(name, "local") for name in ("urgent", "held", "due")]
+        assert world.other.lateness(["local"]) == (0, 0)
+        assert len(world.other.claim_outbox("w2", LEASE, 9)) == 1
+        assert world.other.lease("observer:local", "w2", LEASE)
+        assert claim(world.other, "w3") == []
 
     def test_claims_at_the_same_time_share_no_target(self, world: LedgerWorld) -> None:
         created(world.ledger, *(row(f"s{number:03}") for number in range(120)))

@@ -1,7 +1,7 @@
 """Services, stops, heartbeats and named leases."""
 
 from delivery.adapters.ledger.memory.targets import Targets
-from delivery.adapters.ledger.units import BEAT_KEPT, covers
+from delivery.adapters.ledger.units import BEAT_KEPT, covers, past
 from delivery.model.ids import Micros
 from delivery.ports.ledger import ServiceRecord, StopOrder
 
@@ -62,7 +62,7 @@ class Orders(Targets):
         with self._transaction() as journal:
             now = self._clock.now()
             holder, until = self._tables.leases.get(name, (owner, Micros(0)))
-            if holder != owner and until > now:
+            if holder != owner and not past(until, now):
                 return False
             journal.put(self._tables.leases, name, (owner, Micros(now + lasts)))
             return True

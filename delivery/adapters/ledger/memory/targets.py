@@ -36,7 +36,7 @@ class Targets(Base):
     def lateness(self, clusters: Collection[str]) -> tuple[int, Micros]:
         with self._lock:
             now = self._clock.now()
-            times = [due_at for _, due_at, _ in self._due(clusters, now)]
+            times = [due_at for _, due_at, _ in self._due(clusters, now) if due_at <= now]
             return len(times), Micros(now - min(times, default=now))
 
     def load(self, targets: Collection[TargetId]) -> Mapping[TargetId, Snapshot]:

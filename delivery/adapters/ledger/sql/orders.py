@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, case, delete, or_, select, update
 
 from delivery.adapters.ledger.sql import coding
-from delivery.adapters.ledger.sql.part import Part
+from delivery.adapters.ledger.sql.part import Part, past
 from delivery.adapters.ledger.sql.tables import LEASE, SERVICE, STOP, TARGET, WORKER
 from delivery.adapters.ledger.sql.upsert import INSERT_LEASE, INSERT_SERVICE, PUT_STOP, PUT_WORKER
 from delivery.adapters.ledger.units import BEAT_KEPT, covers
@@ -83,7 +83,7 @@ class Orders(Part):
 
     def lease(self, name: str, owner: str, lasts: Micros) -> bool:
         now = self._database.now()
-        free = or_(LEASE.c.owner == owner, LEASE.c.until <= now)
+        free = or_(LEASE.c.owner == owner, past(LEASE.c.until, now))
         with self._database.write() as connection:
             connection.execute(INSERT_LEASE[self._database.sqlite], {"name": name, "owner": owner, "until": 0})
             take = update(LEASE).where(LEASE.c.name == name, free).values(owner=owner, until=now + lasts)
