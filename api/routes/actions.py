@@ -10,12 +10,14 @@ from api import etag
 from api.answers import shown
 from api.auth import Approver, Operator
 from api.openapi import WRITE, Responses, errors
+from api.problems import Problem
 from api.routes.calls import VIA, Calling
-from api.routes.lookup import Id, find
+from api.routes.lookup import Id, context, find
 from api.schemas.common import AnswerOut
 from api.schemas.release_in import ActionIn, ActionOut, ResumeIn, StartIn
 from api.views.common import ref, state
 from delivery.engine.answer import Answer
+from delivery.machine.actions import allowed
 from delivery.model.event import Phase
 from delivery.model.ids import ReleaseId
 from delivery.model.notice import Again, ReleaseAction, ReleaseRequested, Says
@@ -71,13 +73,24 @@ class Acting:
         etag.check(self._if_match, release.seq)
         return release.id, release.dseq
 
+    def _allowed(self) -> list[str]:
+        """What fits now, which may be another moment than that of the refusal."""
+        services = self.call.app.services
+        release = find(services, self._given).release
+        return list(allowed(release, context(services, release)))
+
     def _word(self, kind: type[PersonSignal], body: ActionIn, dseq: int | None) -> PersonSignal:
         token = self.call.token
         return kind(self.call.actor, body.reason, VIA, token.groups, token.role is Role.ADMIN, dseq)
 
     async def _send(self, says: Says) -> ActionOut:
-        answer = await self.call.submit(says, "unknown-release")
         services = self.call.app.services
+        try:
+            answer = await self.call.submit(says, "unknown-release")
+        except Problem as problem:
+            if problem.kind == "not-allowed-now":
+                problem.more["allowed"] = await run_in_threadpool(self._allowed)
+            raise
         named = answer.release or ReleaseId(self._given)
         release = (await run_in_threadpool(find, services, named)).release
         effect = _effect(answer, release.phase)

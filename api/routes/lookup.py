@@ -7,8 +7,12 @@ from fastapi import Depends, Path
 
 from api.problems import Problem
 from api.services import AppServices, Services
+from delivery.model.context import Context
 from delivery.model.ids import ReleaseId
+from delivery.model.release import Release
+from delivery.model.target import Target
 from delivery.ports.ledger import StoredRelease
+from delivery.wording.release import target
 
 _ID = re.compile(r"rel_[0-9A-Za-z]{1,64}")
 Id = Annotated[str, Path(alias="id", description="`rel_...`", examples=["rel_01JD"])]
@@ -20,6 +24,12 @@ def find(services: AppServices, given: str) -> StoredRelease:
     if stored is None:
         raise Problem("unknown-release", "there is no release with this id; GET /v1/releases lists them")
     return stored
+
+
+def context(services: AppServices, release: Release) -> Context:
+    """What a decision about the release may know now."""
+    service, cluster = target(release)
+    return services.book.context(Target(release.target, service, cluster), recent=True)
 
 
 def _found(services: Services, given: Id) -> StoredRelease:

@@ -8,22 +8,18 @@ from api import paging
 from api.auth import Viewer
 from api.etag import etag
 from api.openapi import READ, errors
-from api.routes.lookup import Found
+from api.routes.lookup import Found, context
 from api.schemas.query import ReleaseQuery
 from api.schemas.release import AnalysisOut, EventsOut, ExplainOut, ReleaseDetail, ReleasePage
-from api.services import AppServices, Services
+from api.services import Services
 from api.views.common import numbered, stored_events, time
 from api.views.events import event
 from api.views.gates import counts, tick, verdicts
 from api.views.release import detail, summary
 from delivery.machine.actions import allowed
 from delivery.machine.wake import wake
-from delivery.model.context import Context
-from delivery.model.release import Release
-from delivery.model.target import Target
 from delivery.model.verdict import Counts
 from delivery.wording.explain import explain
-from delivery.wording.release import target
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
 _ONE = READ | errors("unknown-release")
@@ -59,7 +55,7 @@ def get_release(services: Services, _: Viewer, stored: Found, response: Response
         numbered(stored_events(history, release.id)),
         history.ticks(release.id),
         history.measuring(release.id),
-        allowed(release, _context(services, release)),
+        allowed(release, context(services, release)),
     )
 
 
@@ -96,13 +92,8 @@ def get_analysis(services: Services, _: Viewer, stored: Found, after: After = 0,
 def get_explanation(services: Services, _: Viewer, stored: Found) -> ExplainOut:
     """Say in sentences why it is where it is, what it waits for, until when, and who can change it."""
     release = stored.release
-    context = _context(services, release)
-    told = explain(release, context, wake(release, context))
+    around = context(services, release)
+    told = explain(release, around, wake(release, around))
     return ExplainOut(
         why=list(told.why), waits_for=list(told.waits_for), until=time(told.until), who=list(told.who), text=told.text()
     )
-
-
-def _context(services: AppServices, release: Release) -> Context:
-    service, cluster = target(release)
-    return services.book.context(Target(release.target, service, cluster), recent=True)

@@ -1,8 +1,10 @@
 """Worlds for the API: over the memory ledger, and where it says so over SQLite too."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
+from typing import Any
 
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 
 from delivery.adapters.ledger.memory import MemoryLedger
@@ -51,3 +53,11 @@ def checkout(http: TestClient) -> TestClient:
     answer = http.put("/v1/services/checkout", json=SERVICE, headers=bearer("olga"))
     assert answer.status_code == 201, answer.text
     return http
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What was logged, which must never be a fault of ours."""
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        yield lines
+    assert [line for line in lines if line["log_level"] == "error"] == []

@@ -16,7 +16,7 @@ from delivery.adapters.catalog.yaml_file import read_text
 from delivery.adapters.hints.memory import MemoryHints
 from delivery.adapters.ids import UlidIds
 from delivery.adapters.mesh.memory import MemoryMesh
-from delivery.adapters.metrics.memory import MemoryMetrics
+from delivery.adapters.metrics.memory import Behaviour, MemoryMetrics
 from delivery.adapters.slots import InlineSlots
 from delivery.adapters.telemetry.memory import MemoryTelemetry
 from delivery.adapters.workloads.memory import MemoryWorkloads
@@ -27,7 +27,7 @@ from delivery.engine.book import Book
 from delivery.engine.cluster import Cluster
 from delivery.engine.parts import Parts
 from delivery.model.ids import SECOND, Micros
-from delivery.model.version import Backend
+from delivery.model.version import Backend, VersionRef
 from delivery.ports.metrics import Subject
 from delivery.settings import Role, Settings, parse
 from delivery.sources.cloudevents import CloudEvents
@@ -36,6 +36,7 @@ from delivery.strategies.plan import compile_plan
 NOW = Micros(1_795_514_531_000_000)
 BASE = "https://delivery.example.org"
 SECRET = "whsec_" + base64.b64encode(b"a secret of at least 24 bytes").decode()
+OLD_SECRET = "whsec_" + base64.b64encode(b"an older secret of 24 bytes").decode()
 PEOPLE = {
     "vera": Role.VIEWER,
     "adam": Role.APPROVER,
@@ -72,7 +73,7 @@ def settings() -> Settings:
         "database": {"url": "sqlite://"},
         "clusters": {"local": memory, "other": memory},
         "processes": {"checkout": {"command": ["checkout"]}},
-        "sources": {"ci": {"dialect": "cloudevents", "secrets": ["whsec_b2xkIG9sZCBvbGQgb2xkIG9sZCBvbGQ=", SECRET]}},
+        "sources": {"ci": {"dialect": "cloudevents", "secrets": [OLD_SECRET, SECRET]}},
         "tokens": tokens,
     }
     return parse(document, {})
@@ -146,8 +147,13 @@ class World:
             self.metrics.advance()
             self.drain.run(5.0)
 
-    def load(self, target: str, rate: float = 100.0, candidate_fails: float = 0.0) -> None:
-        """Users send `rate` requests a second to a target from now on; so much of the candidate's fail."""
+    def fails(self, version: str, rate: float) -> None:
+        """From now on so much of what this version of checkout answers is an error."""
+        backend = Backend("checkout", VersionRef.of(version))
+        self.metrics.behave(backend.name, Behaviour(error_rate=rate))
+
+    def load(self, target: str, rate: float = 100.0) -> None:
+        """Users send `rate` requests a second to a target from now on."""
         service = target.partition("@")[0]
 
         def shares() -> Mapping[Subject, float]:
