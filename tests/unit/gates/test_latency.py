@@ -40,6 +40,21 @@ def test_a_pass_needs_every_bound():
     assert judged(gate(words), [one_bound_only] * 10).verdict is Verdict.CONTINUE
 
 
+def test_every_bound_that_is_watched_costs_some_evidence():
+    """The bounds share one budget: a mean, not the worst of them."""
+
+    def fails_at(above):
+        made = gate({**LATENCY, "above": above})
+        state = made.start()
+        for number in range(1, 100):
+            state = made.add(state, look((10, 4), (190, 38)))
+            if made.judge(state).verdict is Verdict.FAIL:
+                return number
+        return None
+
+    assert fails_at("500ms") < fails_at(["500ms", "250ms"])
+
+
 def test_errors_are_no_slow_requests():
     failing = tick((200, 200), (0, 3800), slow=(((250, 10), (500, 2)), ((250, 190), (500, 38))))
     assert judged(gate(LATENCY), [failing] * 2).verdict is Verdict.CONTINUE

@@ -42,8 +42,7 @@ def test_an_incident_that_hits_both_fails_nobody():
 
 
 def test_fewer_than_three_bad_events_never_fail():
-    quiet = tick((0, 100), (0, 100_000))
-    state = feed(gate(ERRORS), [quiet, tick((2, 10), (0, 100_000))])
+    state = feed(gate(ERRORS), [tick((2, 2), (0, 100_000))])
     assert gate(ERRORS).judge(state).verdict is Verdict.CONTINUE
     assert gate(ERRORS).judge(feed(gate(ERRORS), [tick((1, 1), (0, 1000))], state)).verdict is Verdict.FAIL
 
@@ -75,6 +74,12 @@ def test_where_stable_has_no_requests_only_an_objective_can_speak():
 def test_a_few_last_answers_of_stable_are_nothing_to_compare_with():
     ending = [tick((0, 900), (0, 3))] + [tick((0, 1000))] * 9
     assert judged(gate(OBJECTIVE), ending).verdict is Verdict.PASS
+
+
+def test_at_100_percent_the_stages_before_do_not_count_as_something_to_compare_with():
+    made = gate(OBJECTIVE, stages=2)
+    state = feed(made, [HEALTHY] * 40 + [tick((0, 1000), stage=1)] * 3)
+    assert made.judge(state).verdict is Verdict.PASS
 
 
 def test_an_objective_fails_a_candidate_that_is_no_worse_than_stable():
@@ -161,10 +166,20 @@ def test_a_late_regression_is_found_sooner_with_a_start_at_its_stage():
 
 def test_more_stages_than_the_plan_has_get_no_start_of_their_own():
     """Each start has a share of 1/stages: one more would exceed the budget."""
-    made, fixed = gate(ERRORS, stages=2), [HEALTHY, tick((1, 200), (19, 3800), stage=1)]
-    within = feed(made, fixed)
+    made = gate(OBJECTIVE, stages=2)
+    within = feed(made, [HEALTHY, tick((1, 200), (19, 3800), stage=1)])
     beyond = made.add(within, tick(stage=2))
-    assert beyond["against"][0]["worse"] == within["against"][0]["worse"]
+    for part in ("worse", "floor"):
+        assert beyond["against"][0][part] == within["against"][0][part]
+    assert beyond["objective"]["worse"] == within["objective"]["worse"]
+
+
+def test_requests_are_those_of_the_stage():
+    made = gate({**ERRORS, "min_requests": 150}, stages=2)
+    state = feed(made, [tick((0, 100), (300, 1900))] * 2 + [tick((0, 100), (300, 1900), stage=1)])
+    assert made.judge(state).detail == "needs 150 requests in this stage, has 100"
+    state = feed(made, [HEALTHY] + [tick((0, 0), (19, 3800), stage=1)] * PATIENCE)
+    assert made.judge(state).verdict is Verdict.NO_DATA
 
 
 def test_no_request_of_the_candidate_is_no_data_after_some_patience():
