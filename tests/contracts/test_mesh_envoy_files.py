@@ -14,7 +14,7 @@ from delivery.adapters.mesh.envoy.clusters import MIRROR_LIMIT
 from delivery.adapters.mesh.envoy.files import CLUSTERS, ROUTES, sections_of
 from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, HeaderMatch, Match, MatchKind, Mirror, Rule, Traffic
 from delivery.model.version import Endpoint
-from delivery.ports.errors import Refused, Unavailable
+from delivery.ports.errors import Conflict, Refused, Unavailable
 from delivery.testing.contracts.mesh import RELEASE, make_case, publish
 from tests.contracts.envoy_world import EnvoyWorld
 
@@ -125,12 +125,10 @@ def test_every_proxy_must_have_taken_it(two):
 
 
 def test_a_proxy_that_answers_and_is_stuck_proves_nothing(world):
-    """Its directory was replaced, so it never reads again; it still runs the same token, written earlier."""
+    """It still runs the same token, written earlier."""
     case = make_case(world)
     case.shift(Traffic(weight=10))
-    watched = world.files.path(ROUTES).parent
-    watched.rename(watched.with_name("gone"))
-    shutil.copytree(watched.with_name("gone"), watched)
+    _blind(world)
     assert case.proven()
     case.epoch += 1
     world.mesh.write(case.route(Traffic(weight=10)), case.stamp(), world.mesh.read(case.target).revision)
@@ -139,6 +137,22 @@ def test_a_proxy_that_answers_and_is_stuck_proves_nothing(world):
     case.write(ALL_STABLE)
     with pytest.raises(AssertionError):
         _soon(case.proven)
+
+
+def test_a_backend_that_only_the_file_names_yet_is_kept(world):
+    case = make_case(world)
+    case.shift(ALL_STABLE)
+    _blind(world)
+    case.write(ALL_CANDIDATE)
+    with pytest.raises(Conflict, match="the route file still names checkout_1-4-2 for checkout"):
+        world.mesh.withdraw(case.target, case.candidate)
+
+
+def _blind(world):
+    """Its directory is replaced, so Envoy never reads the routes again."""
+    watched = world.files.path(ROUTES).parent
+    watched.rename(watched.with_name("gone"))
+    shutil.copytree(watched.with_name("gone"), watched)
 
 
 def _soon(condition):
