@@ -77,8 +77,8 @@ def release() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_release"),
     )
     partial_index("uq_release_running", "release", ["target"], "running", unique=True)
-    partial_index("ix_release_open", "release", ["id"], "NOT closed")
-    op.create_index("ix_release_service", "release", ["service", "cluster", "id"])
+    partial_index("ix_release_open", "release", ["id"], "NOT closed", lite="closed = 0")
+    op.create_index("ix_release_service", "release", ["service", "id"])
     op.create_index("ix_release_cluster", "release", ["cluster", "id"])
     op.create_index("ix_release_phase", "release", ["phase", "id"])
     op.create_index("ix_release_actor", "release", ["actor", "id"])
@@ -199,9 +199,12 @@ def orders() -> None:
     )
 
 
-def partial_index(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:
-    condition = sa.text(where)
-    op.create_index(name, table, columns, unique=unique, sqlite_where=condition, postgresql_where=condition)
+def partial_index(
+    name: str, table: str, columns: list[str], where: str, *, lite: str | None = None, unique: bool = False
+) -> None:
+    """`lite` is how SQLite has to be told, which compares conditions by their words."""
+    whole, lite_where = sa.text(where), sa.text(lite or where)
+    op.create_index(name, table, columns, unique=unique, sqlite_where=lite_where, postgresql_where=whole)
 
 
 def downgrade() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, cast, create_engine, event, func, literal
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, cast, create_engine, event, func, literal, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
@@ -49,12 +49,15 @@ class Database:
             yield connection
 
     def now(self) -> ColumnElement[int]:
-        """The time that due times and leases go by. SQLite is on our machine, so its clock is ours."""
+        """The time that due times and leases go by. SQLite is on our machine, so its clock is ours.
+
+        A subquery in PostgreSQL: read once for the statement, so that an index can be searched by it.
+        """
         if self._now is not None:
             return literal(self._now(), BigInteger)
         if self.sqlite:
             return literal(time.time_ns() // 1000, BigInteger)
-        return cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
+        return select(cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)).scalar_subquery()
 
     def close(self) -> None:
         """Closes this process's connections. They are made anew when they are needed again."""
