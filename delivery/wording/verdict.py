@@ -19,9 +19,9 @@ def finding(judgement: Judgement) -> str:
     """`errors 3.1 times stable's (2.2 to 4.4), 41 of 812 against 160 of 9 950`."""
     if judgement.verdict is Verdict.NO_DATA:
         return f"{judgement.gate}: no data" + (f" ({judgement.detail})" if judgement.detail else "")
-    if judgement.ratio is None:
+    if judgement.ratio is None and judgement.interval is None:
         return f"{judgement.gate} {judgement.detail or _sides(judgement)}"
-    text = f"{judgement.gate} {ratio(judgement.ratio)} times stable's{_interval(judgement)}, {_sides(judgement)}"
+    text = f"{judgement.gate} {_times(judgement)}{_sides(judgement)}"
     return f"{text}; {judgement.detail}" if judgement.detail else text
 
 
@@ -34,11 +34,13 @@ def brief(judgement: Judgement) -> str:
     return f"{judgement.gate} {ratio(judgement.ratio)}x stable{spread} {_SHORT[judgement.verdict]}"
 
 
-def _interval(judgement: Judgement) -> str:
-    if judgement.interval is None:
-        return ""
-    low, high = judgement.interval
-    return f" ({ratio(low)} to {ratio(high)})" if math.isfinite(high) else f" ({ratio(low)} or more)"
+def _times(judgement: Judgement) -> str:
+    """How many times stable's. Where stable had nothing bad there is no ratio, only what it is at least."""
+    low, high = judgement.interval or (0.0, math.inf)
+    if judgement.ratio is None:
+        return f"{ratio(low)} times stable's or more, " if low > 0 else ""
+    spread = f"{ratio(low)} to {ratio(high)}" if math.isfinite(high) else f"{ratio(low)} or more"
+    return f"{ratio(judgement.ratio)} times stable's{f' ({spread})' if judgement.interval else ''}, "
 
 
 def _sides(judgement: Judgement) -> str:

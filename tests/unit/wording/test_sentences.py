@@ -49,6 +49,21 @@ def test_a_failed_gate_is_told_with_its_numbers():
             "errors 3.1x stable (2.2-∞) failed",
         ),
         (
+            replace(ERRORS, ratio=None, interval=(4.4, math.inf), stable=Side(0, 9950), detail="slower than 250 ms"),
+            "errors 4.4 times stable's or more, 41 of 812 against 0 of 9 950; slower than 250 ms",
+            "errors failed",
+        ),
+        (
+            replace(ERRORS, ratio=None, interval=(0.0, math.inf), stable=Side(0, 9950)),
+            "errors 41 of 812 against 0 of 9 950",
+            "errors failed",
+        ),
+        (
+            replace(ERRORS, interval=None),
+            "errors 3.1 times stable's, 41 of 812 against 160 of 9 950",
+            "errors 3.1x stable failed",
+        ),
+        (
             Judgement(GateId("success"), Verdict.FAIL, Side(80, 812), Side(0, 0), detail="90.1 % of 812, 99 % wanted"),
             "success 90.1 % of 812, 99 % wanted",
             "success failed",
