@@ -14,6 +14,8 @@ from delivery.settings import SettingsError, load
 from delivery.wiring import Wired, wire
 from workers import run
 
+CLUSTERS = "DELIVERY_CLUSTERS"
+"""Names the clusters that the worker serves, with commas between; without it, all of the configuration."""
 METRICS_PORT = "DELIVERY_METRICS_PORT"
 """Names the loopback port of the worker's own metrics; without it they are not shown."""
 
@@ -21,7 +23,7 @@ METRICS_PORT = "DELIVERY_METRICS_PORT"
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        wired = prepared(options.config, options.metrics_port)
+        wired = prepared(options.config, options.metrics_port, options.clusters)
     except (SettingsError, ValueError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -34,13 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wired.close()
 
 
-def prepared(config: str | None = None, metrics_port: int | None = None) -> Wired:
+def prepared(config: str | None = None, metrics_port: int | None = None, clusters: str | None = None) -> Wired:
     """The wired service of this process, its logs and its metrics.
 
     Raises SettingsError or UnknownName for the configuration, OSError where the metrics' port is taken.
     """
     logs.configure("worker")
-    wired = wire(load(os.environ, config))
+    only = clusters if clusters is not None else os.environ.get(CLUSTERS)
+    wired = wire(load(os.environ, config), only=None if only is None else only.split(","))
     port = metrics_port if metrics_port is not None else os.environ.get(METRICS_PORT)
     if port is not None:
         serve(visible(wired.telemetry.registry), int(port))
@@ -51,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m workers.main", description="Runs a worker until SIGTERM.")
     parser.add_argument("--config", help="the server's configuration (default: DELIVERY_CONFIG, else ./delivery.toml)")
     parser.add_argument("--name", default="worker", help="tells workers of one machine apart (default: worker)")
+    parser.add_argument("--clusters", help=f"the clusters that it serves: a,b (default: {CLUSTERS}, else all)")
     parser.add_argument("--metrics-port", type=int, help=f"loopback port for metrics (default: {METRICS_PORT})")
     return parser
 

@@ -31,6 +31,7 @@ class Scan:
         self._one = OneDrain(engine.drain)
         self._detail = detail
         self._name = ""
+        self._shut = False
         self._beaten_at = float("-inf")
         self._drain = Loop("scan", self._drain_once, idle=IDLE, busy=BUSY)
         self._outbox = Loop("outbox", lambda: engine.outbox.run() > 0, idle=2 * IDLE, busy=BUSY)
@@ -42,12 +43,15 @@ class Scan:
 
     def hinted(self) -> None:
         """Somebody said that something is due. Drains in the caller's thread, or has the one that drains look again."""
+        if self._shut:
+            return
         if self._one.run() is None:
             self._drain.wake()
         self._outbox.wake()
 
     def shut(self) -> None:
-        """Claims nothing from now on."""
+        """Claims nothing from now on, for hints neither."""
+        self._shut = True
         for loop in (self._drain, self._outbox):
             loop.stop()
 

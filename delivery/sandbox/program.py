@@ -108,8 +108,11 @@ class Running:
     async def _spawn(self) -> None:
         self._died.clear()
         self._last_lines.clear()
-        program, *arguments = self.program.command()
-        command = bound_to(os.getpid(), [shutil.which(program) or program, *arguments])
+        name, *arguments = self.program.command()
+        found = shutil.which(name)
+        if found is None:
+            raise FileNotFoundError(f"there is no program {name}")
+        command = bound_to(os.getpid(), [found, *arguments])
         # A pipe of our own: asyncio's would have wait() wait for whoever else inherited it.
         reading, writing = os.pipe()
         try:
