@@ -1,0 +1,100 @@
+"""The API over HTTP. Every answer that is no success becomes a CommandError with its cause."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from delivery.cli.errors import CommandError, of_problem
+
+Json = dict[str, Any]
+TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+PER_PAGE = 100
+
+
+class Unreachable(CommandError):
+    """Nobody answers: unlike a refusal, worth another try."""
+
+
+class Api:
+    """A connection to one server. `transport` is for tests."""
+
+    def __init__(self, url: str, token: str | None = None, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = url
+        headers = {"accept": "application/json", "user-agent": "delivery-cli"}
+        if token:
+            headers["authorization"] = f"Bearer {token}"
+        try:
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT, transport=transport)
+        except (httpx.InvalidURL, UnicodeEncodeError) as error:
+            raise CommandError(f"{url} is no URL, or the token is no token: {error}") from error
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> Json:
+        return self._json("GET", path, params=params)
+
+    def put(self, path: str, body: object) -> Json:
+        return self._json("PUT", path, json=body)
+
+    def post(self, path: str, body: object) -> Json:
+        """With a key of its own, so that it may be sent again where the answer was lost: it is not done twice."""
+        headers = {"idempotency-key": uuid4().hex}
+        try:
+            return self._json("POST", path, json=body, headers=headers)
+        except Unreachable as error:
+            if isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout):
+                raise
+            return self._json("POST", path, json=body, headers=headers)
+
+    def send(self, method: str, path: str, text: str) -> Json:
+        """Sends a service file as it is written, so that mistakes come back with its lines."""
+        return self._json(method, path, content=text.encode(), headers={"content-type": "application/yaml"})
+
+    def delete(self, path: str, params: Mapping[str, Any] | None = None) -> httpx.Response:
+        return self.request("DELETE", path, params=params)
+
+    def pages(self, path: str, key: str, params: Mapping[str, Any], limit: int) -> list[Json]:
+        """At most `limit` of the items below `key`, over as many pages as that takes."""
+        found: list[Json] = []
+        query = {**params, "per_page": min(limit, PER_PAGE)}
+        while True:
+            page = self.get(path, query)
+            found += page[key]
+            if not page.get("next") or len(found) >= limit:
+                return found[:limit]
+            query["cursor"] = page["next"]
+
+    def request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """The answer, which is a success. Raises CommandError."""
+        params = {name: value for name, value in (arguments.pop("params", None) or {}).items() if value is not None}
+        try:
+            answer = self._http.request(method, path, params=params or None, **arguments)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise Unreachable(
+                f"the API at {self.url} does not answer: {str(error) or type(error).__name__}",
+                "is the server running, and is the address right? set it with --url or DELIVERY_URL",
+            ) from error
+        if answer.is_success:
+            return answer
+        raise of_problem(answer.status_code, _problem(answer))
+
+    def _json(self, method: str, path: str, **arguments: Any) -> Json:
+        answer = self.request(method, path, **arguments)
+        try:
+            return dict(answer.json())
+        except ValueError as error:
+            raise CommandError(f"{self.url} answered, but is no delivery API: {error}", "check --url") from error
+
+
+def _problem(answer: httpx.Response) -> Mapping[str, Any]:
+    try:
+        document = answer.json()
+    except ValueError:
+        document = None
+    if isinstance(document, dict):
+        return document
+    text = "".join(answer.text.strip().splitlines()[:1])
+    return {"detail": f"the server answered {answer.status_code} {answer.reason_phrase}{text and ': ' + text}"}

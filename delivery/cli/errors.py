@@ -1,0 +1,66 @@
+"""What goes wrong at the command line, and the exit codes that scripts rely on."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any
+
+
+class Code(IntEnum):
+    """Exit codes of every command; docs/cli.md explains them."""
+
+    OK = 0
+    FAILED = 1  # refused, not found, not reachable, or a mistake in a file
+    WENT_BACK = 2  # the release that was waited for ended without being promoted
+    NEEDS_PERSON = 3  # it waits for somebody, or the time to wait is over
+    USAGE = 64  # not 2, which says that a release went back
+    INTERRUPTED = 130
+
+
+class CommandError(Exception):
+    """Ends the command. `cause` first, then `hints`: what to do about it."""
+
+    def __init__(self, cause: str, *hints: str, code: Code = Code.FAILED) -> None:
+        super().__init__(cause)
+        self.cause = cause
+        self.hints = hints
+        self.code = code
+
+    def __str__(self) -> str:
+        return "\n".join([f"error: {self.cause}", *(f"  {hint}" for hint in self.hints)])
+
+
+class Refusal(CommandError):
+    """The API refused: `problem` is its document, `status` its status."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any], *hints: str) -> None:
+        super().__init__(str(problem.get("detail") or problem.get("title") or f"the API answered {status}"), *hints)
+        self.status = status
+        self.problem = problem
+
+    @property
+    def mistakes(self) -> list[Mapping[str, Any]]:
+        """What is wrong with a document that was sent, and where."""
+        return list(self.problem.get("mistakes") or ())
+
+
+_HINTS = {
+    401: "name a token with --token or DELIVERY_TOKEN; the server's configuration lists their names and roles",
+    403: "`delivery doctor` says which role this token has",
+    412: "it changed since it was read: look at it again, then repeat the command",
+    503: "it is worth trying again in a moment; `delivery doctor` says what is missing",
+}
+
+
+def of_problem(status: int, problem: Mapping[str, Any]) -> Refusal:
+    """A problem+json answer as the error of a command."""
+    if "allowed" in problem:
+        return Refusal(status, problem, f"allowed now: {', '.join(problem['allowed']) or 'nothing'}")
+    return Refusal(status, problem, *([_HINTS[status]] if status in _HINTS else []))
+
+
+def place(mistake: Mapping[str, Any], file: str) -> str:
+    """A mistake as compilers write it, so that editors jump to it: `checkout.yaml:4: gates.errors is unknown`."""
+    where = ":".join(str(part) for part in (file, mistake.get("line")) if part)
+    text = " ".join(str(part) for part in (mistake.get("place"), mistake.get("problem")) if part)
+    expected = mistake.get("expected")
+    return f"{where}: {text}; expected {expected}" if expected else f"{where}: {text}"

@@ -1,0 +1,169 @@
+"""`delivery release`: start, list, show, explain; what people say to a release is in `actions`, watching in `watch`."""
+
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+
+from delivery.cli import actions, watch
+from delivery.cli.client import Api, Json
+from delivery.cli.naming import PATH, find
+from delivery.cli.output import Cell, Screen
+from delivery.cli.session import Session, command
+
+group = typer.Typer(help="Releases: start, list, show, watch, explain; approve, pause, abort and the like.")
+Name = Annotated[str, typer.Argument(metavar="RELEASE", help="Its number, SERVICE/NUMBER, or its id.")]
+
+_HEADERS = ("RELEASE", "SERVICE", "CLUSTER", "VERSION", "STATE", "ACTOR", "STARTED")
+_WIDE = ("ENDED", "ID")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="release")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What may be said of a release that is to start."""
+
+    cluster: Annotated[str | None, typer.Option(help="One cluster only; else every one of the service.")] = None
+    image: Annotated[str | None, typer.Option(help="The image; its digest is the version's identity.")] = None
+    identity: Annotated[str | None, typer.Option(help="What decides sameness, where there is no image.")] = None
+    urgent: Annotated[bool, typer.Option("--urgent", help="Takes the place of a release that is running.")] = False
+    reason: Annotated[str, typer.Option("--reason", "-m", help="Why, for the history.")] = ""
+
+    def start(self, api: Api, service: str, version: str) -> Json:
+        """Asks for the release; what became of that."""
+        asked = {"service": service, "version": version, **asdict(self)}
+        return api.post(PATH, {name: value for name, value in asked.items() if value is not None})
+
+
+@command(group, "start")
+def start(
+    session: Session,
+    service: Annotated[str, typer.Argument(help="The service.")],
+    version: Annotated[str, typer.Argument(help="The version that is to become stable.")],
+    wish: Wish,
+) -> None:
+    """Starts a release, as an event of CI would."""
+    answer = wish.start(session.api, service, version)
+    session.show(answer, lambda: session.screen.line(sentence(answer)))
+
+
+def sentence(answer: Json) -> str:
+    """What became of a request, with the names of the releases."""
+    names = ", ".join(one["id"] for one in answer.get("releases", ()))
+    return f"{answer['text']}{f' ({names})' if names else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """All that are given must hold."""
+
+    service: Annotated[str | None, typer.Option(help="Of this service.")] = None
+    cluster: Annotated[str | None, typer.Option(help="In this cluster.")] = None
+    state: Annotated[str | None, typer.Option(help="open, closed, or a state such as rolled_back.")] = None
+    actor: Annotated[str | None, typer.Option(help="Started by this person.")] = None
+    version: Annotated[str | None, typer.Option(help="Of this version.")] = None
+    since: Annotated[str | None, typer.Option(help="Created at or after this time (RFC 3339).")] = None
+    until: Annotated[str | None, typer.Option(help="Created before this time (RFC 3339).")] = None
+
+
+@command(group, "list")
+def list_(
+    session: Session,
+    query: Query,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="At most so many.")] = 25,
+) -> None:
+    """Lists releases, the newest first."""
+    found = session.api.pages(PATH, "releases", asdict(query), limit)
+    screen = session.screen
+    headers = _HEADERS + (_WIDE if screen.wide else ())
+    rows = [_row(one)[: len(headers)] for one in found]
+    session.show(found, lambda: screen.table(headers, rows, "no release fits"))
+
+
+def _row(release: Json) -> tuple[Cell, ...]:
+    before = release.get("from")
+    versions = f"{before['version']} -> {release['to']['version']}" if before else release["to"]["version"]
+    return (
+        f"#{release['number']}", release["service"], release["cluster"], versions, release["state"], release["actor"],
+        clock(release["created_at"]), clock(release.get("finished_at")), release["id"],
+    )  # fmt: skip
+
+
+def clock(time: str | None) -> str | None:
+    """A time of the API to the second, as people read it."""
+    return f"{time[:10]} {time[11:19]} UTC" if time else None
+
+
+@command(group, "show")
+def show(session: Session, release: Name) -> None:
+    """Shows one release: its stages, what was measured, why it is held or how it ended."""
+    found = find(session.api, release)
+    session.show(found, lambda: paint(session.screen, found))
+
+
+def paint(screen: Screen, release: Json) -> None:
+    """A whole release for people."""
+    exposure, cause = release["exposure"], release.get("cause")
+    screen.line(release["text"], "bold")
+    seen = f"at most {exposure['max_percent']} %, {exposure['requests']} requests, {exposure['failed']} failed"
+    screen.pairs([
+        ("state", release["state"]),
+        ("cause", cause["text"] if cause else None),
+        ("reverted in", release.get("reverted_in")),
+        ("candidate had", seen),
+        ("started", clock(release["created_at"])),
+        ("ended", clock(release.get("finished_at"))),
+        *(("held", hold["text"]) for hold in release.get("holds", ())),
+        *(("link", f"{name} {url}") for name, url in release["links"].items() if screen.wide),
+        ("you can", ", ".join(release["actions"])),
+        ("id", release["id"]),
+    ])  # fmt: skip
+    screen.line()
+    stages = [*release["stages"], release["promotion"]]
+    screen.table(
+        ("STAGE", "STATE", "CANDIDATE GETS", "PROVEN", "MEASURED"), [_stage(one) for one in stages], "no stages"
+    )
+
+
+def _stage(stage: Json) -> tuple[Cell, ...]:
+    split = stage["split"]
+    proven = f"{split['confirmed']} %, {split['level']}" if split.get("level") else None
+    findings = "; ".join(gate["text"] for gate in stage.get("analysis", ()))
+    approved = ", ".join(f"approved by {one['actor']}" for one in stage.get("approvals", ()))
+    measured = "; ".join(part for part in (findings, approved) if part)
+    return stage["name"], stage["state"], stage["traffic"], proven, measured
+
+
+@command(group, "history")
+def history(session: Session, release: Name) -> None:
+    """Prints everything that happened to a release, in order."""
+    found = find(session.api, release)
+    events = watch.events(session.api, found["id"])
+    rows = [(one["seq"], clock(one["at"]), one["type"], one["text"]) for one in events]
+    session.show(events, lambda: session.screen.table(("NO", "AT", "EVENT", "WHAT"), rows, "nothing happened yet"))
+
+
+@command(group, "explain")
+def explain(session: Session, release: Name) -> None:
+    """Says why it is where it is, what it waits for, until when, and who can change that."""
+    found = find(session.api, release)
+    explanation = session.api.get(f"{PATH}/{found['id']}/explain")
+    session.show(explanation, lambda: _paint_explanation(session.screen, found, explanation))
+
+
+def _paint_explanation(screen: Screen, release: Json, explanation: Json) -> None:
+    screen.line(release["text"], "bold")
+    for sentence in explanation["why"]:
+        screen.line(f"{sentence[:1].upper()}{sentence[1:]}.")
+    screen.pairs([
+        *(("waits for", one) for one in explanation["waits_for"]),
+        ("until", clock(explanation.get("until"))),
+        *(("who", one) for one in explanation["who"]),
+    ])  # fmt: skip
+
+
+actions.add_to(group)
+watch.add_to(group)

@@ -1,0 +1,105 @@
+"""`delivery webhook`: what CI does to say that a version is there: an event, signed as Standard Webhooks, posted."""
+
+import json
+import sys
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from delivery.cli.errors import Code, CommandError
+from delivery.cli.release import sentence
+from delivery.cli.session import Session, command
+from delivery.sources.signing import sign as signed
+
+group = typer.Typer(help="Events as CI sends them: sign one, or sign and send it.")
+EVENT_TYPE = "delivery.release.requested.v1"
+Secret = Annotated[
+    str, typer.Option(envvar="DELIVERY_WEBHOOK_SECRET", help="whsec_..., as the server has it for the source.")
+]
+EventId = Annotated[
+    str | None, typer.Option("--id", help="What makes the delivery one: the same again changes nothing.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="webhook")
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """What an event may say besides service and version."""
+
+    cluster: Annotated[str | None, typer.Option(help="One cluster only; else every one of the service.")] = None
+    image: Annotated[str | None, typer.Option(help="The image; its digest is the version's identity.")] = None
+    commit: Annotated[str | None, typer.Option(help="For the history.")] = None
+    actor: Annotated[str | None, typer.Option(help="The person who pushed: approves nothing of this release.")] = None
+    run_url: Annotated[str | None, typer.Option(help="The run of CI, for the history.")] = None
+    urgent: Annotated[bool, typer.Option("--urgent", help="Takes the place of a release that is running.")] = False
+
+
+@command(group, "send")
+def send(
+    session: Session,
+    service: Annotated[str, typer.Argument(help="The service.")],
+    version: Annotated[str, typer.Argument(help="The version that was built.")],
+    secret: Secret,
+    data: Data,
+    source: Annotated[str, typer.Option(help="The name of the source in the server's configuration.")] = "ci",
+    event_id: EventId = None,
+) -> None:
+    """Signs an event and posts it. Needs no token: the signature is the proof."""
+    body = event(service, version, data, event_id or uuid4().hex)
+    headers = _signed(secret, json.loads(body)["id"], body) | {"content-type": "application/cloudevents+json"}
+    answer = session.api.request("POST", f"/v1/webhooks/{source}", content=body, headers=headers).json()
+    session.show(answer, lambda: session.screen.line(sentence(answer)))
+
+
+def event(service: str, version: str, data: Data, event_id: str) -> bytes:
+    """A CloudEvent (structured mode) that asks for a release."""
+    told: dict[str, Any] = {"service": service, "version": version, **asdict(data)}
+    document = {
+        "specversion": "1.0",
+        "id": event_id,
+        "source": "https://delivery.invalid/cli",
+        "type": EVENT_TYPE,
+        "time": datetime.now(UTC).isoformat(),
+        "data": {name: value for name, value in told.items() if value is not None},
+    }
+    return json.dumps(document).encode()
+
+
+@command(group, "sign")
+def sign(
+    session: Session,
+    file: Annotated[Path, typer.Argument(help="The body as it will be sent; - reads it from stdin.")],
+    secret: Secret,
+    event_id: EventId = None,
+) -> None:
+    """Prints the headers that a body has to be sent with."""
+    body = sys.stdin.buffer.read() if str(file) == "-" else _bytes(file)
+    headers = _signed(secret, event_id or uuid4().hex, body)
+
+    def people() -> None:
+        for name, value in headers.items():
+            session.screen.line(f"{name}: {value}")
+
+    session.show(headers, people)
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _signed(secret: str, event_id: str, body: bytes) -> dict[str, str]:
+    try:
+        return signed(secret, event_id, int(time.time()), body)
+    except ValueError as error:
+        raise CommandError(f"the secret cannot be used: {error}", code=Code.USAGE) from error

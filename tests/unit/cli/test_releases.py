@@ -1,0 +1,141 @@
+"""Releases at the command line, from start to end, against the real API."""
+
+import json
+
+import pytest
+import yaml
+
+from delivery.cli.errors import Code
+
+
+def test_a_release_is_started_listed_and_shown(sh, checkout):
+    started = sh("release", "start", "checkout", "1.4.2")
+    assert started.code == 0
+    assert "rel_" in started.out
+    listed = sh("release", "list")
+    lines = listed.out.splitlines()
+    assert lines[0].split() == ["RELEASE", "SERVICE", "CLUSTER", "VERSION", "STATE", "ACTOR", "STARTED"]
+    assert lines[1].split()[:3] == ["#2", "checkout", "local"]
+    assert len(lines) == 3
+    shown = sh("release", "show", "2")
+    assert "1.4.2" in shown.out
+    assert "canary 5%" in shown.out
+
+
+@pytest.mark.parametrize("name", ["2", "#2", "checkout/2", "checkout@local/2"])
+def test_a_release_has_several_names(sh, checkout, name):
+    sh("release", "start", "checkout", "1.4.2")
+    by_name = json.loads(sh("release", "show", name, "-o", "json").out)
+    assert by_name["to"]["version"] == "1.4.2"
+    assert json.loads(sh("release", "show", by_name["id"], "-o", "json").out)["number"] == 2
+
+
+def test_a_name_that_is_none_and_one_that_nobody_has(sh, checkout):
+    wrong = sh("release", "show", "1.4.2")
+    assert (wrong.code, "names no release" in wrong.err) == (1, True)
+    missing = sh("release", "show", "99")
+    assert (missing.code, "there is no release 99" in missing.err) == (1, True)
+
+
+def test_a_number_in_two_clusters_asks_which(sh, world, tmp_path):
+    for cluster in ("local", "other"):
+        text = f"service: {cluster}-shop\ncluster: {cluster}\nworkload: {{process: checkout}}\n"
+        (tmp_path / f"{cluster}.yaml").write_text(text)
+    assert sh("services", "apply", "-f", str(tmp_path)).code == 0
+    sh("release", "start", "local-shop", "1")
+    sh("release", "start", "other-shop", "1")
+    asked = sh("release", "show", "1")
+    assert asked.code == 1
+    assert "local-shop@local/1" in asked.err
+    assert "other-shop@other/1" in asked.err
+    assert sh("release", "show", "other-shop/1").code == 0
+
+
+def test_formats_for_programs_hold_the_whole_document(sh, checkout):
+    sh("release", "start", "checkout", "1.4.2")
+    as_json = json.loads(sh("release", "show", "2", "-o", "json").out)
+    as_yaml = yaml.safe_load(sh("release", "show", "2", "-o", "yaml").out)
+    assert as_json == as_yaml
+    assert as_json["stages"][0]["name"] == "canary 5%"
+    assert "ID" in sh("release", "list", "-o", "wide").out.splitlines()[0]
+
+
+def test_list_filters_and_pages(sh, checkout, transport, monkeypatch):
+    for version in ("1.4.2", "1.4.3", "1.4.4"):
+        sh("release", "start", "checkout", version)
+    monkeypatch.setattr("delivery.cli.client.PER_PAGE", 2)
+    assert [one["number"] for one in json.loads(sh("release", "list", "-o", "json").out)] == [4, 3, 2, 1]
+    assert [one["number"] for one in json.loads(sh("release", "list", "-n", "3", "-o", "json").out)] == [4, 3, 2]
+    promoted = json.loads(sh("release", "list", "--state", "promoted", "-o", "json").out)
+    assert [one["number"] for one in promoted] == [1]
+    none = sh("release", "list", "--version", "9")
+    assert (none.out, none.err.strip()) == ("", "no release fits")
+
+
+def test_people_steer_a_release(sh, checkout):
+    sh("release", "start", "checkout", "1.4.2")
+    checkout.go(20)
+    assert "paused" in sh("release", "pause", "2", "-m", "lunch").out
+    assert "lunch" in sh("release", "explain", "2").out
+    assert sh("release", "resume", "2").code == 0
+    aborted = sh("release", "abort", "2", "-m", "odd", who="adam")
+    assert aborted.code == 0
+    checkout.go(5)
+    shown = sh("release", "show", "2").out
+    assert "rolled_back" in shown
+    assert "adam" in shown
+    history = sh("release", "history", "2").out
+    assert "lunch" in history
+    assert "odd" in history
+
+
+def test_an_action_that_does_not_fit_names_those_that_do(sh, checkout):
+    refused = sh("release", "resume", "1")
+    assert refused.code == 1
+    assert refused.err.startswith("error: ")
+    assert "allowed now: " in refused.err
+
+
+def test_promote_retry_and_rollback(sh, checkout):
+    sh("release", "start", "checkout", "1.4.2")
+    checkout.go(10)
+    assert sh("release", "promote", "2", "-m", "hotfix").code == 0
+    checkout.go(10)
+    assert json.loads(sh("release", "show", "2", "-o", "json").out)["state"] == "promoted"
+    back = sh("release", "rollback", "2", "-m", "wrong price")
+    assert back.code == 0
+    checkout.go(10)
+    newest = json.loads(sh("release", "show", "3", "-o", "json").out)
+    assert (newest["state"], newest["to"]["version"]) == ("promoted", "1.4.1")
+
+
+def test_a_token_that_may_not_is_told_its_role(sh, checkout):
+    refused = sh("release", "start", "checkout", "1.4.2", who="vera")
+    assert refused.code == 1
+    assert "needs the role operator" in refused.err
+    assert "delivery doctor" in refused.err
+    none = sh("release", "list", who=None)
+    assert (none.code, "--token" in none.err) == (1, True)
+
+
+def test_watch_prints_each_event_once_and_ends_with_the_release(sh, checkout, transport, monkeypatch):
+    sh("release", "start", "checkout", "1.4.2")
+    monkeypatch.setattr("delivery.cli.watch.rest", lambda seconds: checkout.go(30))
+    watched = sh("release", "watch", "2")
+    assert watched.code == 0
+    lines = watched.out.splitlines()
+    assert len(lines) == len(set(lines))
+    assert sum("promoted:" in line for line in lines) == 1
+    events = json.loads(sh("release", "history", "2", "-o", "json").out)
+    assert len(lines) == len(events)
+
+
+def test_watch_of_one_that_goes_back_ends_with_2(sh, checkout, monkeypatch):
+    sh("release", "start", "checkout", "1.4.2")
+    checkout.go(20)
+    sh("release", "abort", "2")
+    monkeypatch.setattr("delivery.cli.watch.rest", lambda seconds: checkout.go(5))
+    watched = sh("release", "watch", "2", "-o", "json")
+    assert watched.code == Code.WENT_BACK
+    assert json.loads(watched.out)["state"] == "rolled_back"
+    assert "back to stable" in watched.err
