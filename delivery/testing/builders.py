@@ -7,19 +7,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from delivery.machine.admission import admit
+from delivery.machine.advance import advance
+from delivery.machine.change import Admission, Change, Move
 from delivery.machine.evolve import evolve
 from delivery.machine.step import step
 from delivery.model.codec import digest
 from delivery.model.context import Context
 from delivery.model.event import Created, Event, Level, Phase
 from delivery.model.ids import HOUR, MINUTE, SECOND, GateId, Micros, Principal, ReleaseId, target_id
-from delivery.model.notice import Notice, ReleaseRequested
+from delivery.model.notice import Again, Notice, ReleaseAction, ReleaseRequested
 from delivery.model.plan import Approval, GateSpec, Plan, Stage, Then
 from delivery.model.release import Release
+from delivery.model.service import OnNewVersion
 from delivery.model.signal import (
     Abort,
     Confirmed,
     Measured,
+    PersonSignal,
     PromoteNow,
     Signal,
     SupersededBy,
@@ -199,6 +204,86 @@ def a_world(active: Release | None = None, *others: Release, **target: Any) -> W
         number=max((release.number for release in releases.values()), default=0),
     )
     return World(replace(made, **target), releases)
+
+
+@dataclass
+class TargetStory:
+    """A target that notices come to and that the world answers, a second apart. `moves` is all that was decided."""
+
+    world: World
+    plan: Plan = field(default_factory=a_plan)
+    policy: OnNewVersion = OnNewVersion.QUEUE_LATEST
+    context: Context = field(default_factory=lambda: Context(NOW))
+    moves: list[Move] = field(default_factory=list)
+    admitted: int = 0
+
+    def admit(self, notice: Notice) -> Admission:
+        """Admits it. Raises Refusal as admission does."""
+        self.admitted += 1
+        self._later()
+        context = replace(self.context, fresh_ids=(ReleaseId(f"rel_{self.admitted}"),))
+        admission = admit(self.world, notice, self.plan, self.policy, context)
+        if admission.change is not None:
+            self._take(admission.change)
+        return admission
+
+    def ask(self, version: VersionRef = CANDIDATE, **changes: Any) -> Admission:
+        """CI says that a version is there, now unless told otherwise."""
+        return self.admit(a_request(version, **{"time": Micros(self.context.now + SECOND), **changes}))
+
+    def act(self, signal: PersonSignal, release: ReleaseId | None = None) -> Admission:
+        """A person's word to a release, the active one where none is named."""
+        named = release or self.active.id
+        return self.admit(Notice("api", f"act-{self.admitted}", "", ReleaseAction(named, signal)))
+
+    def again(self, release: ReleaseId, *, back: bool, actor: Principal = BOB) -> Admission:
+        """Somebody retries a finished release, or rolls it back."""
+        return self.admit(Notice("api", f"again-{self.admitted}", "", Again(release, back, actor)))
+
+    def tell(self, *signals: Signal, after: int = SECOND) -> "TargetStory":
+        """The world's answers to the active release."""
+        for signal in signals:
+            self._later(after)
+            self._take(advance(self.world, signal, self.context))
+        return self
+
+    def confirm(self) -> "TargetStory":
+        return self.tell(Confirmed(self.active.dseq, Level.ACKED, 1))
+
+    def tick(self, verdict: Verdict = Verdict.CONTINUE, **changes: Any) -> "TargetStory":
+        return self.tell(a_tick(self.active, verdict, **changes), after=15 * SECOND)
+
+    def promote(self) -> "TargetStory":
+        """The active release goes through every stage to its end."""
+        running = self.active.id
+        self.tell(WorkloadReady())
+        while self.world.target.active == running:
+            self.confirm()
+            if self.world.target.active == running and self.active.phase is Phase.BAKING:
+                self.tick()
+        return self
+
+    @property
+    def active(self) -> Release:
+        release = self.world.active
+        if release is None:
+            raise ValueError("no release is active")
+        return release
+
+    def release(self, number: int) -> Release:
+        return next(one for one in self.world.releases.values() if one.number == number)
+
+    def _later(self, span: int = SECOND) -> None:
+        self.context = replace(self.context, now=Micros(self.context.now + span))
+
+    def _take(self, change: Change) -> None:
+        self.world = change.world
+        self.moves += change.moves
+
+
+def a_target(active: Release | None = None, plan: Plan | None = None, **target: Any) -> TargetStory:
+    """A target story; nothing runs there where no release is given."""
+    return TargetStory(a_world(active, **target), plan or a_plan())
 
 
 def a_request(version: VersionRef = CANDIDATE, **changes: Any) -> Notice:

@@ -168,10 +168,8 @@ def promote(release: Release, signal: PromoteNow, context: Context) -> Events:
         for hold in release.holds
         if hold.kind in PROMOTE_LIFTS
     )
-    skipped = tuple(
-        StageSkipped(at=at, stage=stage, actor=signal.actor, reason=signal.reason)
-        for stage in range(release.passed + 1, len(release.plan.stages))
-    )
+    left = () if path.first_version(release) else range(release.passed + 1, len(release.plan.stages))
+    skipped = tuple(StageSkipped(at=at, stage=stage, actor=signal.actor, reason=signal.reason) for stage in left)
     if not lifted and not skipped:
         raise Refusal(CONFLICT, "no stage is left to skip: it goes on to 100 % by itself")
     return (*lifted, *skipped)
