@@ -111,6 +111,15 @@ class Claims:
         hand_back(world.ledger)
         assert stored_row(world.ledger, T).due_at == LATER
 
+    def test_a_claim_after_one_that_ran_out_has_taken_it_into_account_too(self, world: LedgerWorld) -> None:
+        created(world.ledger, row())
+        claim(world.ledger)
+        committed(world.other, Unit(target=T, wake=Wake(START, "the route changed")))
+        world.clock.pass_by(LEASE)
+        assert claim(world.ledger, "w2") == [T]
+        hand_back(world.ledger, "w2")
+        assert stored_row(world.ledger, T).due_at == LATER
+
     def test_sooner_keeps_an_earlier_time_and_what_is_urgent(self, world: LedgerWorld) -> None:
         created(world.ledger, row(urgent=True))
         committed(world.ledger, Unit(target=T, wake=Wake(LATER, "later", sooner=True)))
