@@ -67,7 +67,7 @@ def event(service: str, version: str, data: Data, event_id: str) -> bytes:
         "id": event_id,
         "source": "https://delivery.invalid/cli",
         "type": EVENT_TYPE,
-        "time": datetime.now(UTC).isoformat(),
+        "time": datetime.fromtimestamp(time.time(), UTC).isoformat(),
         "data": {name: value for name, value in told.items() if value is not None},
     }
     return json.dumps(document).encode()
