@@ -8,6 +8,7 @@ import logging
 import time
 
 from celery import bootsteps
+from celery.exceptions import ImproperlyConfigured
 from celery.worker import WorkController
 
 from workers.engine import DRAIN_LIMIT, Engine, OneDrain
@@ -19,6 +20,8 @@ BUSY = 0.05
 BEAT_EVERY = 2.0
 JOIN_WITHIN = DRAIN_LIMIT + 9.0
 """Longer than any call that a drain may be in the middle of; the whole shutdown has 15 s before it is a kill."""
+
+POOLS = ("celery.concurrency.thread", "celery.concurrency.solo")
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +82,11 @@ def scan_step(scan: Scan) -> type[bootsteps.StartStopStep]:
     class ScanStep(bootsteps.StartStopStep):
         name = "delivery scan"
         requires = ("celery.worker.components:Pool",)
+
+        def include_if(self, parent: WorkController) -> bool:
+            if parent.pool_cls.__module__ not in POOLS:  # type: ignore[attr-defined]
+                raise ImproperlyConfigured("a forked process must not share database connections: use -P threads")
+            return True
 
         def start(self, parent: WorkController) -> None:
             scan.start(parent.hostname)  # type: ignore[attr-defined]  # celery-types forgot it

@@ -35,5 +35,8 @@ def render(shown: CollectorRegistry) -> bytes:
 
 def serve(shown: CollectorRegistry, port: int) -> WSGIServer:
     """Answers scrapes on the loopback address from a thread; port 0 takes a free one. Raises OSError."""
-    server, _ = start_http_server(port, addr=LOOPBACK, registry=shown)
+    try:
+        server, _ = start_http_server(port, addr=LOOPBACK, registry=shown)
+    except OSError as error:
+        raise OSError(error.errno, f"port {port} for metrics: {error.strerror}") from error
     return server
