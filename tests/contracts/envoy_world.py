@@ -143,11 +143,11 @@ class EnvoyWorld:
         hosts[:] = [section if each["name"] == section["name"] else each for each in hosts]
         self.put(json.dumps(document))
 
-    def put(self, text: str) -> None:
-        """Somebody puts another route file there, as an editor does."""
+    def put(self, text: str, kind: str = ROUTES) -> None:
+        """Somebody puts another file there, as an editor does."""
         temporary = self.files.directory / "edited.json"
         temporary.write_text(text)
-        temporary.rename(self.files.path(ROUTES))
+        temporary.rename(self.files.path(kind))
 
     def until(self, condition: Callable[[], bool]) -> None:
         end = time.monotonic() + LIMIT

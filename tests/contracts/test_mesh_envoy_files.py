@@ -216,14 +216,25 @@ def test_files_can_be_read_by_an_envoy_of_another_user(world):
         assert world.files.path(kind).stat().st_mode & 0o777 == 0o644
 
 
+@pytest.mark.parametrize("change", ["broken", "refused"])
+def test_a_cluster_file_that_somebody_broke_is_put_right(world, change):
+    case = make_case(world)
+    case.shift(ALL_STABLE)
+    text = world.files.path(CLUSTERS).read_text()
+    world.put(text[:-20] if change == "broken" else text.replace('"STATIC"', '"NO_SUCH_TYPE"', 1), CLUSTERS)
+    publish(world, case.target, world.run("checkout", "1.4.3"))
+    world.envoys[0].kill()
+    world.envoys[0].start()
+    assert case.versions() == {"1.4.1"}
+    case.shift(ALL_CANDIDATE)
+    assert case.versions() == {"1.4.2"}
+
+
 def test_a_foreign_cluster_survives_ours(world):
     case = make_case(world)
     document = json.loads(world.files.path(CLUSTERS).read_text())
-    theirs = {**document["resources"][0], "name": "legacy", "connect_timeout": "2s"}
-    document["resources"].append(theirs)
-    temporary = world.files.directory / "edited.json"
-    temporary.write_text(json.dumps(document))
-    temporary.rename(world.files.path(CLUSTERS))
+    document["resources"].append({**document["resources"][0], "name": "legacy", "connect_timeout": "2s"})
+    world.put(json.dumps(document), CLUSTERS)
     publish(world, case.target, world.run("checkout", "1.4.3"))
     case.shift(ALL_STABLE)
     world.mesh.withdraw(case.target, case.candidate)

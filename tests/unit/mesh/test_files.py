@@ -32,7 +32,14 @@ def test_a_file_that_was_lost_comes_back_as_it_was_accepted(mine):
     assert sections_of(json.loads(mine.path(ROUTES).read_text())) == [{"name": "checkout"}]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"resources": 1}', "resources: []"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", '{"resources": 1}', "resources: []", "{}", '{"resources": [1]}', '{"resources": [{}]}'),
+        '{"resources": [{"name": "main", "virtual_hosts": [{}]}]}',
+        '{"resources": [{"name": "main", "virtual_hosts": 1}]}',
+    ],
+)
 def test_a_broken_file_is_told_and_what_was_accepted_is_given(mine, text):
     mine.replace(CLUSTERS, clusters_document([{"name": "a"}], 2))
     mine.path(CLUSTERS).write_text(text)

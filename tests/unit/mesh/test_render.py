@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 from delivery.adapters.mesh.answer import Request, answer, destinations, mistake
 from delivery.adapters.mesh.envoy import marker
-from delivery.adapters.mesh.envoy.adapter import named_clusters
+from delivery.adapters.mesh.envoy.admit import named_clusters
 from delivery.adapters.mesh.envoy.render import section
 from delivery.model.ids import ReleaseId, target_id
 from delivery.model.traffic import CookieMatch, HeaderMatch, Match, MatchKind, Mirror, Rule, Sticky, Traffic
@@ -134,3 +134,12 @@ def test_a_marker_that_is_not_whole_is_not_ours():
     assert marker.read(host) is None
     assert marker.live_weight(host) == 0
     assert marker.read({}) is None
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [None, [], [1], [{}], [{"route": {}}], [{"route": {"weighted_clusters": {"clusters": [{"weight": "x"}]}}}], 7],
+)
+def test_whatever_somebody_made_of_the_routes_a_weight_is_told(routes):
+    host = section(Route(target_id("a", "b"), "a", STABLE, CANDIDATE, Traffic(weight=30)), STAMP, 1)
+    assert marker.live_weight({**host, "routes": routes}) == 0

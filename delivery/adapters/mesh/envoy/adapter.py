@@ -1,9 +1,8 @@
 """Port Mesh over Envoys that watch files: one Envoy, or several on this machine that share the files."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-from delivery.adapters.mesh.envoy import clusters, marker, render
+from delivery.adapters.mesh.envoy import admit, clusters, marker, render
 from delivery.adapters.mesh.envoy.admin import Admin
 from delivery.adapters.mesh.envoy.files import (
     CLUSTERS,
@@ -19,7 +18,7 @@ from delivery.model.codec import digest
 from delivery.model.event import Level
 from delivery.model.ids import ReleaseId, TargetId, target_id
 from delivery.model.version import Backend, Endpoint
-from delivery.ports.errors import Conflict, Refused, Unavailable
+from delivery.ports.errors import Conflict, Unavailable
 from delivery.ports.mesh import Confirmation, Live, Route, Stamp
 
 ABSENT = "absent"
@@ -51,21 +50,9 @@ class EnvoyMesh:
                 raise Conflict(f"the route of {route.service} was written by someone else: {found}, not {expect}")
             rev = _next_revision(stored.document, sections)
             written = render.section(route, stamp, rev)
-            self._files.replace(ROUTES, routes_document(self._accepted(sections, written), rev))
+            whole = admit.sections(self._validator, self._files, sections, written)
+            self._files.replace(ROUTES, routes_document(whole, rev))
             return _live(written, intact=True)
-
-    def _accepted(self, sections: list[Document], written: Document) -> list[Document]:
-        """The sections with ours replaced. Raises Refused for ours alone: another's mistake must not stop a revert."""
-        known = self._files.load(CLUSTERS).document["resources"]
-        whole = _replaced(sections, written)
-        try:
-            self._validator.check(whole, known)
-        except Refused:
-            self._validator.check([written], known)
-            accepted = self._files.accepted(ROUTES)
-            whole = _replaced(sections_of(accepted) if accepted else [], written)
-            self._validator.check(whole, known)
-        return whole
 
     def confirm(self, target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
         stored = marker.read(_find(sections_of(self._files.load(ROUTES).document), _service(target)) or {})
@@ -80,14 +67,14 @@ class EnvoyMesh:
     def publish(self, target: TargetId, backend: Backend, endpoints: tuple[Endpoint, ...]) -> bool:
         wanted = {cluster["name"]: cluster for cluster in clusters.lanes(backend, endpoints)}
         with self._files.lock():
-            document = self._files.load(CLUSTERS).document
-            stored = {cluster["name"]: cluster for cluster in document["resources"]}
-            if any(stored.get(name) != cluster for name, cluster in wanted.items()):
-                self._replace_clusters(document, list((stored | wanted).values()))
+            stored = self._files.load(CLUSTERS)
+            known = admit.by_name(stored.document["resources"])
+            if not stored.intact or any(known.get(name) != cluster for name, cluster in wanted.items()):
+                self._change_clusters(stored.document, lambda known: list((admit.by_name(known) | wanted).values()))
         addresses = {name: clusters.addresses(cluster) for name, cluster in wanted.items()}
 
         def active(proxy: Admin) -> bool:
-            return addresses.items() <= proxy.clusters().items()
+            return proxy.clusters(addresses) == addresses
 
         return not self._missing(active)
 
@@ -98,9 +85,8 @@ class EnvoyMesh:
         with self._files.lock():
             _refuse_named(names, sections_of(self._files.load(ROUTES).document), "the route file")
             document = self._files.load(CLUSTERS).document
-            left = [cluster for cluster in document["resources"] if cluster["name"] not in names]
-            if len(left) < len(document["resources"]):
-                self._replace_clusters(document, left)
+            if names & admit.by_name(document["resources"]).keys():
+                self._change_clusters(document, lambda known: [each for each in known if each["name"] not in names])
 
     def observe(self) -> Mapping[TargetId, str]:
         stored = self._files.load(ROUTES)
@@ -109,10 +95,10 @@ class EnvoyMesh:
             for section in sections_of(stored.document)
         }
 
-    def _replace_clusters(self, document: Document, wanted: list[Document]) -> None:
-        self._validator.check([], wanted)  # a file that Envoy refuses is applied in part
+    def _change_clusters(self, document: Document, change: admit.Change) -> None:
         rev = _number(document.get("version_info")) + 1
-        self._files.replace(CLUSTERS, clusters_document(wanted, rev))
+        whole = admit.clusters(self._validator, self._files, document, change)
+        self._files.replace(CLUSTERS, clusters_document(whole, rev))
 
     def _missing(self, holds: Callable[[Admin], bool]) -> tuple[str, ...]:
         """The proxies for which it does not hold, silent ones among them. Raises Unavailable where none answers."""
@@ -147,12 +133,6 @@ def _find(sections: list[Document], name: str) -> Document | None:
     return next((section for section in sections if section.get("name") == name), None)
 
 
-def _replaced(sections: list[Document], written: Document) -> list[Document]:
-    """In place, so that nobody else's section moves; a new one comes last."""
-    kept = [written if section.get("name") == written["name"] else section for section in sections]
-    return kept if _find(sections, written["name"]) else [*kept, written]
-
-
 def _live(section: Document | None, intact: bool) -> Live:
     """A section that survives only in the copy beside a broken file counts as changed, so that it is put back."""
     if section is None:
@@ -173,16 +153,5 @@ def _number(text: object) -> int:
 
 def _refuse_named(names: frozenset[str], sections: list[Document], where: str) -> None:
     for section in sections:
-        if named := names & named_clusters(section):
+        if named := names & admit.named_clusters(section):
             raise Conflict(f"{where} still names {min(named)} for {section['name']}")
-
-
-def named_clusters(node: Any) -> set[str]:
-    """Every cluster that a section names, at whatever depth."""
-    if isinstance(node, list):
-        return set().union(*map(named_clusters, node))
-    if not isinstance(node, dict):
-        return set()
-    found = set().union(*map(named_clusters, node.values()))
-    named = (node.get("cluster"), node.get("name") if "weight" in node else None)
-    return found | {name for name in named if isinstance(name, str)}

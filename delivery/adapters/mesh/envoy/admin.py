@@ -2,8 +2,11 @@
 
 import http.client
 import json
+import re
 import socket
+from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 from delivery.adapters.mesh.envoy.clusters import addresses
 from delivery.adapters.mesh.envoy.files import ROUTE_CONFIG, Document
@@ -29,9 +32,10 @@ class Admin:
                 found.extend(route_config.get("virtual_hosts", ()))
         return found
 
-    def clusters(self) -> dict[str, tuple[Endpoint, ...]]:
-        """The clusters that this proxy can send requests to now; one that still warms is not among them."""
-        dumped = (config.get("cluster", {}) for config in self._dump("dynamic_active_clusters"))
+    def clusters(self, names: Iterable[str]) -> dict[str, tuple[Endpoint, ...]]:
+        """Those of these clusters that this proxy can send requests to now; one that still warms is not among them."""
+        some = quote(f"^({'|'.join(map(re.escape, names))})$")
+        dumped = (config.get("cluster", {}) for config in self._dump(f"dynamic_active_clusters&name_regex={some}"))
         return {str(cluster.get("name")): addresses(cluster) for cluster in dumped}
 
     def server_info(self) -> dict[str, Any]:

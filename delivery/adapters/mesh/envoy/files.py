@@ -143,10 +143,16 @@ def sections_of(document: Mapping[str, Any]) -> list[Document]:
 
 
 def _parse(path: Path) -> Document:
+    """Raises ValueError also for JSON that is not resources with names: then it was not Envoy's file."""
     document = json.loads(path.read_bytes())
-    if not isinstance(document, dict) or not isinstance(document.get("resources"), list):
-        raise ValueError("it is JSON, but not a list of resources")
-    return document
+    try:
+        resources = document["resources"]
+        hosts = [host for resource in resources for host in resource.get("virtual_hosts", ())]
+        if all(isinstance(item["name"], str) for item in (*resources, *hosts)):
+            return dict(document)
+    except (AttributeError, KeyError, TypeError):
+        pass
+    raise ValueError("it is JSON, but not a list of named resources")
 
 
 def _sync_directory(path: Path) -> None:

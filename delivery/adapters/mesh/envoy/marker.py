@@ -56,13 +56,19 @@ def read(section: Mapping[str, Any]) -> Marker | None:
 
 def live_weight(section: Mapping[str, Any]) -> int:
     """The candidate's percent in the split, which is the last route; 0 where that cannot be told."""
-    marker, routes = read(section), section.get("routes")
-    if marker is None or not marker.candidate or not routes:
+    marker = read(section)
+    if marker is None or not marker.candidate:
         return 0
-    action = routes[-1].get("route", {})
+    try:
+        return _weight(section["routes"][-1]["route"], marker.candidate)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # somebody's edit may look like anything
+        return 0
+
+
+def _weight(action: Mapping[str, Any], candidate: str) -> int:
     if "cluster" in action:
-        return 100 if action["cluster"] == marker.candidate else 0
-    entries = action.get("weighted_clusters", {}).get("clusters", [])
+        return 100 if action["cluster"] == candidate else 0
+    entries = action["weighted_clusters"]["clusters"]
     total = sum(int(entry.get("weight", 0)) for entry in entries)
-    ours = sum(int(entry.get("weight", 0)) for entry in entries if entry.get("name") == marker.candidate)
+    ours = sum(int(entry.get("weight", 0)) for entry in entries if entry["name"] == candidate)
     return round(100 * ours / total) if total else 0

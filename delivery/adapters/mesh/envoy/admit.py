@@ -1,0 +1,68 @@
+"""What may go into the watched files: nothing that Envoy refuses; and a mistake is held against its author alone.
+
+Envoy takes or refuses a file as a whole. What it accepted before is known to be good, so only what is new is asked for:
+60 ms whatever the number of services. Where somebody else has edited the file, all of it is asked for; where that is
+refused for their part, their part goes back to what was accepted last, which is what Envoy still serves.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from delivery.adapters.mesh.envoy.clusters import Cluster
+from delivery.adapters.mesh.envoy.files import CLUSTERS, ROUTES, Document, Files, sections_of
+from delivery.adapters.mesh.envoy.marker import Section
+from delivery.adapters.mesh.envoy.validate import Validator
+from delivery.ports.errors import Refused
+
+Change = Callable[[list[Cluster]], list[Cluster]]
+
+
+def sections(validator: Validator, files: Files, found: list[Section], written: Section) -> list[Section]:
+    """The route file's sections with this one written. Raises Refused with Envoy's words, for this one alone."""
+    known = files.load(CLUSTERS).document["resources"]
+    accepted = sections_of(files.accepted(ROUTES) or {"resources": []})
+    whole, safe = _replaced(found, written), _replaced(accepted, written)
+    wanted = named_clusters(written)
+    validator.check([written], [cluster for cluster in known if cluster["name"] in wanted])
+    if whole == safe and len(safe) == len(accepted):
+        return whole
+    try:
+        validator.check(whole, known)
+    except Refused:
+        validator.check(safe, known)
+        return safe
+    return whole
+
+
+def clusters(validator: Validator, files: Files, document: Document, change: Change) -> list[Cluster]:
+    """The cluster file's clusters after a change. Raises Refused with Envoy's words for what the change itself adds."""
+    accepted = (files.accepted(CLUSTERS) or {"resources": []})["resources"]
+    whole, safe = change(document["resources"]), change(accepted)
+    validator.check([], [cluster for cluster in safe if cluster not in accepted])
+    if whole == safe:
+        return whole
+    try:
+        validator.check([], whole)
+    except Refused:
+        return safe
+    return whole
+
+
+def by_name(items: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {item["name"]: item for item in items}
+
+
+def named_clusters(node: Any) -> set[str]:
+    """Every cluster that a section names, at whatever depth."""
+    if isinstance(node, list):
+        return set().union(*map(named_clusters, node))
+    if not isinstance(node, dict):
+        return set()
+    found = set().union(*map(named_clusters, node.values()))
+    named = (node.get("cluster"), node.get("name") if "weight" in node else None)
+    return found | {name for name in named if isinstance(name, str)}
+
+
+def _replaced(found: list[Section], written: Section) -> list[Section]:
+    """In place, so that nobody else's section moves; a new one comes last."""
+    return list((by_name(found) | {written["name"]: written}).values())
