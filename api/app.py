@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from api import problems
+from api import openapi, problems
 from api.auth import Authenticate
 from api.intake import Intake
 from api.limits import BodyLimit
@@ -60,10 +60,13 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,
+        servers=[{"url": services.public_url}],
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.running = Running(services, intake, counters, Streams(counters))
     app.state.registry = registry
     problems.install(app)
+    openapi.install(app)
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(BodyLimit)

@@ -1,11 +1,15 @@
-"""What OpenAPI says of errors: each route names the kinds of problems that it can answer with."""
+"""The OpenAPI document: summaries from docstrings, and errors, of which each route names the kinds that it can have."""
 
 from typing import Any
 
-from api.problems import KINDS, MEDIA_TYPE, PREFIX
+from fastapi import FastAPI
 
+from api.problems import KINDS, MEDIA_TYPE, PREFIX
+from api.schemas.common import MistakeOut, ProblemOut
+
+TEMPLATE = "#/components/schemas/{model}"
 Responses = dict[int | str, dict[str, Any]]
-_SCHEMA = {"$ref": "#/components/schemas/ProblemOut"}
+_SCHEMA = {"$ref": TEMPLATE.format(model=ProblemOut.__name__)}
 
 
 def errors(*kinds: str) -> Responses:
@@ -23,3 +27,21 @@ def errors(*kinds: str) -> Responses:
 
 READ = errors("unauthenticated", "forbidden", "invalid", "unavailable")
 WRITE = errors("malformed", "unauthenticated", "forbidden", "too-large", "invalid", "busy", "unavailable")
+
+
+def install(app: FastAPI) -> None:
+    """Puts into the app's document what FastAPI leaves out: the shape of problems, and summaries that are sentences."""
+    made = app.openapi
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            found = made()
+            schemas = found["components"]["schemas"]
+            for model in (ProblemOut, MistakeOut):
+                schemas[model.__name__] = model.model_json_schema(ref_template=TEMPLATE)
+                schemas[model.__name__].pop("$defs", None)
+            for operation in (one for methods in found["paths"].values() for one in methods.values()):
+                operation["summary"] = operation["description"].partition("\n")[0].rstrip(".")
+        return app.openapi_schema or {}
+
+    app.openapi = document  # type: ignore[method-assign]

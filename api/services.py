@@ -64,12 +64,12 @@ class Streams:
 
     def __init__(self, counters: Counters, most: int = 200) -> None:
         self._counters = counters
-        self._most = most
+        self.most = most
         self._open = 0
 
     @property
     def full(self) -> bool:
-        return self._open >= self._most
+        return self._open >= self.most
 
     @contextmanager
     def one(self) -> Iterator[None]:

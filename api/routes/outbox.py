@@ -62,8 +62,9 @@ def _update(services: AppServices, keys: list[str], change: Callable[[Outgoing],
     missing = [key for key in keys if key not in dead]
     if missing:
         raise Problem("unknown-row", f"there is no dead message {missing[0]}", missing=missing)
-    services.ledger.update_outbox([change(dead[key]) for key in dict.fromkeys(keys)])
-    return DoneOut(done=list(dict.fromkeys(keys)), text=f"{counted(len(keys), 'message')} {text}")
+    named = list(dict.fromkeys(keys))
+    services.ledger.update_outbox([change(dead[key]) for key in named])
+    return DoneOut(done=named, text=f"{counted(len(named), 'message')} {text}")
 
 
 def _shown(row: Outgoing) -> OutgoingOut:
