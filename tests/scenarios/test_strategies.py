@@ -1,0 +1,138 @@
+"""The other strategies, alone and one after the other in one release."""
+
+from tests.scenarios.script import play
+
+ASKED = """
+strategies: [{ab_test: {match: [{headers: {x-beta: {exact: "true"}}}], bake: 2h}}]
+"""
+
+
+def test_blue_green_switches_once_somebody_has_tried_the_preview():
+    play(
+        "strategies: [{blue_green: {bake: 10m, gates: [], approval: {from: qa}}}]",
+        """
+        ci: 1.4.2           | #1 preparing 0% (started)
+        candidate ready     | #1 shifting preview
+        proxies confirm     | #1 baking preview
+        tick 0 requests     | #1 baking preview [approval]
+        bob@qa approves     | #1 shifting 100% (approved)
+        proxies confirm     | #1 baking 100%
+        tick                | #1 promoting 100%
+        proxies confirm     | idle on 1.4.2, #1 promoted
+        """,
+    )
+
+
+def test_blue_green_back_while_the_old_one_is_warm():
+    play(
+        """
+        strategies: [{blue_green: {bake: 10m}}]
+        gates: {success: {threshold: http_success_rate, at_least: 99%, over: 1m, failure_limit: 3}}
+        """,
+        """
+        ci: 1.4.2           | #1 preparing 0% (started)
+        candidate ready     | #1 shifting preview
+        proxies confirm     | #1 baking preview
+        tick 0 requests     | #1 shifting 100%
+        proxies confirm     | #1 baking 100%
+        tick early fail     | #1 rolling_back 0%
+        proxies confirm     | idle on 1.4.1, #1 rolled_back
+        """,
+    )
+
+
+def test_an_ab_test_asks_and_is_promoted():
+    play(
+        ASKED,
+        """
+        ci: 1.4.2           | #1 preparing 0% (started)
+        candidate ready     | #1 shifting ab_test
+        proxies confirm     | #1 baking ab_test
+        tick                | #1 baking ab_test [approval]
+        wait 100h           | #1 baking ab_test [approval]
+        alice approves      | #1 baking ab_test [approval] (refused: forbidden)
+        bob approves        | #1 promoting 100% (approved)
+        proxies confirm     | idle on 1.4.2, #1 promoted
+        """,
+    )
+
+
+def test_an_ab_test_asks_and_is_withdrawn():
+    play(
+        ASKED,
+        """
+        ci: 1.4.2           | #1 preparing 0% (started)
+        candidate ready     | #1 shifting ab_test
+        proxies confirm     | #1 baking ab_test
+        tick                | #1 baking ab_test [approval]
+        bob rejects         | #1 rolling_back 0% (rejected)
+        proxies confirm     | idle on 1.4.1, #1 withdrawn
+        """,
+    )
+
+
+def test_an_ab_test_that_is_promoted_by_itself():
+    play(
+        'strategies: [{ab_test: {match: [{headers: {x-beta: {exact: "true"}}}], bake: 2h, then: promote}}]',
+        """
+        ci: 1.4.2           | #1 preparing 0% (started)
+        candidate ready     | #1 shifting ab_test
+        proxies confirm     | #1 baking ab_test
+        freeze              | #1 baking ab_test [freeze]
+        tick                | #1 baking ab_test [freeze]
+        thaw                | #1 promoting 100%
+        proxies confirm     | idle on 1.4.2, #1 promoted
+        """,
+    )
+
+
+def test_an_ab_test_that_goes_home_by_itself_even_under_a_freeze():
+    play(
+        'strategies: [{ab_test: {match: [{headers: {x-beta: {exact: "true"}}}], bake: 2h, then: withdraw}}]',
+        """
+        ci: 1.4.2           | #1 preparing 0% (started)
+        candidate ready     | #1 shifting ab_test
+        proxies confirm     | #1 baking ab_test
+        freeze              | #1 baking ab_test [freeze]
+        tick                | #1 rolling_back 0%
+        proxies confirm     | idle on 1.4.1, #1 withdrawn
+        thaw                | idle on 1.4.1, #1 withdrawn
+        ci: 1.4.2           | #2 preparing 0% (started)
+        """,
+    )
+
+
+def test_a_dark_launch_then_an_ab_test_then_a_canary_in_one_release():
+    play(
+        """
+        strategies:
+          - dark_launch: {mirror: 10%, bake: 10m}
+          - ab_test: {match: [{headers: {x-beta: {exact: "true"}}}], bake: 2h}
+          - canary: {steps: [25%], bake: 5m}
+        """,
+        """
+        ci: 1.4.2           | #1 preparing 0% (started)
+        candidate ready     | #1 shifting 10% mirror
+        proxies confirm     | #1 baking 10% mirror
+        tick                | #1 shifting ab_test
+        proxies confirm     | #1 baking ab_test
+        tick                | #1 shifting ab_test+25%
+        proxies confirm     | #1 baking ab_test+25%
+        tick                | #1 promoting 100%
+        proxies confirm     | idle on 1.4.2, #1 promoted
+        """,
+    )
+
+
+def test_a_dark_launch_that_shows_errors_reaches_nobody():
+    end = play(
+        "strategies: [{dark_launch: {mirror: 10%, bake: 10m}}, {canary: {steps: [25%], bake: 5m}}]",
+        """
+        ci: 1.4.2           | #1 preparing 0% (started)
+        candidate ready     | #1 shifting 10% mirror
+        proxies confirm     | #1 baking 10% mirror
+        tick early fail     | #1 rolling_back 0%
+        proxies confirm     | idle on 1.4.1, #1 rolled_back
+        """,
+    )
+    assert end.target.release(1).exposed == 0
