@@ -35,10 +35,10 @@ class HoldRule:
 
 
 HOLDS: Mapping[HoldKind, HoldRule] = {
-    HoldKind.PAUSE: HoldRule(Lifts.ANYONE, "resume it"),
+    HoldKind.PAUSE: HoldRule(Lifts.ANYONE, "a resume"),
     HoldKind.FREEZE: HoldRule(Lifts.WITH_REASON, "the window's end"),
-    HoldKind.STOP: HoldRule(Lifts.NOBODY, "lift the stop itself"),
-    HoldKind.APPROVAL: HoldRule(Lifts.NOBODY, "approve or reject it", calls=True),
+    HoldKind.STOP: HoldRule(Lifts.NOBODY, "lifting the stop itself"),
+    HoldKind.APPROVAL: HoldRule(Lifts.NOBODY, "enough approvals, or a rejection", calls=True),
     HoldKind.LOW_TRAFFIC: HoldRule(Lifts.ANYONE, "enough requests"),
     HoldKind.INCONCLUSIVE: HoldRule(Lifts.ANYONE, "a verdict of the gates"),
     HoldKind.NO_DATA: HoldRule(Lifts.ANYONE, "measurements"),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from difflib import ndiff
 from textwrap import dedent
+from typing import Any
 
 import pytest
 import yaml
@@ -22,7 +23,7 @@ from delivery.model import signal as s
 from delivery.model.context import Freeze, Stop
 from delivery.model.event import Level
 from delivery.model.hold import HoldKind
-from delivery.model.ids import Micros, Principal
+from delivery.model.ids import Micros, Principal, ReleaseId
 from delivery.model.notice import Alert, Notice
 from delivery.model.release import Release
 from delivery.model.scalars import duration
@@ -105,7 +106,7 @@ def _span(text: str) -> Micros:
 
 def _ci(play: Play, match: re.Match[str]) -> str:
     words = (match["more"] or "").split()
-    changes: dict[str, object] = {"actor": Principal("alice"), "urgent": "urgent" in words}
+    changes: dict[str, Any] = {"actor": Principal("alice"), "urgent": "urgent" in words}
     if "late" in words:
         changes["time"] = Micros(play.target.context.now - 3_600_000_000)
     return play.target.ask(a_version(match["version"]), **changes).reason
@@ -142,7 +143,7 @@ def _wait(play: Play, match: re.Match[str]) -> None:
 def _around(name: str) -> Say:
     def say(play: Play, match: re.Match[str]) -> None:
         now = play.target.context.now
-        values: dict[str, object] = {
+        values: dict[str, Any] = {
             "freeze": Freeze("weekend", Micros(now + 1), Micros(now + 3_600_000_000)),
             "thaw": None,
             "stop": Stop(CAROL, "incident 7", now),
@@ -174,7 +175,7 @@ def _resume(play: Play, match: re.Match[str]) -> str:
     return play.target.act(s.Resume(Principal(match["who"]), match["why"] or "", admin=admin, holds=holds)).reason
 
 
-def _numbered(play: Play, match: re.Match[str]):
+def _numbered(play: Play, match: re.Match[str]) -> ReleaseId | None:
     return play.target.release(int(match["number"])).id if match["number"] else None
 
 

@@ -8,7 +8,7 @@ from delivery.model.signal import AlertFired, StableAgain, SupersededBy
 
 
 def alerted(release: Release, signal: AlertFired, context: Context) -> Events:
-    """Reverts where `unmoved_by` has nothing to say against it."""
+    """An alert that the service names, and that began after the candidate got its first traffic, takes it back."""
     if unmoved_by(release, signal) is not None:
         return NOTHING
     cause = Cause(CauseKind.ALERT, reason=signal.name)
@@ -37,7 +37,7 @@ def superseded(release: Release, signal: SupersededBy, context: Context) -> Even
 
 
 def outdated(release: Release, signal: SupersededBy, context: Context) -> Events:
-    """It had not begun."""
+    """A newer version was asked for before its turn came: it is over."""
     cause = Cause(CauseKind.SUPERSEDED, other=signal.release)
     return (Closed(at=moment(release, context), phase=Phase.SUPERSEDED, cause=cause),)
 
@@ -48,6 +48,6 @@ def stable_again(release: Release, signal: StableAgain, context: Context) -> Eve
 
 
 def unwanted(release: Release, signal: StableAgain, context: Context) -> Events:
-    """It had not begun; the newer wish is the stable version."""
+    """The stable version was asked for before its turn came: it is over."""
     cause = Cause(CauseKind.STABLE_AGAIN, actor=signal.actor)
     return (Closed(at=moment(release, context), phase=Phase.CANCELLED, cause=cause),)

@@ -35,7 +35,7 @@ _WHY_NOT = {
 
 
 def refuse(release: Release, signal: PersonSignal, context: Context) -> Events:
-    """It does not fit this phase."""
+    """It does not fit this phase: a conflict, with the actions that do fit."""
     why = _WHY_NOT.get(release.phase, f"it is over ({release.phase.value})")
     raise Refusal(CONFLICT, f"release #{release.number}: {why}")
 

@@ -44,13 +44,13 @@ def lost(release: Release, signal: WorkloadMissing, context: Context) -> Events:
 
 
 def unstartable(release: Release, signal: WorkloadFailing, context: Context) -> Events:
-    """Waiting will not help, and no user was reached."""
+    """Waiting will not help, and no user was reached: it failed to start."""
     cause = Cause(CauseKind.CANDIDATE_FAILING, reason=signal.detail)
     return revert(release, moment(release, context), cause, Phase.FAILED_TO_START)
 
 
 def broken(release: Release, signal: WorkloadFailing, context: Context) -> Events:
-    """The candidate died under traffic."""
+    """The candidate died under traffic: back to stable."""
     cause = Cause(CauseKind.CANDIDATE_FAILING, reason=signal.detail)
     return revert(release, moment(release, context), cause, Phase.ROLLED_BACK)
 

@@ -166,7 +166,7 @@ class TestResuming:
 
     @pytest.mark.parametrize(
         ("kind", "how"),
-        [(HoldKind.APPROVAL, "approve or reject"), (HoldKind.STOP, "lift the stop")],
+        [(HoldKind.APPROVAL, "enough approvals"), (HoldKind.STOP, "lifting the stop")],
     )
     def test_what_has_another_way_out_names_it(self, kind, how):
         story = waiting().where(stop=Stop(CAROL, "incident 7", NOW)).tell(s.Due())
