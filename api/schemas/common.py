@@ -41,6 +41,7 @@ class ProblemOut(Out):
     status: int
     detail: str
     request_id: str
+    reason: str | None = Field(None, description="A finer code, where the type has several reasons.")
     allowed: list[str] | None = Field(None, description="The actions that the release allows now.")
     mistakes: list[MistakeOut] | None = Field(None, description="What is wrong, and where.")
 

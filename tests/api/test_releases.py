@@ -148,7 +148,8 @@ def test_events_come_in_pieces(http, world):
     release = begin(http, world)
     url = f"/v1/releases/{release}/events"
     whole = http.get(url, headers=VERA).json()["events"]
-    pieces, after = [], 0
+    pieces: list[dict[str, Any]] = []
+    after: int | None = 0
     while after is not None:
         piece = http.get(url, params={"after": after, "limit": 2}, headers=VERA).json()
         pieces += piece["events"]
