@@ -14,8 +14,8 @@ from delivery.sources.errors import Malformed
 
 LARGEST = 1024 * 1024
 DEEPEST = 32
-_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
-"""A string (to the end, if it does not close), or a bracket. Possessive, so that no body makes it look twice."""
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
+"""A string (to the end, if it does not close: so that no body makes it look twice), or a bracket."""
 
 
 def parse(body: bytes) -> dict[str, Any]:

@@ -59,6 +59,14 @@ def test_an_opening_in_the_hour_that_comes_twice_is_one() -> None:
     assert frozen([rule], Micros(first + HOUR + MINUTE)) == (None, at("2026-10-26T02:30:00"))
 
 
+def test_in_the_second_of_two_equal_hours_what_opened_in_the_first_is_open_and_what_comes_is_not() -> None:
+    second_ten_past_two = Micros((datetime(2026, 10, 25, 1, 10, tzinfo=UTC) - EPOCH) // timedelta(microseconds=1))
+    opened = FreezeRule("30 2 * * *", "Europe/Berlin", HOUR)
+    assert frozen([opened], second_ten_past_two)[1] == second_ten_past_two + 20 * MINUTE
+    coming = FreezeRule("0 3 * * *", "Europe/Berlin", HOUR)
+    assert frozen([coming], second_ten_past_two) == (None, at("2026-10-25T03:00:00"))
+
+
 def test_of_several_windows_the_one_that_closes_last_is_told() -> None:
     saturday_night = at("2026-11-21T23:00:00")
     freeze, edge = frozen([NIGHT, WEEKEND], saturday_night)

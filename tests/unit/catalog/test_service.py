@@ -137,6 +137,14 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_text() -> None:
     ]
 
 
+def test_a_gate_of_no_kind_is_one_mistake_whatever_else_it_says() -> None:
+    with pytest.raises(Invalid) as caught:
+        read(SMALLEST + "gates: {errors: {worse_than: 1.1, floor: 1%}}\n")
+    assert str(caught.value) == (
+        "checkout.yaml:4: gates.errors has no kind; expected exactly one of ratio, latency, threshold"
+    )
+
+
 def test_an_empty_document_says_what_is_missing() -> None:
     with pytest.raises(Invalid) as caught:
         parse(Document({}), strategies=STRATEGIES, gates=GATES)
