@@ -15,7 +15,7 @@ Config = Annotated[
     str | None,
     typer.Option(envvar="DELIVERY_CONFIG", help="The server's configuration.", show_default="./delivery.toml"),
 ]
-Port = Annotated[int, typer.Option(min=1, max=65535, help="The API's port; another one where it is taken.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="The API's port; 0, or one that is taken: any.")]
 GRACE_SECONDS = 10
 """uvicorn waits without end for requests that hang, unless it is told."""
 

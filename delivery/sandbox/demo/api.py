@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httpx
 
+from delivery.sandbox.client import VERSION_HEADER
 from delivery.sources.signing import sign
 
 Json = dict[str, Any]
@@ -29,9 +30,10 @@ class ApiError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """`tokens` are by person; `secret` signs events of the source `source`."""
+    """`tokens` are by person; `secret` signs events of the source `source`. Users come in through `proxy`."""
 
     url: str
+    proxy: str
     tokens: Mapping[str, str]
     source: str
     secret: str
@@ -72,6 +74,21 @@ class Api:
 
     async def release(self, release: str, who: str) -> Json:
         return await self._call("GET", f"/v1/releases/{release}", who)
+
+    async def look(self, service: str, headers: Mapping[str, str]) -> str | None:
+        """The version that answers a user who sends these headers."""
+        answer = await self._http.get(self._access.proxy, headers={"host": service, **headers})
+        version: str | None = answer.headers.get(VERSION_HEADER)
+        return version
+
+    async def ticks(self, release: str, who: str) -> list[Json]:
+        """Everything that was measured of it."""
+        found: list[Json] = []
+        following: int | None = 0
+        while following is not None:
+            page = await self._call("GET", f"/v1/releases/{release}/analysis", who, params={"after": following})
+            found, following = found + page["ticks"], page["next"]
+        return found
 
     async def follow(self, release: str, who: str) -> AsyncIterator[tuple[Json, list[Json]]]:
         """The release with the events that are new, again and again until it is over."""

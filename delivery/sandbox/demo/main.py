@@ -87,7 +87,7 @@ async def _run(show: Show, wanted: Wanted, work: Work) -> None:
 
 
 async def _scene(local: Local, show: Show, begun: float, work: Work) -> None:
-    access = Access(local.api_url, local.keys.tokens, local.source, local.keys.secret)
+    access = Access(local.api_url, local.proxy_url, local.keys.tokens, local.source, local.keys.secret)
     async with contextlib.aclosing(Api(access)) as api:
         await prepare(api)
         async with _loading(local) as load:

@@ -1,6 +1,6 @@
 """What is played: five releases, and what each has to come to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from delivery.sandbox.demo.api import Json
@@ -31,10 +31,24 @@ def expect(holds: bool, wanted: str, came: object) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """What the service measured of one version in one stage."""
+
+    requests: int
+    errors: int
+
+    def __str__(self) -> str:
+        return f"{100 * self.errors / max(1, self.requests):.1f} % of {self.requests}"
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
-    """One release after its end. `before` is what the load had counted in it before real users could meet it."""
+    """One release after its end. `ticks` are its measurements. `before` is what the load had counted in it before real
+    users could meet it. `refused` is what the one who started it was told when they tried to approve it.
+    """
 
     release: Json
+    ticks: Sequence[Json]
     counted: Counted
     before: Counted
     refused: str = ""
@@ -47,18 +61,28 @@ class Seen:
     def stable(self) -> str:
         return str(self.release["from"]["version"])
 
-    def stage(self, strategy: str) -> Json:
-        """The first stage of a strategy."""
-        return next(stage for stage in self.release["stages"] if stage["name"].startswith(strategy))
+    def stage(self, name: str) -> Json:
+        """The stage whose name begins like this."""
+        return next((one for one in self.release["stages"] if one["name"].startswith(name)), self.release["promotion"])
 
-    def measured(self, strategy: str) -> Json:
-        """What the gate `errors` found there."""
-        return next(gate for gate in self.stage(strategy)["analysis"] if gate["gate"] == "errors")
+    def measured(self, name: str, side: str) -> Variant:
+        """The candidate or stable in this stage."""
+        number = self.release["stages"].index(self.stage(name))
+        counts = [tick[side] for tick in self.ticks if tick["stage"] == number]
+        return Variant(sum(one["requests"] for one in counts), sum(one["errors"] for one in counts))
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """It has to wait for an approval. `reason` is what the approver says, `preview` a header that gets the candidate."""
+
+    reason: str
+    preview: tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """`asks` is whether it has to wait for an approval. `look` checks what is special, and says it in a few words."""
+    """`look` checks what is special about it, and says it in a few words."""
 
     title: str
     what: str
@@ -66,24 +90,26 @@ class Play:
     version: str
     state: str
     look: Callable[[Seen], str]
-    asks: bool = False
+    asks: Asks | None = None
 
 
 def look_good(seen: Seen) -> str:
-    return f"{seen.release['exposure']['requests']} requests measured, no worse"
+    return f"{seen.release['exposure']['requests']} of its requests measured: no worse"
 
 
 def look_bad(seen: Seen) -> str:
     cause, served = seen.release["cause"], seen.counted.of(seen.candidate)
     expect(cause["type"] == "gate_failed", "the gate to take it back", f"it went back because of {cause['text']}")
     expect(served.errors > 0, "users to have met the errors that took it back", "the load saw none")
-    gate = next(gate for stage in seen.release["stages"] for gate in stage["analysis"] if gate["verdict"] == "fail")
-    low, high = gate["interval"]
-    return f"errors {gate['ratio']:.1f}x ({low:.1f}-{high:.0f}), back in {seen.release['reverted_in']}"
+    failed = [gate for stage in seen.release["stages"] for gate in stage["analysis"] if gate["verdict"] == "fail"]
+    expect(bool(failed), "the verdict in its history", "there is none")
+    low, high = failed[0]["interval"]
+    times = f"errors {failed[0]['ratio']:.1f}x ({low:.1f} to {high:.0f})"
+    return f"{times}, back in {seen.release['reverted_in']}; {served.users} users met one"
 
 
 def look_dark(seen: Seen) -> str:
-    mirrored = seen.measured("dark_launch")["candidate"][1]
+    mirrored = seen.measured("dark_launch", "candidate").requests
     expect(mirrored >= _FEW, f"at least {_FEW} requests to be mirrored", f"{mirrored} were")
     reached = seen.before.of(seen.candidate).requests
     expect(reached == 0, "no answer of the dark launch to reach a client", f"{reached} did")
@@ -91,10 +117,9 @@ def look_dark(seen: Seen) -> str:
 
 
 def look_variants(seen: Seen) -> str:
-    gate = seen.measured("ab_test")
-    expect(gate["candidate"][1] >= _FEW and gate["stable"][1] >= _FEW, "both variants to be measured", gate["text"])
-    a, b = gate["stable"], gate["candidate"]
-    return f"errors a {a[0]} of {a[1]}, b {b[0]} of {b[1]}; {_approved(seen, seen.release['promotion'])}"
+    a, b = seen.measured("ab_test", "stable"), seen.measured("ab_test", "candidate")
+    expect(min(a.requests, b.requests) >= _FEW, "both variants to be measured", f"a is {a}, b is {b}")
+    return f"errors a {a}, b {b}; {_approved(seen, seen.release['promotion'])}"
 
 
 def look_switched(seen: Seen) -> str:
@@ -108,12 +133,14 @@ def _approved(seen: Seen, stage: Json) -> str:
     return f"approved by {APPROVES}"
 
 
+_BETA = Asks("both variants look alike", (BETA[0], BETA[1]))
+_PREVIEW = Asks("tried the preview", ("x-delivery-preview", "candidate"))
 PLAYS = (
     Play("canary", "a good version, step by step", "canary.yaml", "1.4.2", "promoted", look_good),
     Play("canary", "ten times the errors", "canary.yaml", "1.4.3", "rolled_back", look_bad),
     Play("dark + canary", "copies first, then users", "dark_launch.yaml", "1.4.4", "promoted", look_dark),
-    Play("ab_test", "by header, then people decide", "ab_test.yaml", "1.4.5", "promoted", look_variants, asks=True),
-    Play("blue_green", "preview, approval, switch", "blue_green.yaml", "1.4.6", "promoted", look_switched, asks=True),
+    Play("ab_test", "by header, then people decide", "ab_test.yaml", "1.4.5", "promoted", look_variants, _BETA),
+    Play("blue_green", "preview, approval, switch", "blue_green.yaml", "1.4.6", "promoted", look_switched, _PREVIEW),
 )
 
 

@@ -6,7 +6,7 @@ from importlib.resources import files
 
 from delivery.sandbox.demo.api import Api, ApiError, Json
 from delivery.sandbox.demo.counts import Counted
-from delivery.sandbox.demo.plays import APPROVES, FIRST, PLAYS, SERVICE, STARTS, Play, Seen, expect
+from delivery.sandbox.demo.plays import APPROVES, FIRST, PLAYS, SERVICE, STARTS, Asks, Play, Seen, expect
 from delivery.sandbox.demo.show import Row, Show
 
 ENOUGH = 100
@@ -38,7 +38,7 @@ class Run:
         if play.state == "promoted":
             self._stable = play.version
         await self._everybody_meets(self._stable)
-        return Row(play, seen, play.look(seen))
+        return Row(index, play, seen, play.look(seen))
 
     async def _watched(self, play: Play) -> Seen:
         await self._api.apply(SERVICE, service_file(play.file), STARTS)
@@ -52,13 +52,22 @@ class Run:
                     self._show.event(event)
                 if not _exposed(now):
                     before = self._counted()
-                if play.asks and not refused and _asks(now):
-                    refused = await self._approve(now["id"])
+                if play.asks is not None and not refused and _asks(now):
+                    await self._try(play.asks, play.version)
+                    refused = await self._approve(now["id"], play.asks)
                 self._show.now(now, self._counted().since(start))
         counted = await self._counted_after(self._counted())
-        return Seen(now, counted.since(start), before.since(start), refused)
+        ticks = await self._api.ticks(now["id"], STARTS)
+        return Seen(now, ticks, counted.since(start), before.since(start), refused)
 
-    async def _approve(self, release: str) -> str:
+    async def _try(self, asks: Asks, version: str) -> None:
+        """What an approver does first: a look at the candidate, which not everybody meets."""
+        name, value = asks.preview
+        answered = await self._api.look(SERVICE, {name: value})
+        expect(answered == version, f"{version} to answer requests with {name}: {value}", f"{answered} did")
+        self._show.remark(f"{APPROVES} looks at it with {name}: {value}; {answered} answers")
+
+    async def _approve(self, release: str, asks: Asks) -> str:
         """First by the person who started it, who has to be refused; then by another one. Returns the refusal."""
         try:
             await self._api.say(release, "approve", STARTS, "looks fine to me")
@@ -67,7 +76,7 @@ class Run:
             refused = str(error)
         expect(bool(refused), f"{STARTS}, who started it, to be refused as approver", "the approval was taken")
         self._show.remark(f"{STARTS} may not approve it: {refused}")
-        await self._api.say(release, "approve", APPROVES, "both variants look alike")
+        await self._api.say(release, "approve", APPROVES, asks.reason)
         return refused
 
     async def _everybody_meets(self, version: str) -> None:

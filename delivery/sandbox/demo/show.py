@@ -21,6 +21,7 @@ _BAR = 10
 class Row:
     """One line of the end."""
 
+    index: int
     play: Play
     seen: Seen
     note: str
@@ -29,7 +30,7 @@ class Row:
         release, counted = self.seen.release, self.seen.counted
         old, new = counted.of(self.seen.stable), counted.of(self.seen.candidate)
         return (
-            str(release["number"]), self.play.title, f"{self.seen.stable} -> {self.seen.candidate}", path(release),
+            str(self.index), self.play.title, f"{self.seen.stable} -> {self.seen.candidate}", path(release),
             release["state"].replace("_", " "), _took(release), f"{number(old.requests)} / {number(new.requests)}",
             f"{old.errors} / {new.errors}", str(counted.failed), self.note,
         )  # fmt: skip
@@ -89,7 +90,10 @@ class Show:
 def standing(release: Json, counted: Counted) -> str:
     """Where a release is, and who answered since it began."""
     entered = [stage for stage in [*release["stages"], release["promotion"]] if stage["entered_at"]]
-    served = "  ".join(f"{version} {number(seen.requests)}" for version, seen in sorted(counted.versions.items()))
+    versions = sorted((version, seen) for version, seen in counted.versions.items() if seen.requests)
+    served = "  ".join(
+        f"{version}: {number(seen.requests)} requests, {seen.errors} errors" for version, seen in versions
+    )
     if not entered:
         return f"{release['state']} · {served}"
     split = entered[-1]["split"]
