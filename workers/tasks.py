@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 def register(app: Celery, scan: Scan) -> None:
     """Gives the app its task; it never raises, as a failed task would be nobody's to repeat."""
 
-    @app.task(name=DRAIN_TASK)
+    @app.task(name=DRAIN_TASK, shared=False)
     def drain() -> None:
         try:
             scan.hinted()

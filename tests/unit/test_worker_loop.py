@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+import workers.scan
 from workers.engine import DRAIN_LIMIT, OneDrain
 from workers.loop import Loop
 from workers.scan import Scan
@@ -219,6 +220,31 @@ def test_a_hint_drains_in_its_own_thread_until_the_scan_is_shut():
     scan.shut()
     scan.hinted()
     assert engine.work.turns == 1
+
+
+def test_a_hint_during_a_drain_of_the_scan_has_it_look_again_at_once(monkeypatch):
+    monkeypatch.setattr(workers.scan, "IDLE", NEVER)
+    leave = threading.Event()
+    engine = Engine()
+    drain = engine.run
+
+    def slowly(limit: float, /) -> int:
+        done = drain(limit)
+        leave.wait(LIMIT)
+        return done
+
+    monkeypatch.setattr(engine, "run", slowly)
+    scan = Scan(engine, "local")
+    scan.start("w1")
+    try:
+        engine.work.wait_for(1)
+        scan.hinted()
+        assert engine.work.turns == 1, "it does not wait for the one that drains"
+        leave.set()
+        engine.work.wait_for(2)
+    finally:
+        leave.set()
+        scan.stop()
 
 
 def test_an_outbox_that_hangs_does_not_hold_up_drains():
