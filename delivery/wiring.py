@@ -12,6 +12,7 @@ from delivery.adapters.hints.none import NoHints
 from delivery.adapters.ids import UlidIds
 from delivery.adapters.ledger.sql import SqlLedger
 from delivery.adapters.slots import ThreadSlots
+from delivery.adapters.telemetry import logs
 from delivery.adapters.telemetry.prometheus import PrometheusTelemetry
 from delivery.catalog.document import Document
 from delivery.catalog.freeze import frozen
@@ -90,6 +91,11 @@ def wire(settings: Settings, hints: Hints | None = None, only: Iterable[str] | N
     return Wired(
         settings, ledger, ledger, clock, ids, hints, telemetry, clusters, book, engine.inbox, engine.drain, outbox
     )
+
+
+def configure_logs(service: str) -> None:
+    """Structured logs of this process and of every library in it, to stderr; `service` marks them."""
+    logs.configure(service)
 
 
 def assemble(parts: Parts) -> Engine:

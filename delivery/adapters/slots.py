@@ -50,10 +50,10 @@ class ThreadSlots:
     """At most `per_key` threads for each key, of which a quarter (at least one) take urgent jobs only.
 
     `run` comes back after `deadline` seconds at the latest: what has no result by then is Unavailable, and its outcome
-    unknown. A call that hangs for ever so costs one slot of its own key, and holds up nobody else.
+    unknown (it is shorter than a claim, so that the claim still stands). A call that hangs for ever so costs one slot of its own key, and holds up nobody else.
     """
 
-    def __init__(self, per_key: int = 16, deadline: float = 10.0) -> None:
+    def __init__(self, per_key: int = 16, deadline: float = 6.0) -> None:
         if per_key < 2:
             raise ValueError(f"a key needs at least 2 slots, one of them for urgent jobs, not {per_key}")
         self._per_key = per_key

@@ -152,6 +152,17 @@ def test_lines_of_libraries_look_the_same(stream):
     assert line["logger"] == "some.library"
 
 
+def test_a_library_with_handlers_of_its_own_is_brought_into_line(stream):
+    own = logging.getLogger("uvicorn.error")
+    before, own.handlers, own.propagate = (own.handlers, own.propagate), [logging.StreamHandler(io.StringIO())], False
+    try:
+        logs.configure("api", stream=stream)
+        own.info("Application startup complete.")
+    finally:
+        own.handlers, own.propagate = before
+    assert json.loads(stream.getvalue())["service"] == "api"
+
+
 def test_lines_for_every_message_stay_out(stream):
     logs.configure("worker", stream=stream)
     logging.getLogger("celery.worker.strategy").info("Task delivery.drain received")

@@ -9,6 +9,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 _TOO_CHATTY = ("celery.worker.strategy", "celery.app.trace", "httpx", "httpcore", "alembic.runtime.plugins")
 """Libraries that say a line for every message or request."""
+_OWN_HANDLERS = ("uvicorn", "uvicorn.error", "uvicorn.access")
+"""Loggers that write by themselves, in a form of their own."""
 
 
 def configure(service: str, *, stream: TextIO | None = None, level: str = "INFO", plain: bool | None = None) -> None:
@@ -41,6 +43,9 @@ def configure(service: str, *, stream: TextIO | None = None, level: str = "INFO"
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name in _OWN_HANDLERS:
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
     for name in _TOO_CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
