@@ -148,9 +148,19 @@ def test_a_backend_that_only_the_file_names_yet_is_kept(world):
         world.mesh.withdraw(case.target, case.candidate)
 
 
-def _blind(world):
-    """Its directory is replaced, so Envoy never reads the routes again."""
-    watched = world.files.path(ROUTES).parent
+def test_a_version_that_moved_is_not_published_before_the_proxy_knows_where(world):
+    case = make_case(world)
+    _blind(world, CLUSTERS)
+    assert world.mesh.publish(case.target, case.stable, world.endpoints(case.stable))
+    world.end(case.stable)
+    moved = world.run(case.service, "1.4.1")
+    with pytest.raises(AssertionError):
+        _soon(lambda: world.mesh.publish(case.target, moved, world.endpoints(moved)))
+
+
+def _blind(world, kind=ROUTES):
+    """Its directory is replaced, so Envoy never reads that file again."""
+    watched = world.files.path(kind).parent
     watched.rename(watched.with_name("gone"))
     shutil.copytree(watched.with_name("gone"), watched)
 
@@ -216,18 +226,36 @@ def test_files_can_be_read_by_an_envoy_of_another_user(world):
         assert world.files.path(kind).stat().st_mode & 0o777 == 0o644
 
 
-@pytest.mark.parametrize("change", ["broken", "refused"])
-def test_a_cluster_file_that_somebody_broke_is_put_right(world, change):
+def test_a_backend_that_envoy_refuses_is_named_and_harms_nobody(world):
     case = make_case(world)
     case.shift(ALL_STABLE)
-    text = world.files.path(CLUSTERS).read_text()
-    world.put(text[:-20] if change == "broken" else text.replace('"STATIC"', '"NO_SUCH_TYPE"', 1), CLUSTERS)
-    publish(world, case.target, world.run("checkout", "1.4.3"))
-    world.envoys[0].kill()
-    world.envoys[0].start()
-    assert case.versions() == {"1.4.1"}
-    case.shift(ALL_CANDIDATE)
-    assert case.versions() == {"1.4.2"}
+    before = world.files.path(CLUSTERS).read_bytes()
+    with pytest.raises(Refused, match="malformed IP address: not-an-address"):
+        world.mesh.publish(case.target, case.candidate, (Endpoint("not-an-address", 1),))
+    assert world.files.path(CLUSTERS).read_bytes() == before
+
+
+def test_a_cluster_file_that_somebody_broke_is_put_right(world):
+    case = make_case(world)
+    before = json.loads(world.files.path(CLUSTERS).read_text())["resources"]
+    world.put(world.files.path(CLUSTERS).read_text()[:-20], CLUSTERS)
+    publish(world, case.target, case.stable)
+    assert json.loads(world.files.path(CLUSTERS).read_text())["resources"] == before
+
+
+def test_a_cluster_that_somebody_broke_does_not_stop_another_version(world):
+    case = make_case(world)
+    document = json.loads(world.files.path(CLUSTERS).read_text())
+    before = document["resources"][:]
+    broken = next(each for each in before if each["name"] == case.candidate.name)
+    document["resources"][before.index(broken)] = {**broken, "type": "NO_SUCH_TYPE"}
+    world.put(json.dumps(document), CLUSTERS)
+    other = world.run("checkout", "1.4.3")
+    publish(world, case.target, other)
+    assert json.loads(world.files.path(CLUSTERS).read_text())["resources"][: len(before)] == before
+    case.stable = other
+    case.shift(Traffic(weight=50))
+    assert case.versions(50) == {"1.4.2", "1.4.3"}
 
 
 def test_a_foreign_cluster_survives_ours(world):

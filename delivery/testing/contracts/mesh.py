@@ -301,7 +301,7 @@ class MeshContract:
         world.end(case.stable)
         moved = world.run(case.service, "1.4.1")
         publish(world, case.target, moved)
-        world.until(lambda: case.versions() == {"1.4.1"})
+        assert case.versions() == {"1.4.1"}
 
     def test_a_backend_that_a_route_names_is_kept(self, world: World) -> None:
         case = make_case(world)
