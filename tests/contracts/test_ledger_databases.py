@@ -129,6 +129,21 @@ def test_who_waits_too_long_for_a_lock_is_told(ledger: SqlLedger, url: str, monk
     other.close()
 
 
+def test_a_writer_on_sqlite_has_the_lock_from_its_first_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its first write fails at once, whatever the timeout, where somebody else wrote after that read."""
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    upgrade(url)
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 0.05)
+    first, second = SqlLedger(url, fold), SqlLedger(url, fold)
+    with first._database.write() as connection:
+        connection.execute(select(STOP)).all()
+        with pytest.raises(Unavailable, match="locked"):
+            second.put_stop(StopOrder("*", ALICE, "incident", START))
+        connection.execute(text("DELETE FROM stop"))
+    first.close()
+    second.close()
+
+
 def test_a_reader_sees_one_state_and_waits_for_nobody(ledger: SqlLedger, url: str) -> None:
     other = SqlLedger(url, fold)
     with ledger._database.read() as connection:

@@ -135,6 +135,17 @@ class Claims:
         committed(world.ledger, Unit(target=T, wake=Wake(LATER, "later", sooner=True)))
         assert stored_row(world.ledger, T).due_at == LATER
 
+    def test_wake_ups_of_one_batch_count_in_their_order(self, world: LedgerWorld) -> None:
+        created(world.ledger, row())
+        wakes = (
+            Wake(START, "a"),
+            Wake(Micros(START - 9), "b", sooner=True),
+            Wake(LATER, "c"),
+            Wake(None, "d", sooner=True),
+        )
+        committed(world.ledger, *(Unit(target=T, wake=wake) for wake in wakes))
+        assert (stored_row(world.ledger, T).due_at, stored_row(world.ledger, T).due_why) == (LATER, "c")
+
     def test_a_clock_that_goes_back_an_hour_stalls_nobody(self, world: LedgerWorld) -> None:
         created(world.ledger, row("held"), row("due", due_at=Micros(START + FARTHEST)), row("urgent", urgent=True))
         claim(world.ledger, "w1", limit=2)

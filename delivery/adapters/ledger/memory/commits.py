@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from delivery.adapters.ledger.memory.tables import Base, Journal
-from delivery.adapters.ledger.units import asked_for, chains, changed, flaw, follows, hands_back, row_of, running
+from delivery.adapters.ledger.units import asked_for, chains, changed, flaw, follows, row_of, running
 from delivery.model.ids import ReleaseId, TargetId
 from delivery.ports.ledger import Committed, Result, Unit
 
@@ -82,9 +82,7 @@ class Commits(Base):
         stored = tables.rows[target]
         row = changed(stored, unit, tables.woken.get(target))
         journal.put(tables.rows, target, row)
-        if hands_back(unit):
-            journal.drop(tables.woken, target)
-        elif unit.owner is None and stored.owner and (asked := asked_for(unit)) is not None:
+        if unit.owner is None and stored.owner and (asked := asked_for(unit)) is not None:
             journal.put(tables.woken, target, min(asked, tables.woken.get(target, asked)))
 
     def _write_history(self, journal: Journal, unit: Unit) -> None:

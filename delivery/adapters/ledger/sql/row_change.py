@@ -77,7 +77,7 @@ def _values(form: Form) -> Mapping[Any, Any]:
     if form.row or form.wake:
         values |= _due(form)
     if form.hands_back:
-        values |= {_C.owner: "", _C.lease_until: 0, _C.woken_at: None}
+        values |= {_C.owner: "", _C.lease_until: 0}
     return values or {_C.version: _C.version}  # only the check, and the lock that makes it last
 
 

@@ -124,14 +124,16 @@ def _next_release(values: Values, prev: str) -> Values:
 
 
 def _layers(units: Sequence[Numbered]) -> list[list[Numbered]]:
-    """Units of one target follow each other; units of different targets may share a statement."""
+    """A layer has one statement for each form, so units of one target that differ in it follow in another layer."""
     layers: list[list[Numbered]] = []
-    depth: dict[str, int] = {}
+    last: dict[str, tuple[int, row_change.Form]] = {}
     for number, unit in units:
-        target = row_of(unit)
-        level = depth.get(target, 0) if target else 0
-        if target:
-            depth[target] = level + 1
+        level = 0
+        if target := row_of(unit):
+            form = row_change.Form.of(unit)
+            level, before = last.get(target, (0, form))
+            level += before != form
+            last[target] = level, form
         if level == len(layers):
             layers.append([])
         layers[level].append((number, unit))
