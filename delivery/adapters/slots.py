@@ -49,8 +49,8 @@ class _Ticket:
 class ThreadSlots:
     """At most `per_key` threads for each key, of which a quarter (at least one) take urgent jobs only.
 
-    `run` comes back after `deadline` seconds at the latest, while the caller's claim still stands: what has no result by
-    then is Unavailable, and its outcome unknown. A call that hangs for ever so costs one slot of its own key.
+    `run` comes back after `deadline` seconds at the latest, while the caller's claim still stands: what has no result
+    by then is Unavailable, and its outcome unknown. A call that hangs for ever so costs one slot of its own key.
     """
 
     def __init__(self, per_key: int = 16, deadline: float = 6.0) -> None:
