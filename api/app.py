@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from prometheus_client import CollectorRegistry
 
 from api import openapi, problems
 from api.auth import Authenticate
@@ -13,7 +12,7 @@ from api.limits import BodyLimit
 from api.requests import Requests
 from api.routes import ROUTERS
 from api.services import AppServices, Running, Streams
-from api.telemetry import Counters, LedgerState
+from api.telemetry import Counters, LedgerState, Metrics, OwnMetrics
 
 DESCRIPTION = """
 Takes a new version of a service to its users step by step, watches it, and goes back by itself.
@@ -34,12 +33,12 @@ TAGS = [
 
 
 def create_app(
-    services: AppServices, registry: CollectorRegistry | None = None, close: Callable[[], None] = lambda: None
+    services: AppServices, metrics: Metrics | None = None, close: Callable[[], None] = lambda: None
 ) -> FastAPI:
-    """`registry` is shown at /metrics with the API's own metrics in it. `close` is called when the app ends."""
-    registry = registry if registry is not None else CollectorRegistry()
-    counters = Counters(registry)
-    registry.register(LedgerState(services.ledger, services.history, services.clock, services.clusters))
+    """`metrics` is where the API's own are added; a process without others needs none. `close` is called at the end."""
+    metrics = metrics or OwnMetrics()
+    counters = Counters(metrics.registry)
+    state = LedgerState(services.ledger, services.history, services.clock, services.clusters)
     intake = Intake(services.inbox.accept, counters.batch)
 
     @asynccontextmanager
@@ -64,7 +63,7 @@ def create_app(
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.running = Running(services, intake, counters, Streams(counters))
-    app.state.registry = registry
+    app.state.metrics = metrics.visible([state])
     problems.install(app)
     openapi.install(app)
     for router in ROUTERS:

@@ -1,19 +1,28 @@
 """The ASGI application of a server: settings -> wiring -> app. Run with `uvicorn api.main:app --factory`."""
 
+import logging
 import os
+from functools import partial
 
 from fastapi import FastAPI
 
 from api.app import create_app
 from api.services import AppServices
 from delivery import wiring
-from delivery.settings import load
+from delivery.settings import Settings, load
 
 
 def app() -> FastAPI:
-    """A process's application, configured as DELIVERY_CONFIG says."""
-    wired = wiring.wire(load(os.environ))
-    return create_app(services(wired), wired.telemetry.registry, wired.close)
+    """A process's application, configured as DELIVERY_CONFIG says. Raises SettingsError and UnknownName."""
+    wiring.log_as("api")
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # each request has a line of our own, with its id
+    return of(load(os.environ))
+
+
+def of(settings: Settings) -> FastAPI:
+    """The application of these settings. Raises UnknownName for what they choose and is not there."""
+    wired = wiring.wire(settings)
+    return create_app(services(wired), wired.telemetry, wired.close)
 
 
 def services(wired: wiring.Wired) -> AppServices:
@@ -25,9 +34,9 @@ def services(wired: wiring.Wired) -> AppServices:
         book=wired.book,
         clock=wired.clock,
         hints=wired.hints,
-        sources=wired.sources,
+        sources=wiring.sources(wired.settings),
         read=wiring.read,
-        check=wired.check,
+        check=partial(wiring.check, settings=wired.settings),
         tokens=wired.settings.tokens,
         clusters=tuple(wired.settings.clusters),
         public_url=wired.settings.server.public_url,

@@ -12,30 +12,19 @@ from api.telemetry import Counters
 from delivery.catalog.document import Document
 from delivery.engine.answer import Answer, Arrival
 from delivery.engine.book import Book
-from delivery.model.ids import Micros
-from delivery.model.notice import Notice
 from delivery.model.plan import Plan
 from delivery.model.service import Service
 from delivery.ports.clock import Clock
 from delivery.ports.hints import Hints
 from delivery.ports.history import History
 from delivery.ports.ledger import Ledger
+from delivery.registry import Source
 from delivery.settings import Token
 
 Read = Callable[[bytes, str], Document]
 """The text of a service file and the name of the file -> its document. Raises Invalid."""
 Check = Callable[[Document], tuple[Service, Plan]]
 """Everything that can be said of a document before it is stored. Raises Invalid."""
-
-
-class Source(Protocol):
-    """Who may send events, by a dialect."""
-
-    def receive(self, headers: Mapping[str, str], body: bytes, now: Micros) -> Notice:
-        """Verifies the signature over the body as it came, and reads it. Raises Unsigned or Malformed."""
-
-    def reread(self, body: bytes) -> Notice:
-        """Reads a stored body again, which was verified when it came. Raises Malformed."""
 
 
 class Admits(Protocol):

@@ -1,6 +1,7 @@
 """Prometheus metrics of the API: requests, intake, and what the ledger looks like when it is scraped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
@@ -14,6 +15,28 @@ from delivery.ports.ledger import InboxState, Ledger, OutboxState
 
 MOST = 1000
 """Rows that a scrape looks at; a gauge at this value means "or more"."""
+
+
+class Metrics(Protocol):
+    """The metrics of a process: where counters are kept, and what a scrape shows."""
+
+    @property
+    def registry(self) -> CollectorRegistry: ...
+
+    def visible(self, more: Sequence[Collector] = ()) -> CollectorRegistry:
+        """With what is read only when it is asked for."""
+
+
+class OwnMetrics:
+    """The metrics of a process that has no others."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+
+    def visible(self, more: Sequence[Collector] = ()) -> CollectorRegistry:
+        for collector in more:
+            self.registry.register(collector)
+        return self.registry
 
 
 class Counters:
@@ -33,7 +56,9 @@ class Counters:
         self._answers = Counter(
             "delivery_api_intake_answers", "Deliveries by source and outcome.", ("source", "outcome"), registry=registry
         )
-        self._streams = Gauge("delivery_api_streams", "Open event streams.", registry=registry)
+        self._streams = Gauge(
+            "delivery_api_streams", "Open event streams.", registry=registry, multiprocess_mode="livesum"
+        )
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         self._requests.labels(method, route, str(status)).inc()

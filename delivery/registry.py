@@ -3,23 +3,37 @@
 An unknown name is an error, never a fallback. Libraries of vendors are imported when a name is chosen, not before.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from delivery.gates import latency, ratio, threshold
 from delivery.gates.gate import Kind
 from delivery.model.fields import Fields
+from delivery.model.ids import Micros
+from delivery.model.notice import Notice
 from delivery.model.service import Strategy
 from delivery.ports.chat import Chat
 from delivery.ports.clock import Clock
 from delivery.ports.mesh import Mesh
 from delivery.ports.metrics import Metrics
 from delivery.ports.workloads import Workloads
+from delivery.sources import signing
+from delivery.sources.cloudevents import CloudEvents
 from delivery.strategies import ab_test, blue_green, canary, dark_launch
 
 T = TypeVar("T")
+
+
+class Source(Protocol):
+    """Who may send events, by a dialect."""
+
+    def receive(self, headers: Mapping[str, str], body: bytes, now: Micros) -> Notice:
+        """Verifies the signature over the body as it came, and reads it. Raises Unsigned or Malformed."""
+
+    def reread(self, body: bytes) -> Notice:
+        """Reads a stored body again, which was verified when it came. Raises Malformed."""
 
 
 class UnknownName(ValueError):
@@ -77,6 +91,12 @@ def _memory_metrics(around: Surroundings) -> Metrics:
     return MemoryMetrics(around.clock)
 
 
+def _cloudevents(name: str, secrets: Sequence[str]) -> Source:
+    for secret in secrets:
+        signing.key(secret)
+    return CloudEvents(name, secrets)
+
+
 def _console_chat() -> Chat:
     from delivery.adapters.chat.console import ConsoleChat
 
@@ -93,6 +113,8 @@ GATES: Mapping[str, Kind] = {"ratio": ratio, "latency": latency, "threshold": th
 MESHES: Mapping[str, Callable[..., Mesh]] = {"envoy": _envoy_mesh, "memory": _memory_mesh}
 WORKLOADS: Mapping[str, Callable[..., Workloads]] = {"process": _process_workloads, "memory": _memory_workloads}
 METRICS: Mapping[str, Callable[..., Metrics]] = {"envoy": _envoy_metrics, "memory": _memory_metrics}
+SOURCES: Mapping[str, Callable[[str, Sequence[str]], Source]] = {"cloudevents": _cloudevents}
+"""Dialects: the name of a configured source and its secrets -> its reader. Raises ValueError for a bad secret."""
 CHATS: Mapping[str, Callable[..., Chat]] = {"console": _console_chat}
 
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from delivery import registry
+from delivery.adapters.catalog import yaml_file
 from delivery.adapters.clock.database import DatabaseClock
 from delivery.adapters.clock.system import SystemClock
 from delivery.adapters.hints.none import NoHints
@@ -14,6 +15,7 @@ from delivery.adapters.ledger.sql import SqlLedger
 from delivery.adapters.slots import ThreadSlots
 from delivery.adapters.telemetry import logs
 from delivery.adapters.telemetry.prometheus import PrometheusTelemetry
+from delivery.catalog.check import check as check_service
 from delivery.catalog.document import Document
 from delivery.catalog.freeze import frozen
 from delivery.catalog.service import Offers
@@ -30,13 +32,13 @@ from delivery.engine.parts import Parts
 from delivery.engine.performer import Performer
 from delivery.gates.gate import Gate
 from delivery.machine.evolve import fold
-from delivery.model.plan import GateSpec
+from delivery.model.plan import GateSpec, Plan
 from delivery.model.service import Service
 from delivery.ports.chat import Chat
 from delivery.ports.clock import Clock
 from delivery.ports.hints import Hints
 from delivery.ports.ids import Ids
-from delivery.registry import Surroundings, UnknownName, choose
+from delivery.registry import Source, Surroundings, UnknownName, choose
 from delivery.settings import Adapter, Settings
 from delivery.strategies.plan import compile_plan
 
@@ -116,6 +118,39 @@ def parse(document: Mapping[str, object] | Document, settings: Settings | None =
     if settings is not None:
         offers = Offers(settings.clusters, settings.processes, settings.notify)
     return parse_service(read, strategies=registry.STRATEGIES, gates=registry.GATES, offers=offers)
+
+
+def log_as(service: str) -> None:
+    """Sends this process's logs to stderr, each line marked with the service's name."""
+    logs.configure(service)
+
+
+def read(text: bytes, file: str) -> Document:
+    """The document in the text of a service file. Raises Invalid."""
+    return yaml_file.read_text(text, file)
+
+
+def check(document: Document, settings: Settings) -> tuple[Service, Plan]:
+    """All that can be said of a service file before it is stored. Raises Invalid with every mistake."""
+    return check_service(
+        document,
+        strategies=registry.STRATEGIES,
+        gates=registry.GATES,
+        compile_plan=compile_plan,
+        offers=Offers(settings.clusters, settings.processes, settings.notify),
+    )
+
+
+def sources(settings: Settings) -> Mapping[str, Source]:
+    """The webhook sources by name. Raises UnknownName for a dialect that is not there or a secret that is none."""
+    found = {}
+    for name, source in settings.sources.items():
+        dialect = choose(registry.SOURCES, source.dialect, f"sources.{name} dialect")
+        try:
+            found[name] = dialect(name, source.secrets)
+        except ValueError as error:
+            raise UnknownName(f"sources.{name}.secrets: {error}") from None
+    return found
 
 
 def build_gate(spec: GateSpec, alpha: float, stages: int) -> Gate:

@@ -41,4 +41,4 @@ def readyz(services: Services) -> ReadyOut:
 @router.get("/metrics", response_class=Response)
 def metrics(request: Request) -> Response:
     """Show metrics for Prometheus."""
-    return Response(generate_latest(request.app.state.registry), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(request.app.state.metrics), media_type=CONTENT_TYPE_LATEST)

@@ -1,10 +1,13 @@
 """Telemetry as Prometheus metrics and structured log lines."""
 
 import logging
+from collections.abc import Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.registry import Collector
 
+from delivery.adapters.telemetry.exposition import visible
 from delivery.adapters.telemetry.metrics import METRICS, PREFIX, Kind, Metric
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody asks for
@@ -18,6 +21,10 @@ class PrometheusTelemetry:
         self.registry = CollectorRegistry()
         self._metrics = {name: _make(name, metric, self.registry) for name, metric in METRICS.items()}
         self._complained: set[str] = set()
+
+    def visible(self, more: Sequence[Collector] = ()) -> CollectorRegistry:
+        """What a scrape of this process shows, with what is read only when it is asked for."""
+        return visible(self.registry, more)
 
     def count(self, metric: str, amount: float = 1, **labels: str) -> None:
         try:
