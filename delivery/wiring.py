@@ -11,7 +11,7 @@ from delivery.adapters.clock.database import DatabaseClock
 from delivery.adapters.clock.system import SystemClock
 from delivery.adapters.hints.none import NoHints
 from delivery.adapters.ids import UlidIds
-from delivery.adapters.ledger.sql import SqlLedger
+from delivery.adapters.ledger.sql import SqlLedger, upgrade
 from delivery.adapters.slots import ThreadSlots
 from delivery.adapters.telemetry import logs
 from delivery.adapters.telemetry.prometheus import PrometheusTelemetry
@@ -98,6 +98,11 @@ def wire(settings: Settings, hints: Hints | None = None, only: Iterable[str] | N
 def configure_logs(service: str) -> None:
     """Structured logs of this process and of every library in it, to stderr; `service` marks them."""
     logs.configure(service)
+
+
+def migrate(settings: Settings) -> None:
+    """Brings the database to the schema that this version needs; several processes may do so at once."""
+    upgrade(settings.database.url)
 
 
 def assemble(parts: Parts) -> Engine:
