@@ -74,7 +74,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Asks:
-    """It has to wait for an approval. `reason` is what the approver says, `preview` a header that gets the candidate."""
+    """It has to wait for an approval. `reason` is what the approver says, `preview` a header that reaches it."""
 
     reason: str
     preview: tuple[str, str]
