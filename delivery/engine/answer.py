@@ -70,8 +70,8 @@ class Answer:
 
 
 def merged(answers: list[Answer]) -> Answer:
-    """One answer for a notice that named several targets: the weightiest outcome, every release."""
+    """One answer for a notice that named several targets: the weightiest outcome, and the releases that it came to."""
     order = ("release", "signal", "refused", "no_op", "unknown")
     first = min(answers, key=lambda answer: order.index(answer.outcome) if answer.outcome in order else len(order))
-    releases = tuple(release for answer in answers for release in answer.releases)
+    releases = tuple(release for answer in answers if answer.outcome == first.outcome for release in answer.releases)
     return replace(first, releases=releases, repeated=all(answer.repeated for answer in answers))

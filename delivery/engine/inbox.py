@@ -66,7 +66,7 @@ class Inbox:
     def _entries(self, arrivals: Sequence[Arrival]) -> dict[str, Entry | None]:
         """The services that the batch names, as applied now."""
         names = {a.notice.says.service for a in arrivals if isinstance(a.notice.says, ReleaseRequested)}
-        return {name: self._book.fresh(name) for name in names}
+        return {name: self._book.fresh(name) for name in sorted(names)}
 
     def _parts(self, index: int, arrival: Arrival, entries: Mapping[str, Entry | None]) -> list[_Part]:
         notice = arrival.notice
@@ -105,7 +105,7 @@ class Inbox:
         """Decides and commits; the parts whose target or key moved meanwhile are returned, to be decided again."""
         known = dict(self._ledger.deliveries([part.key for part in parts]))
         targets = {part.target for part in parts if part.target is not None}
-        snapshots = self._ledger.load(targets)
+        snapshots = self._ledger.load(sorted(targets))
         working = {target: Working.of(snapshot, self._channels(target)) for target, snapshot in snapshots.items()}
         decided: dict[TargetId, list[tuple[_Part, Answer]]] = {}
         notes: list[tuple[_Part, Answer, Delivery]] = []
@@ -222,7 +222,7 @@ class Inbox:
         return tuple(f"{kind}:{name}" for kind, name in sorted(service.notify.items())) if service else ()
 
     def _hint(self, parts: Sequence[_Part]) -> None:
-        self._hints.due({part.target.partition("@")[2] for part in parts if part.target})
+        self._hints.due(sorted({part.target.partition("@")[2] for part in parts if part.target}))
 
 
 def _woken(working: Working, wake: Wake) -> Wake:

@@ -16,7 +16,7 @@ from delivery.model.ids import Micros
 from delivery.model.plan import GateSpec, Plan, Stage
 from delivery.model.release import Release
 from delivery.model.signal import Measured
-from delivery.model.verdict import Counts, Judgement, Side, Tick, Verdict
+from delivery.model.verdict import Counts, Judgement, Tick
 from delivery.model.version import Backend, Lane
 from delivery.ports.ledger import Measuring, Segment
 from delivery.ports.metrics import Sample, Series, Subject
@@ -25,6 +25,7 @@ Build = Callable[[GateSpec, float, int], Gate]
 SEGMENT = 32  # ticks kept beside the live state before they move to a segment
 CAP = 2  # a tick counts at most this many intervals: a clock that jumps an hour passes no stage
 NOTHING = Counts(0, 0)
+SIDES = ("candidate", "stable")
 Samples = tuple[Sample | None, Sample | None]
 
 
@@ -71,26 +72,11 @@ class Measurer:
     ) -> tuple[Measuring, Measured | None, tuple[Segment, ...]]:
         """One look. No signal where it only took the counters to start from."""
         measuring = before or Measuring(release.id)
-        begun = (measuring.stage, measuring.dseq) == (effect.stage, effect.dseq)
-        if None in samples:
-            return self._blind(measuring if begun else _cleared(measuring, effect), release, now)
-        if not begun or not measuring.base:
-            return replace(_cleared(measuring, effect), at=now, base=_carried({}, samples)), None, ()
+        if (measuring.stage, measuring.dseq) != (effect.stage, effect.dseq):
+            measuring = _cleared(measuring, effect, now)
+        if not measuring.base and None not in samples:
+            return replace(measuring, at=now, base=_carried({}, samples)), None, ()
         return self._tick(measuring, release, samples, now)
-
-    def _blind(
-        self, measuring: Measuring, release: Release, now: Micros
-    ) -> tuple[Measuring, Measured, tuple[Segment, ...]]:
-        """A side could not be read: no tick, no bake; the gates say no_data. Counters go on from what was last read."""
-        judgements = tuple(
-            Judgement(
-                spec.id, Verdict.NO_DATA, Side(0, 0), Side(0, 0), blocking=spec.blocking, detail="metrics unreadable"
-            )
-            for spec in release.plan.gates
-            if spec.id in _stage(release).gates
-        )
-        after = replace(measuring, at=now)
-        return after, _signal(after, judgements), ()
 
     def _tick(
         self, measuring: Measuring, release: Release, samples: Samples, now: Micros
@@ -122,12 +108,13 @@ class Measurer:
         return after, _signal(after, tuple(judgements)), segments
 
 
-def _cleared(measuring: Measuring, effect: Measure) -> Measuring:
+def _cleared(measuring: Measuring, effect: Measure, now: Micros) -> Measuring:
     """Ready for a new stage: the gates' states go on, the stage's own sums start afresh."""
     return replace(
         measuring,
         stage=effect.stage,
         dseq=effect.dseq,
+        at=now,
         baked=Micros(0),
         requests=0,
         first_tick=measuring.tick + 1,
@@ -159,23 +146,29 @@ def _segmented(measuring: Measuring) -> tuple[Measuring, tuple[Segment, ...]]:
 
 
 def _deltas(base: Mapping[str, Any], samples: Samples) -> tuple[Counts, Counts, bool]:
-    sides = []
-    complete = True
-    for name, sample in zip(("candidate", "stable"), samples, strict=True):
+    """Counts of both sides since `base`. Not complete where a side could not be read or began anew meanwhile."""
+    sides, complete = [], bool(base)
+    for name, sample in zip(SIDES, samples, strict=True):
         before = _series(base.get(name) or {})
-        sides.append(deltas.counts(before, sample) if sample is not None else NOTHING)
-        complete = complete and sample is not None and not deltas.restarted(before, sample)
+        if sample is None or not base:
+            sides.append(NOTHING)
+            complete = False
+        else:
+            sides.append(deltas.counts(before, sample))
+            complete = complete and not deltas.restarted(before, sample)
     return sides[0], sides[1], complete
 
 
 def _carried(base: Mapping[str, Any], samples: Samples) -> Mapping[str, object]:
     """What the next delta starts from, as plain JSON: {side: {series: [requests, errors, epoch, [[bound, slow]]]}}."""
+    if None in samples:
+        return base
     return {
         name: {
             key: [series.requests, series.errors, series.epoch, [list(pair) for pair in series.slow]]
             for key, series in deltas.carry(_series(base.get(name) or {}), sample).items()
         }
-        for name, sample in zip(("candidate", "stable"), samples, strict=True)
+        for name, sample in zip(SIDES, samples, strict=True)
         if sample is not None
     }
 

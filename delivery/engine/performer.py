@@ -62,16 +62,8 @@ class Performer:
             turn.wake_in = RETRY
             return ()
         self._telemetry.count("effects", kind=kind, outcome=_outcome(result))
-        if result.row is not None:
-            turn.working.row = result.row
-        turn.lost = turn.lost or result.lost
-        turn.working.note_success()
-        if result.later:
-            turn.tried.add(task.effect)
-        if result.foreign:
-            turn.working.alerts.append(Alert(now, "drift", turn.working.target.id, result.foreign))
-        if turn.working.target.active is None:
-            turn.working.alerts += _unheard(turn, result, now)
+        turn.took(task.effect, result.row, later=result.later, lost=result.lost)
+        turn.working.alerts += _alerts(turn, result, now)
         if isinstance(task.effect, Retire):
             _retired(turn, task.effect, result.retired, now)
         if any(isinstance(signal, MeshDown | WorkloadMissing) for signal in result.signals):
@@ -151,9 +143,13 @@ def _retired(turn: Turn, effect: Effect, done: bool, now: Micros) -> None:
     turn.working.retarget(replace(turn.working.target, retiring=kept))
 
 
-def _unheard(turn: Turn, result: Done, now: Micros) -> list[Alert]:
+def _alerts(turn: Turn, result: Done, now: Micros) -> list[Alert]:
     """What no release can say, because none runs: told as alerts."""
     target = turn.working.target.id
+    if result.foreign:
+        return [Alert(now, "drift", target, result.foreign)]
+    if turn.working.target.active is not None:
+        return []
     told = {HistoryLost: "history_lost", Drifted: "drift_corrected", Nacked: "mesh_refused"}
     return [Alert(now, told[type(one)], target, str(one)) for one in result.signals if type(one) in told]
 

@@ -17,7 +17,7 @@ from delivery.model.ids import SECOND, Micros
 from delivery.model.release import Release
 from delivery.model.service import OnDrift
 from delivery.model.version import VersionRef
-from delivery.ports.ledger import FARTHEST, Wake
+from delivery.ports.ledger import FARTHEST, Row, Wake
 
 POLL = Micros(250_000)  # between two questions to proxies or workloads that are not there yet
 RETRY = SECOND  # after a mesh that did not answer
@@ -47,6 +47,15 @@ class Turn:
     @property
     def quarantined(self) -> bool:
         return self.working.row.quarantined is not None
+
+    def took(self, effect: Effect, row: Row | None, *, later: bool, lost: bool) -> None:
+        """Notes what performing an effect left behind: the row as the database now has it, and whether to ask again."""
+        if row is not None:
+            self.working.row = row
+        self.lost = self.lost or lost
+        self.working.note_success()
+        if later:
+            self.tried.add(effect)
 
     def todo(self, now: Micros) -> tuple[Effect, ...]:
         """Standing effects that are to be performed at once."""

@@ -34,10 +34,8 @@ class Senders:
 
     def send(self, inbox: Inbox, says: Says, time: Micros | None = None, key: str | None = None) -> Answer:
         """Sends until it is answered, as CI does; the same key again is the same delivery."""
-        if key is None:
-            self.keys += 1
-            key = f"key-{self.keys:05d}"
-        arrival = Arrival(Notice("ci", key, f"digest-{key}", says, time), b"{}")
+        key = key or self.key()
+        arrival = Arrival(Notice("ci", key, f"digest {says}", says, time), b"{}")
         while True:
             try:
                 answer = inbox.accept([arrival])[0]
@@ -46,6 +44,10 @@ class Senders:
                 continue
             self.acknowledged.setdefault(key, answer)
             return answer
+
+    def key(self) -> str:
+        self.keys += 1
+        return f"key-{self.keys:05d}"
 
     def ci(self) -> None:
         """Sends releases, some twice, some late."""
@@ -63,9 +65,10 @@ class Senders:
             says = ReleaseRequested(service, VersionRef(version, version), STARTER, urgent=urgent)
             age = world.random.choice((0, 0, 0, 30 * SECOND))
             time = Micros(world.clock.now() - age)
-            self.send(inbox, says, time)
+            key = self.key()
+            self.send(inbox, says, time, key)
             if world.random.random() < 0.3:
-                self.send(inbox, says, time, key=f"key-{self.keys:05d}")
+                self.send(inbox, says, time, key)
                 world.happened["delivered twice"] += 1
 
     def people(self) -> None:
@@ -204,7 +207,7 @@ class Nemesis:
         world.watch.foreign = False
 
     def _clock(self) -> None:
-        self.world.clock.skew += self.world.random.choice((-3600, 3600, -5, 5)) * SECOND
+        self.world.clock.step(self.world.random.choice((-3600, 3600, -5, 5)) * SECOND)
 
     def _stop(self) -> None:
         world = self.world
@@ -222,6 +225,7 @@ class Nemesis:
     def _failover(self) -> None:
         """The database fails over and has lost its newest commits."""
         if self.world.random.random() < 0.3:
+            self.world.watch.lossy = True
             self.world.happened["commits lost"] += self.world.ledger.lose(self.world.random.randrange(1, 4))
 
     def _later(self, mend: Callable[[], object]) -> None:

@@ -5,7 +5,8 @@ from collections import Counter
 from delivery.machine.desired import desired
 from delivery.machine.evolve import fold
 from delivery.model.codec import GENESIS, canon, link, unseal
-from delivery.model.event import Approved, Closed, Phase, Promoted, RollbackBegun, StagePassed, StageSkipped
+from delivery.model.event import Approved, Closed, Event, Phase, Promoted, RollbackBegun, StagePassed, StageSkipped
+from delivery.model.release import Release
 from delivery.ports.history import Filter
 from delivery.ports.ledger import InboxState, OutboxState
 from tests.simulation.actors import Senders
@@ -38,20 +39,26 @@ def _histories(world: World) -> list[str]:
         facts = [unseal(event.body) for event in events]
         if canon(fold(facts)) != canon(release) or prev != stored.head:
             broken.append(f"invariant 3: {release.id} is not the fold of its events")
-        done = [fact.stage for fact in facts if isinstance(fact, StagePassed | StageSkipped)]
-        if done != sorted(set(done)):
-            broken.append(f"invariant 4: {release.id} passed {done}")
-        votes = [fact for fact in facts if isinstance(fact, Approved)]
-        if (
-            any(vote.actor == release.actor for vote in votes)
-            or max(Counter((vote.stage, vote.dseq, vote.actor) for vote in votes).values(), default=1) > 1
-        ):
-            broken.append(f"invariant 12: {release.id}: {votes}")
-        ends = [fact for fact in facts if isinstance(fact, Promoted | Closed)]
-        if len(ends) > 1 or (ends and facts[-1] is not ends[0]):
-            broken.append(f"{release.id} ended more than once, or went on after its end")
-        if any(isinstance(fact, RollbackBegun) for fact in facts) and release.phase is Phase.PROMOTED:
-            broken.append(f"{release.id} was promoted after its revert began")
+        broken += _facts(release, facts)
+    return broken
+
+
+def _facts(release: Release, facts: list[Event]) -> list[str]:
+    broken = []
+    done = [fact.stage for fact in facts if isinstance(fact, StagePassed | StageSkipped)]
+    if done != sorted(set(done)):
+        broken.append(f"invariant 4: {release.id} passed {done}")
+    votes = [fact for fact in facts if isinstance(fact, Approved)]
+    if (
+        any(vote.actor == release.actor for vote in votes)
+        or max(Counter((vote.stage, vote.dseq, vote.actor) for vote in votes).values(), default=1) > 1
+    ):
+        broken.append(f"invariant 12: {release.id}: {votes}")
+    ends = [fact for fact in facts if isinstance(fact, Promoted | Closed)]
+    if len(ends) > 1 or (ends and facts[-1] is not ends[0]):
+        broken.append(f"{release.id} ended more than once, or went on after its end")
+    if any(isinstance(fact, RollbackBegun) for fact in facts) and release.phase is Phase.PROMOTED:
+        broken.append(f"{release.id} was promoted after its revert began")
     return broken
 
 

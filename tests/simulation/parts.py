@@ -16,7 +16,16 @@ class SimClock:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self.skew = 0
+        self.skew = self.furthest = 0
+
+    def step(self, micros: int) -> None:
+        """Sets the clock forward or back."""
+        self.skew += micros
+        self.furthest = max(self.furthest, self.skew)
+
+    def mend(self) -> None:
+        """The clock is right again: not before any time that was ever told."""
+        self.skew = self.furthest
 
     def now(self) -> Micros:
         return Micros(self._scheduler.now + self.skew)

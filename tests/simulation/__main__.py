@@ -1,0 +1,40 @@
+"""`make simulate SEEDS=...`: many schedules, the broken ones named with the seed that shows them again."""
+
+import argparse
+import sys
+import time
+from collections import Counter
+
+from tests.simulation.campaign import run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", default="200", help="how many, or FROM-TO, or one seed as =N")
+    arguments = parser.parse_args()
+    seeds = _seeds(arguments.seeds)
+    begun, bad, happened = time.monotonic(), 0, Counter[str]()
+    for number, seed in enumerate(seeds, 1):
+        outcome = run(seed)
+        happened += outcome.happened
+        if outcome.broken or len(seeds) == 1:
+            bad += bool(outcome.broken)
+            print(f"\rseed {seed}: {outcome.releases} releases, {outcome.writes} writes, history {outcome.digest[:16]}")
+            for text in outcome.broken[:10]:
+                print(f"    {text}")
+        if sys.stdout.isatty():
+            print(f"\r{number} of {len(seeds)} schedules, {bad} broken ", end="", flush=True)
+    faults = sum(happened.values())
+    print(f"\r{len(seeds)} schedules with {faults} faults in {time.monotonic() - begun:.0f} s: {bad} broken")
+    return 1 if bad else 0
+
+
+def _seeds(text: str) -> range:
+    if text.startswith("="):
+        return range(int(text[1:]), int(text[1:]) + 1)
+    first, dash, last = text.partition("-")
+    return range(int(first), int(last)) if dash else range(int(first))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
