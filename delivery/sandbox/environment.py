@@ -115,7 +115,7 @@ async def _start(wanted: Wanted, directory: Path, parts: Parts, supervisor: Supe
     await start(parts.valkey_program())
     await start(parts.envoy_program(), f" on http://{HOST}:{parts.envoy.port}")
     await _all(
-        start(parts.api_program(), f" on {parts.places.api_url}"),
+        start(parts.api_program(next(iter(keys.tokens.values()))), f" on {parts.places.api_url}"),
         *(start(parts.worker_program(number, port)) for number, port in enumerate(metrics, 1)),
     )
     say(f"all parts ready after {time.monotonic() - begun:.1f} s; their logs are in {directory / 'logs'}")

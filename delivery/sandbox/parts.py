@@ -65,14 +65,17 @@ class Parts:
         envoy = self.envoy
         return Program("envoy", envoy.command, self._env, envoy.serves, before_stop=envoy.drain, stop_within=5)
 
-    def api_program(self) -> Program:
+    def api_program(self, token: str) -> Program:
+        """Ready when it knows `token`: another server on its port does not."""
         command = (
             *(sys.executable, "-m", "uvicorn", "api.main:app", "--factory"),
             *("--host", HOST, "--port", str(self.places.api_port)),
             *("--no-access-log", "--timeout-graceful-shutdown", str(GRACE_SECONDS)),
         )
-        url = f"{self.places.api_url}/readyz"
-        return Program("api", lambda: command, self._env, lambda: _says_yes(url), stop_within=GRACE_SECONDS + 5)
+        request = urllib.request.Request(
+            f"{self.places.api_url}/v1/releases?per_page=1", headers={"authorization": f"Bearer {token}"}
+        )
+        return Program("api", lambda: command, self._env, lambda: _says_yes(request), stop_within=GRACE_SECONDS + 5)
 
     def worker_program(self, number: int, metrics_port: int) -> Program:
         name = f"worker-{number}"
@@ -87,9 +90,9 @@ class Parts:
         return False
 
 
-def _says_yes(url: str) -> bool:
+def _says_yes(request: urllib.request.Request) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=1.0) as answer:
+        with urllib.request.urlopen(request, timeout=1.0) as answer:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False

@@ -7,9 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from delivery.adapters.workloads import pids
 from delivery.sandbox import environment
 from delivery.sandbox.envoy import EnvoyMissing
 from delivery.sandbox.errors import CannotStart
+from delivery.sandbox.parts import Parts
 from tests.integration.worker_parts import wait_for
 
 PARTS = ("valkey", "envoy", "api", "worker-1", "worker-2")
@@ -150,6 +154,28 @@ def test_killed_itself_it_leaves_no_process_and_the_next_one_keeps_keys_and_hist
     assert after.facts["keys"] == run.facts["keys"]
     assert after.end(signal.SIGTERM) == 0
     assert all_gone(after)
+
+
+class SaysNo(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:  # noqa: N802
+        self.send_error(401)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+def test_another_server_on_its_port_is_not_taken_for_the_api(tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), SaysNo) as other:
+        serving = threading.Thread(target=other.serve_forever)
+        serving.start()
+        parts = Parts(tmp_path, 0, 0)
+        try:
+            parts.places = replace(parts.places, api_port=other.server_port)
+            assert not parts.api_program("alice-token").ready()
+        finally:
+            parts.close()
+            other.shutdown()
+            serving.join()
 
 
 def test_a_machine_without_envoy_is_told_so_in_a_sentence(tmp_path, monkeypatch):

@@ -58,6 +58,7 @@ def configure(service: str, *, stream: TextIO | None = None, level: str = "INFO"
 
 def _named(service: str) -> Processor:
     def name(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+        event.pop("color_message", None)  # uvicorn says everything twice
         event["service"] = service
         return event
 
