@@ -157,7 +157,7 @@ def test_killed_itself_it_leaves_no_process_and_the_next_one_keeps_keys_and_hist
 
 
 class SaysNo(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.send_error(401)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
