@@ -79,6 +79,11 @@ def stable_unready(release: Release) -> bool:
     return release.held(HoldKind.STABLE_UNREADY) or HoldKind.STABLE_UNREADY in release.waived
 
 
+def capped(release: Release) -> bool:
+    """Whether less than the recorded traffic is desired, because history was lost: then no confirmation is awaited."""
+    return release.ceiling is not None and release.phase is not Phase.ROLLING_BACK
+
+
 def reached_users(release: Release) -> bool:
     """Whether any user may have been answered by the candidate."""
     entered = release.plan.stages[: release.stage + 1]

@@ -1,5 +1,6 @@
 """What the proxies answered. Only a confirmation of the live `dseq` advances anything."""
 
+from delivery.machine import path
 from delivery.machine.holds import placed
 from delivery.machine.rules.common import NOTHING, Events, moment, revert
 from delivery.model import event as events
@@ -28,7 +29,7 @@ STORM_QUIET = Micros(5 * MINUTE)
 
 def confirmed(release: Release, signal: Confirmed, context: Context) -> Events:
     """Proven at every proxy. Said once; a confirmation of an older traffic, or of a capped one, proves nothing."""
-    if signal.dseq != release.dseq or release.confirmed == release.dseq or _capped(release):
+    if signal.dseq != release.dseq or release.confirmed == release.dseq or path.capped(release):
         return NOTHING
     at = moment(release, context)
     proven = TrafficConfirmed(at=at, dseq=signal.dseq, level=signal.level, proxies=signal.proxies)
@@ -40,14 +41,9 @@ def confirmed(release: Release, signal: Confirmed, context: Context) -> Events:
 def unconfirmed(release: Release, signal: Unconfirmed, context: Context) -> Events:
     """The grace time is over and some proxies have not proven it: they are named."""
     late = signal.dseq == release.dseq and release.confirmed != release.dseq
-    if not late or _capped(release) or release.held(HoldKind.STRAGGLERS):
+    if not late or path.capped(release) or release.held(HoldKind.STRAGGLERS):
         return NOTHING
     return (placed(HoldKind.STRAGGLERS, moment(release, context), ", ".join(signal.stragglers)),)
-
-
-def _capped(release: Release) -> bool:
-    """Whether less than the recorded traffic is desired, because history was lost."""
-    return release.ceiling is not None and release.phase is not Phase.ROLLING_BACK
 
 
 def refused(release: Release, signal: Nacked, context: Context) -> Events:

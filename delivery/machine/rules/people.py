@@ -112,7 +112,7 @@ def resume(release: Release, signal: Resume, context: Context) -> Events:
     lifted: Events = tuple(
         HoldLifted(at=at, kind=kind, by=signal.actor, reason=signal.reason) for kind in dict.fromkeys(signal.holds)
     )
-    if HoldKind.STRAGGLERS in signal.holds and release.confirmed != release.dseq and release.ceiling is None:
+    if HoldKind.STRAGGLERS in signal.holds and release.confirmed != release.dseq and not path.capped(release):
         lifted += (TrafficConfirmed(at=at, dseq=release.dseq, level=Level.WRITTEN),)
     return lifted
 

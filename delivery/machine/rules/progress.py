@@ -70,7 +70,7 @@ def overdue(release: Release, context: Context) -> Events:
     """A stage whose traffic is not proven by its deadline: people look at the proxies. Nothing is judged unproven."""
     at = moment(release, context)
     late = release.phase is Phase.SHIFTING and running(release) and left(release, at) == 0
-    if not late or release.held(HoldKind.STRAGGLERS):
+    if not late or path.capped(release) or release.held(HoldKind.STRAGGLERS):
         return NOTHING
     return (placed(HoldKind.STRAGGLERS, at, "not proven within the stage's deadline"),)
 

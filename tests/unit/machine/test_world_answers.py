@@ -254,6 +254,13 @@ class TestLostHistory:
         assert story.said.count("PromotionBegun") == 2
         assert story.release.phase is Phase.PROMOTED
 
+    def test_a_deadline_that_is_over_meanwhile_does_not_keep_it_from_that(self):
+        story = a_story_in(Phase.SHIFTING).tell(s.Due(), after=31 * MINUTE).tell(self.LOST)
+        assert kinds(story) == [HoldKind.STRAGGLERS, HoldKind.HISTORY_LOST]
+        story.tell(s.Resume(BOB, admin=True, holds=(HoldKind.STRAGGLERS,)))
+        story.tell(s.Resume(BOB, admin=True, holds=(HoldKind.HISTORY_LOST,)))
+        assert (story.said[-1], kinds(story)) == ("StageEntered", [])
+
     def test_aborted_it_goes_back(self):
         story = a_story_in(Phase.BAKING).tell(self.LOST, s.Abort(BOB)).confirm()
         assert story.release.phase is Phase.ROLLED_BACK
