@@ -15,7 +15,6 @@ from delivery.model.release import Release
 from delivery.model.target import Target
 from delivery.model.verdict import Counts, Tick
 
-
 FARTHEST = Micros(60_000_000)
 """No due time and no lease is set further ahead than this; whoever waits longer looks again in between."""
 BEYOND = Micros(2 * FARTHEST)

@@ -9,7 +9,7 @@ import pytest
 from delivery.cli import session
 from delivery.model.ids import Micros, ReleaseId
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Outgoing, OutboxState, Unit
+from delivery.ports.ledger import OutboxState, Outgoing, Unit
 from tests.api.world import NOW, SECRET, secret
 from tests.unit.cli.conftest import mocked
 
@@ -104,11 +104,12 @@ def test_a_signed_event_starts_a_release_without_a_token(sh, checkout, monkeypat
 
 
 def test_a_wrong_secret_is_told_from_one_that_is_none(sh, checkout):
-    wrong = sh("webhook", "send", "checkout", "1.4.2", "--secret", "whsec_" + "A" * 32)
+    wrong = sh("webhook", "send", "checkout", "1.4.2", "--actor", "dora", "--secret", "whsec_" + "A" * 32)
     assert (wrong.code, "signature" in wrong.err) == (1, True)
-    none = sh("webhook", "send", "checkout", "1.4.2", "--secret", "hunter2")
+    none = sh("webhook", "send", "checkout", "1.4.2", "--actor", "dora", "--secret", "hunter2")
     assert (none.code, "whsec_" in none.err) == (64, True)
-    assert sh("webhook", "send", "checkout", "1.4.2").code == 64
+    assert sh("webhook", "send", "checkout", "1.4.2", "--actor", "dora").code == 64
+    assert "--actor" in sh("webhook", "send", "checkout", "1.4.2", "--secret", SECRET).err
 
 
 def test_signing_a_body_gives_headers_that_are_accepted(sh, checkout, transport, tmp_path, monkeypatch):
