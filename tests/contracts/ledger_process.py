@@ -47,10 +47,10 @@ def increase(ledger: SqlLedger, times: str) -> None:
 def fork(ledger: SqlLedger, owner: str) -> None:
     """Uses the ledger before, in and after a child; prints what each claimed."""
     print(*ledger.claim(["local"], owner, Micros(60 * SECOND), 1), flush=True)
-    engines = ledger._database._get()
+    opened = ledger._database._open()
     child = os.fork()
     if child == 0:
-        assert ledger._database._get() is not engines
+        assert ledger._database._open() is not opened
         print(*ledger.claim(["local"], f"child of {owner}", Micros(60 * SECOND), 1), flush=True)
         ledger.close()
         os._exit(0)

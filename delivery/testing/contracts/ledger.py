@@ -3,6 +3,7 @@
 An adapter's test inherits from `LedgerContract` and has a fixture `world`: an empty LedgerWorld.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from delivery.model.event import Phase
@@ -125,6 +126,23 @@ class Commits:
         assert outcome(world.ledger, first, second, late) == [Result.DONE, Result.DONE, Result.CONFLICT]
         after = stored_row(world.ledger, T)
         assert (after.version, after.target.queue, world.ledger.releases([R1])[R1]) == (2, (), story.stored)
+
+    def test_commits_at_the_same_time_lose_nothing(self, world: LedgerWorld) -> None:
+        created(world.ledger, row())
+
+        def raise_number(worker: int) -> int:
+            ledger = (world.ledger, world.other)[worker % 2]
+            in_time = 0
+            for _ in range(25):
+                before = stored_row(ledger, T)
+                after = unit(before, number=before.target.number + 1)
+                in_time += outcome(ledger, after) == [Result.DONE]
+            return in_time
+
+        with ThreadPoolExecutor(4) as pool:
+            done = sum(pool.map(raise_number, range(4)))
+        after = stored_row(world.ledger, T)
+        assert after.version == after.target.number == done >= 25
 
     def test_a_delivery_is_admitted_once(self, world: LedgerWorld) -> None:
         created(world.ledger, row(), row("other"))

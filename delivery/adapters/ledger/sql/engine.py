@@ -4,7 +4,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, cast, create_engine, event, func, literal, select
@@ -31,21 +32,20 @@ class Database:
         if self.sqlite and self.url.database in (None, "", ":memory:"):
             raise ValueError("the ledger needs a file: sqlite:///PATH")
         self._now = now
-        self._lock = threading.Lock()
-        self._pid = 0
-        self._engines: tuple[Engine, Engine] | None = None
-        self._writer = threading.Lock()
+        self._opening = threading.Lock()
+        self._opened: _Opened | None = None
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is committed at the end, and undone where anything is raised. Raises Unavailable."""
-        with self._one_writer(), in_port_words(), self._get()[0].begin() as connection:
+        opened = self._open()
+        with opened.one_writer, in_port_words(), opened.writing.begin() as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database. Raises Unavailable."""
-        with in_port_words(), self._get()[1].connect() as connection:
+        with in_port_words(), self._open().reading.connect() as connection:
             yield connection
 
     def now(self) -> ColumnElement[int]:
@@ -61,43 +61,52 @@ class Database:
 
     def close(self) -> None:
         """Closes this process's connections. They are made anew when they are needed again."""
-        with self._lock:
-            engines, self._engines = self._engines, None
-            if engines and self._pid == os.getpid():
-                engines[0].dispose()
+        with self._opening:
+            opened, self._opened = self._opened, None
+        if opened and opened.pid == os.getpid():
+            opened.writing.dispose()
 
-    def _get(self) -> tuple[Engine, Engine]:
-        """The writing and the reading view of one pool; a forked child leaves its parent's connections alone."""
-        with self._lock:
-            if self._engines is None or self._pid != os.getpid():
-                if self._engines:
-                    self._engines[0].dispose(close=False)
-                self._engines, self._pid = self._make(), os.getpid()
-            return self._engines
+    def _open(self) -> "_Opened":
+        opened = self._opened
+        if opened is None or opened.pid != os.getpid():
+            with self._opening:
+                opened = self._opened
+                if opened is None or opened.pid != os.getpid():
+                    if opened:
+                        opened.writing.dispose(close=False)  # they are still our parent's
+                    self._opened = opened = self._make()
+        return opened
 
-    def _make(self) -> tuple[Engine, Engine]:
+    def _make(self) -> "_Opened":
+        engine = create_engine(self.url, connect_args=self._arguments(), pool_timeout=BUSY_SECONDS)
+        if not self.sqlite:
+            reading = engine.execution_options(isolation_level="REPEATABLE READ")
+            return _Opened(os.getpid(), engine, reading, nullcontext())
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return _Opened(os.getpid(), engine, engine.execution_options(reading=True), threading.Lock())
+
+    def _arguments(self) -> dict[str, Any]:
+        """No call waits for ever, not even on a network that swallows everything."""
         if self.sqlite:
-            engine = create_engine(self.url, connect_args={"timeout": BUSY_SECONDS})
-            event.listen(engine, "connect", _prepare_sqlite)
-            event.listen(engine, "begin", _begin_sqlite)
-            return engine, engine.execution_options(reading=True)
-        options = f"-c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={BUSY_SECONDS:.0f}s"
-        arguments = {
+            return {"timeout": BUSY_SECONDS}
+        return {
             "connect_timeout": CONNECT_SECONDS,
             "tcp_user_timeout": STATEMENT_SECONDS * 1000,
-            "options": options,
+            "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={BUSY_SECONDS:.0f}s",
         }
-        engine = create_engine(self.url, connect_args=arguments)
-        return engine, engine.execution_options(isolation_level="REPEATABLE READ")
 
-    @contextmanager
-    def _one_writer(self) -> Iterator[None]:
-        """Threads of a process wait here for SQLite's one write lock, which they would otherwise poll for."""
-        if not self.sqlite:
-            yield
-            return
-        with self._writer:
-            yield
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """Two views of the connections of one process. At `one_writer` the threads of a process wait for SQLite's one write
+    lock, which they would otherwise poll for.
+    """
+
+    pid: int
+    writing: Engine
+    reading: Engine
+    one_writer: AbstractContextManager[object]
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
