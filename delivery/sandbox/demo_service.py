@@ -175,7 +175,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             return
         self._transport.write(reply)
-        if closing or self._service.draining:
+        if closing:
             self._transport.close()
             self._transport = None
 

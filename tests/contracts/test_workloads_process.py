@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from delivery.adapters.workloads import pids, process
+from delivery.adapters.workloads import pids, process, records
 from delivery.adapters.workloads.process import Command, ProcessWorkloads, stop_all
 from delivery.adapters.workloads.records import Record, Records
 from delivery.model.service import Workload
@@ -90,9 +90,9 @@ class TestWorkloads(WorkloadsContract):
 def test_workers_that_ask_at_once_start_one_process(world):
     workers = [world.worker() for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda worker: worker.ensure(TARGET, world.workload, FIRST), workers))
+        found = list(pool.map(lambda worker: worker.ensure(TARGET, world.workload, FIRST), workers))
+    assert len({running.looked_for for running in found}) == 1, "each names the process that it waits for"
     first = world.record()
-    assert len(first.starts) == 1
     ready(world, FIRST)
     assert world.record() == first
 
@@ -163,7 +163,20 @@ def test_it_ends_by_itself_when_its_owner_is_gone(world):
     world.until(lambda: not pids.lives(pid, started))
 
 
-def test_retiring_lets_requests_end(world):
+def test_looking_starts_no_process(world):
+    world.workloads.look(TARGET, world.workload, FIRST)
+    assert Records(world.state).all() == {}
+
+
+def test_workers_take_turns(world, monkeypatch):
+    monkeypatch.setattr(records, "LOCK_SECONDS", 0.05)
+    with Records(world.state).lock(), pytest.raises(Unavailable, match="another process has held"):
+        world.workloads.ensure(TARGET, world.workload, FIRST)
+    assert world.workloads.ensure(TARGET, world.workload, FIRST).failing is None
+
+
+def test_retiring_lets_requests_end(world, monkeypatch):
+    monkeypatch.setattr(process, "DRAIN_SECONDS", 1000.0)  # it ends because it was asked to
     world.workload = Workload("process", "slow")
     endpoint = ready(world, FIRST).endpoints[0]
     statuses = []

@@ -56,11 +56,12 @@ def test_more_than_it_can_hold_is_skipped_and_told(monkeypatch):
 class Stub(asyncio.Protocol):
     """Answers each request with what `reply` makes of it."""
 
-    def __init__(self, reply, opened):
-        self.reply, self.opened = reply, opened
+    def __init__(self, reply, opened, connected):
+        self.reply, self.opened, self.connected = reply, opened, connected
 
     def connection_made(self, transport):
         self.transport = transport
+        self.connected(transport)
         self.opened.add(transport)
 
     def data_received(self, data):
@@ -70,12 +71,12 @@ class Stub(asyncio.Protocol):
         self.opened.discard(self.transport)
 
 
-def against(reply, wish, seconds):
+def against(reply, wish, seconds, connected=lambda _: None):
     """The counts after so long against a server that answers what it is told to."""
 
     async def run():
         opened: set[asyncio.BaseTransport] = set()
-        server = await asyncio.get_running_loop().create_server(lambda: Stub(reply, opened), "127.0.0.1", 0)
+        server = await asyncio.get_running_loop().create_server(lambda: Stub(reply, opened, connected), "127.0.0.1", 0)
         load = Load("127.0.0.1", server.sockets[0].getsockname()[1], wish)
         await load.run(seconds)
         server.close()
@@ -93,6 +94,17 @@ def test_answers_that_no_version_made_are_failures_with_their_words():
     assert counts.versions == {}
     assert set(counts.failed) == {"503 no healthy upstream"}
     assert counts.failed_by_switching == counts.sent > 0
+
+
+def test_a_connection_that_is_to_close_is_not_used_again():
+    """Also by a server that leaves it open: the next request on it might be cut."""
+    opened: list[asyncio.BaseTransport] = []
+
+    def reply(_):
+        return b"HTTP/1.1 200 OK\r\nx-version: a\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+    counts = against(reply, Wish("checkout", 50), 0.2, opened.append)
+    assert len(opened) == counts.sent > 1
 
 
 def test_nobody_there_is_a_failure_too():
