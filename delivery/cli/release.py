@@ -131,6 +131,8 @@ def paint(screen: Screen, release: Json) -> None:
 def _stage(stage: Json) -> tuple[Cell, ...]:
     split = stage["split"]
     proven = f"{split['confirmed']} %, {split['level']}" if split.get("level") else None
+    if split.get("observed") is not None:
+        proven = f"{proven}, {split['observed']} % observed"
     findings = "; ".join(gate["text"] for gate in stage.get("analysis", ()))
     approved = ", ".join(f"approved by {one['actor']}" for one in stage.get("approvals", ()))
     measured = "; ".join(part for part in (findings, approved) if part)
@@ -156,9 +158,8 @@ def explain(session: Session, release: Name) -> None:
 
 def _paint_explanation(screen: Screen, release: Json, explanation: Json) -> None:
     screen.line(release["text"], "bold")
-    for sentence in explanation["why"]:
-        screen.line(f"{sentence[:1].upper()}{sentence[1:]}.")
     screen.pairs([
+        *(("why", one) for one in explanation["why"]),
         *(("waits for", one) for one in explanation["waits_for"]),
         ("until", clock(explanation.get("until"))),
         *(("who", one) for one in explanation["who"]),

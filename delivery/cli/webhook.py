@@ -3,10 +3,11 @@
 import json
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 import typer
@@ -18,12 +19,10 @@ from delivery.sources.signing import sign as signed
 
 group = typer.Typer(help="Events as CI sends them: sign one, or sign and send it.")
 EVENT_TYPE = "delivery.release.requested.v1"
-Secret = Annotated[
+_Secret = Annotated[
     str, typer.Option(envvar="DELIVERY_WEBHOOK_SECRET", help="whsec_..., as the server has it for the source.")
 ]
-EventId = Annotated[
-    str | None, typer.Option("--id", help="What makes the delivery one: the same again changes nothing.")
-]
+_Id = Annotated[str | None, typer.Option("--id", help="What makes the delivery one: the same again changes nothing.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,14 +31,22 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What an event may say besides service and version."""
+    """What an event may say besides service, version and actor."""
 
     cluster: Annotated[str | None, typer.Option(help="One cluster only; else every one of the service.")] = None
     image: Annotated[str | None, typer.Option(help="The image; its digest is the version's identity.")] = None
     commit: Annotated[str | None, typer.Option(help="For the history.")] = None
-    actor: Annotated[str | None, typer.Option(help="The person who pushed: approves nothing of this release.")] = None
     run_url: Annotated[str | None, typer.Option(help="The run of CI, for the history.")] = None
     urgent: Annotated[bool, typer.Option("--urgent", help="Takes the place of a release that is running.")] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends the event, and how it is told from others."""
+
+    secret: _Secret
+    source: Annotated[str, typer.Option(help="The name of the source in the server's configuration.")] = "ci"
+    event_id: _Id = None
 
 
 @command(group, "send")
@@ -47,21 +54,21 @@ def send(
     session: Session,
     service: Annotated[str, typer.Argument(help="The service.")],
     version: Annotated[str, typer.Argument(help="The version that was built.")],
-    secret: Secret,
+    actor: Annotated[str, typer.Option(help="The person who pushed; may approve nothing of this release.")],
     data: Data,
-    source: Annotated[str, typer.Option(help="The name of the source in the server's configuration.")] = "ci",
-    event_id: EventId = None,
+    sender: Sender,
 ) -> None:
     """Signs an event and posts it. Needs no token: the signature is the proof."""
-    body = event(service, version, data, event_id or uuid4().hex)
-    headers = _signed(secret, json.loads(body)["id"], body) | {"content-type": "application/cloudevents+json"}
-    answer = session.api.request("POST", f"/v1/webhooks/{source}", content=body, headers=headers).json()
+    told = {"service": service, "version": version, "actor": actor, **asdict(data)}
+    event_id = sender.event_id or uuid4().hex
+    body = event(told, event_id)
+    headers = _signed(sender.secret, event_id, body) | {"content-type": "application/cloudevents+json"}
+    answer = session.api.request("POST", f"/v1/webhooks/{sender.source}", content=body, headers=headers).json()
     session.show(answer, lambda: session.screen.line(sentence(answer)))
 
 
-def event(service: str, version: str, data: Data, event_id: str) -> bytes:
-    """A CloudEvent (structured mode) that asks for a release."""
-    told: dict[str, Any] = {"service": service, "version": version, **asdict(data)}
+def event(told: Mapping[str, object], event_id: str) -> bytes:
+    """A CloudEvent (structured mode) that asks for a release; what is None stays out."""
     document = {
         "specversion": "1.0",
         "id": event_id,
@@ -77,8 +84,8 @@ def event(service: str, version: str, data: Data, event_id: str) -> bytes:
 def sign(
     session: Session,
     file: Annotated[Path, typer.Argument(help="The body as it will be sent; - reads it from stdin.")],
-    secret: Secret,
-    event_id: EventId = None,
+    secret: _Secret,
+    event_id: _Id = None,
 ) -> None:
     """Prints the headers that a body has to be sent with."""
     body = sys.stdin.buffer.read() if str(file) == "-" else _bytes(file)
