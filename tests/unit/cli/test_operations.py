@@ -168,3 +168,10 @@ def test_answers_of_something_else(sh, monkeypatch, answer, says):
     monkeypatch.setattr(session, "Api", mocked(lambda request: answer))
     ran = sh("release", "list")
     assert (ran.code, says in ran.err) == (1, True), ran.err
+
+
+def test_a_service_is_taken_in_hand_and_given_back(sh, checkout):
+    assert sh("pause", "--service", "checkout", "-m", "incident 7").out == "nothing of ours is written here\n"
+    assert "paused: " in sh("services", "show", "checkout").out
+    assert sh("resume", "--service", "checkout").out == "routes are ours again\n"
+    assert sh("pause", "--service", "nothing", "-m", "x").code == 1

@@ -1,0 +1,70 @@
+"""The parts of a server, each by its own command and by a configuration file."""
+
+import json
+import signal
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from delivery.sandbox.ports import free_port
+from tests.e2e.processes import Command
+
+WITHIN = 30.0
+
+
+@pytest.fixture
+def config(tmp_path) -> tuple[Path, int]:
+    port = free_port()
+    file = tmp_path / "delivery.toml"
+    memory = "\n".join(f'{part} = {{ kind = "memory" }}' for part in ("mesh", "workloads", "metrics"))
+    file.write_text(
+        f'[server]\nlisten = "127.0.0.1:{port}"\n[database]\nurl = "sqlite:///{tmp_path}/delivery.db"\n'
+        f"[clusters.local]\n{memory}\n"
+    )
+    return file, port
+
+
+def ready(port: int) -> dict[str, object]:
+    """What /readyz says, once it answers."""
+    until = time.monotonic() + WITHIN
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+                return dict(json.loads(answer.read()))
+        except OSError:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+
+def test_migrate_api_and_worker_make_a_server(tmp_path, config):
+    file, port = config
+    folders = [tmp_path / name for name in ("migrate", "api", "worker")]
+    for folder in folders:
+        folder.mkdir()
+    with Command(folders[0], ["migrate", "--config", str(file)]) as migrate:
+        assert migrate.end() == 0, migrate.lines
+        assert migrate.lines[-1:] == ["the database is up to date"]
+    with Command(folders[1], ["api", "--config", str(file)]) as api:
+        assert ready(port)["status"] == "degraded"
+        with Command(folders[2], ["worker", "--config", str(file), "--name", "one"]) as worker:
+            until = time.monotonic() + WITHIN
+            while ready(port)["status"] != "ready":
+                assert time.monotonic() < until, worker.lines
+                time.sleep(0.05)
+            worker.process.send_signal(signal.SIGTERM)
+            assert worker.end() == 0, worker.lines
+        api.process.send_signal(signal.SIGTERM)
+        assert api.end() in (0, -signal.SIGTERM), api.lines
+        assert api.left() == worker.left() == []
+
+
+def test_a_configuration_that_cannot_be_used_is_said_before_anything_starts(tmp_path):
+    (tmp_path / "delivery.toml").write_text("[server]\nlisten = 7\n")
+    with Command(tmp_path, ["api", "--config", str(tmp_path / "delivery.toml")]) as api:
+        assert api.end() == 1
+    said = "\n".join(api.lines)
+    assert "server.listen" in said
+    assert "database" in said
+    assert "Traceback" not in said
