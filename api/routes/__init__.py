@@ -1,6 +1,6 @@
 """All routes, in the order in which the documentation shows them."""
 
-from api.routes import actions, health, inbox, outbox, plan, releases, services, stop, stream, webhooks
+from api.routes import actions, hands, health, inbox, outbox, plan, releases, services, stop, stream, webhooks
 
 ROUTERS = (
     webhooks.router,
@@ -8,6 +8,7 @@ ROUTERS = (
     stream.router,
     actions.router,
     services.router,
+    hands.router,
     plan.router,
     stop.router,
     inbox.router,

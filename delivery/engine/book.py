@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from delivery.model.context import Context, Freeze, Stop
-from delivery.model.ids import SECOND, Micros, ReleaseId
+from delivery.model.ids import SECOND, Micros, Principal, ReleaseId
 from delivery.model.plan import Plan
 from delivery.model.service import FreezeRule, Service
 from delivery.model.target import Target
@@ -63,6 +63,9 @@ class Book:
 
     def _stop(self, target: Target, service: Service | None, recent: bool) -> Stop | None:
         now = self._clock.now()
+        if target.paused is not None:
+            by, _, reason = target.paused.partition(": ")
+            return Stop(Principal(by), reason, now)
         if not recent or self._stops is None or not 0 <= now - self._stops[0] < STALE_AFTER:
             self._stops = (now, self._ledger.stops())
         scopes = {

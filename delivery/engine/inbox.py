@@ -16,7 +16,7 @@ from delivery.machine.change import Admission
 from delivery.machine.quarantine import force_abort
 from delivery.machine.refusal import Refusal
 from delivery.model.ids import Micros, ReleaseId, TargetId, target_id
-from delivery.model.notice import Again, Alert, Notice, ReleaseAction, ReleaseRequested
+from delivery.model.notice import Again, Alert, HandsOff, Notice, ReleaseAction, ReleaseRequested
 from delivery.model.plan import Plan
 from delivery.model.service import OnNewVersion
 from delivery.model.signal import Abort
@@ -65,7 +65,7 @@ class Inbox:
 
     def _entries(self, arrivals: Sequence[Arrival]) -> dict[str, Entry | None]:
         """The services that the batch names, as applied now."""
-        names = {a.notice.says.service for a in arrivals if isinstance(a.notice.says, ReleaseRequested)}
+        names = {a.notice.says.service for a in arrivals if isinstance(a.notice.says, ReleaseRequested | HandsOff)}
         return {name: self._book.fresh(name) for name in sorted(names)}
 
     def _parts(self, index: int, arrival: Arrival, entries: Mapping[str, Entry | None]) -> list[_Part]:
@@ -81,7 +81,7 @@ class Inbox:
 
     def _targets(self, notice: Notice, entries: Mapping[str, Entry | None]) -> Sequence[TargetId] | Answer:
         match notice.says:
-            case ReleaseRequested(service=name, cluster=cluster):
+            case ReleaseRequested(service=name, cluster=cluster) | HandsOff(service=name, cluster=cluster):
                 return _named(name, cluster, entries[name])
             case ReleaseAction(release=release) | Again(release=release):
                 stored = self._ledger.releases([release]).get(release)

@@ -11,13 +11,13 @@ from typing import Any
 from delivery.machine.advance import BLAMELESS, start_next, tell
 from delivery.machine.change import Admission, Change, Move
 from delivery.machine.evolve import evolve
-from delivery.machine.refusal import CONFLICT, Refusal
+from delivery.machine.refusal import CONFLICT, NEEDS_REASON, Refusal
 from delivery.machine.rules.outside import unmoved_by
 from delivery.model.codec import digest
 from delivery.model.context import Context
 from delivery.model.event import Created, Phase
 from delivery.model.ids import Principal, ReleaseId
-from delivery.model.notice import Again, Alert, Notice, ReleaseAction, ReleaseRequested
+from delivery.model.notice import Again, Alert, HandsOff, Notice, ReleaseAction, ReleaseRequested
 from delivery.model.plan import Plan
 from delivery.model.release import Release
 from delivery.model.service import OnNewVersion
@@ -256,6 +256,22 @@ def _told(says: Again) -> dict[str, str]:
     return {key: value for key, value in told.items() if value}
 
 
+# break-glass
+
+
+def _hands_off(case: Case, says: HandsOff) -> Admission:
+    """Writes of ours stop, or go on. A release that runs is held, and its revert waits for the hand that steers."""
+    target = case.world.target
+    if says.off and not says.reason:
+        raise Refusal(NEEDS_REASON, "say why: everybody who is held by it sees this")
+    if says.off == (target.paused is not None):
+        return _no_op("as_before", f"it is so already: {target.paused or 'nothing is paused'}")
+    paused = f"{says.actor}: {says.reason}" if says.off else None
+    world = replace(case.world, target=replace(target, paused=paused))
+    reason, text = ("paused", "nothing of ours is written here") if says.off else ("resumed", "routes are ours again")
+    return Admission("signal", reason, text, target.active, Change(world))
+
+
 # an alert
 
 
@@ -298,5 +314,6 @@ _SAYS: dict[type, Callable[[Case, Any], Admission]] = {
     ReleaseRequested: _requested,
     ReleaseAction: _action,
     Again: _again,
+    HandsOff: _hands_off,
     Alert: _alert,
 }

@@ -40,6 +40,20 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
+class HandsOff:
+    """Break-glass: while it is `off` nothing of ours writes the service's routes, so that people can, by hand.
+
+    No `cluster`: every cluster of the service.
+    """
+
+    service: str
+    off: bool
+    actor: Principal
+    reason: str = ""
+    cluster: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """A firing alert. `labels` decide which services it is about."""
 
@@ -48,7 +62,7 @@ class Alert:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-Says = ReleaseRequested | ReleaseAction | Again | Alert
+Says = ReleaseRequested | ReleaseAction | Again | HandsOff | Alert
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ NEEDS = {
     ("PUT", "/v1/services/{name}"): Role.OPERATOR,
     ("DELETE", "/v1/services/{name}"): Role.ADMIN,
     ("POST", "/v1/services/{name}/check"): Role.VIEWER,
+    ("POST", "/v1/services/{name}/pause"): Role.OPERATOR,
+    ("POST", "/v1/services/{name}/resume"): Role.OPERATOR,
     ("POST", "/v1/plan"): Role.VIEWER,
     ("GET", "/v1/stop"): Role.VIEWER,
     ("PUT", "/v1/stop"): Role.OPERATOR,
