@@ -65,7 +65,7 @@ class _Needs:
     def __init__(self, role: Role) -> None:
         self.role = role
 
-    def __call__(
+    async def __call__(
         self, request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME)] = None
     ) -> Token:
         token: Token = request.state.token

@@ -81,14 +81,17 @@ class Running:
     streams: Streams
 
 
-def _running(request: Request) -> Running:
+# Async, because FastAPI sends whatever is not to a thread, which costs more than all the rest of a webhook.
+async def _running(request: Request) -> Running:
     running: Running = request.app.state.running
     return running
 
 
-def _services(request: Request) -> AppServices:
-    return _running(request).services
+App = Annotated[Running, Depends(_running)]
+
+
+async def _services(running: App) -> AppServices:
+    return running.services
 
 
 Services = Annotated[AppServices, Depends(_services)]
-App = Annotated[Running, Depends(_running)]

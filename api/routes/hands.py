@@ -23,9 +23,7 @@ class HandsIn(In):
     reason: Reason = ""
     cluster: Name | None = Field(None, examples=["prod-eu"])
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"reason": "shifting by hand, incident 7"}]}
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "by hand, incident 7"}]})
 
 
 @router.post("/{name}/pause", responses=_ERRORS)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -72,7 +72,7 @@ def unseal(body: bytes) -> Event:
             document = UPCASTERS[schema](document)
             schema += 1
         kind = _EVENT_TYPES[document["type"]]
-        return cast(Event, from_plain(kind, document["data"]))
+        return from_plain(kind, document["data"])
     except (KeyError, TypeError, ValueError) as error:
         raise CodecError(f"cannot read a stored event: {error!r} in {body[:120]!r}") from error
 
@@ -98,7 +98,8 @@ def to_plain(value: object) -> Any:
 
 def from_plain(kind: type[T], plain: object) -> T:
     """The inverse of to_plain for a dataclass or another type. Raises TypeError, KeyError or ValueError."""
-    return cast(T, _decoder(kind)(plain))
+    hashable: Hashable = kind
+    return cast(T, _decoder(hashable)(plain))
 
 
 @cache
