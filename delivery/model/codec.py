@@ -7,7 +7,7 @@ import hashlib
 import json
 import types
 import typing
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -98,8 +98,7 @@ def to_plain(value: object) -> Any:
 
 def from_plain(kind: type[T], plain: object) -> T:
     """The inverse of to_plain for a dataclass or another type. Raises TypeError, KeyError or ValueError."""
-    hashable: Hashable = kind
-    return cast(T, _decoder(hashable)(plain))
+    return cast(T, _decoder(cast(Any, kind))(plain))
 
 
 @cache
