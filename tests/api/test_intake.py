@@ -134,7 +134,10 @@ def test_an_unreachable_database_is_told_to_all_at_once(inbox):
 
 
 def test_a_sender_that_goes_away_is_stored_all_the_same_and_harms_nobody(inbox):
+    faults: list[object] = []
+
     async def scenario(intake):
+        asyncio.get_running_loop().set_exception_handler(lambda _, fault: faults.append(fault))
         gone = asyncio.ensure_future(intake.submit(arrival("gone")))
         await entered(inbox)
         gone.cancel()
@@ -145,6 +148,7 @@ def test_a_sender_that_goes_away_is_stored_all_the_same_and_harms_nobody(inbox):
 
     assert run(inbox, scenario) == "stays"
     assert inbox.batches == [["gone"], ["stays"]]
+    assert faults == []
 
 
 def test_the_end_waits_for_what_was_queued(inbox):

@@ -43,6 +43,7 @@ def test_pages_follow_the_link_header_and_shift_nothing_when_releases_come(many)
     assert url.startswith(f"{BASE}/v1/releases?")
     second = many.get(url.removeprefix(BASE), headers=VERA)
     assert versions(second) == ["1.0.3", "1.0.2", "1.0.1"]
+    assert second.links["next"]["url"].count("cursor=") == 1
     third = many.get(second.links["next"]["url"].removeprefix(BASE), headers=VERA)
     assert versions(third) == ["1.0.0"]
     assert "next" not in third.links
