@@ -63,10 +63,10 @@ def unmet_ahead(release: Release) -> Guard | None:
 
 
 def stage_done(release: Release) -> bool:
-    """Whether only the step to what comes next is left to take in this phase."""
+    """Whether only the step to what comes next is left to take. A stage is not done before it is proven."""
     if release.phase is Phase.PREPARING:
         return release.ready
-    return release.phase in (Phase.SHIFTING, Phase.BAKING) and release.passed >= release.stage
+    return release.phase is Phase.BAKING and release.passed >= release.stage and not capped(release)
 
 
 def first_version(release: Release) -> bool:
@@ -81,7 +81,7 @@ def stable_unready(release: Release) -> bool:
 
 def capped(release: Release) -> bool:
     """Whether less than the recorded traffic is desired, because history was lost: then no confirmation is awaited."""
-    return release.ceiling is not None and release.phase is not Phase.ROLLING_BACK
+    return release.ceiling is not None and release.phase in (Phase.SHIFTING, Phase.BAKING, Phase.PROMOTING)
 
 
 def reached_users(release: Release) -> bool:

@@ -173,7 +173,7 @@ def a_story_in(phase: Phase, **created: Any) -> Story:
 
 _READY: tuple[Callable[[Story], object], ...] = (lambda story: story.tell(WorkloadReady()),)
 _BAKING = (*_READY, Story.confirm)
-_PROMOTING = (*_READY, lambda story: story.tell(PromoteNow(BOB)))
+_PROMOTING = (*_BAKING, lambda story: story.tell(PromoteNow(BOB)))
 _ROLLING_BACK = (*_BAKING, lambda story: story.tell(Abort(BOB)))
 _WAYS: Mapping[Phase, tuple[Callable[[Story], object], ...]] = {
     Phase.QUEUED: (),

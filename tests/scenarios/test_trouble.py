@@ -148,7 +148,8 @@ def test_the_fix_for_a_stable_that_is_down():
         candidate ready         | #1 preparing 0% [stable_unready]
         bob promotes            | #1 preparing 0% [stable_unready] (refused: conflict)
         bob resumes stable_unready because this is the fix | #1 shifting 5% (resumed)
-        bob promotes            | #1 promoting 100% (promoted)
+        bob promotes            | #1 shifting 5% (promoted)
+        proxies confirm         | #1 promoting 100%
         proxies confirm         | idle on 1.4.2, #1 promoted
         """,
     )

@@ -23,9 +23,9 @@ def onward(release: Release, context: Context) -> Events:
         return revert(release, at, Cause(CauseKind.WITHDRAWN), Phase.WITHDRAWN)
     if release.holds:
         return NOTHING
-    if path.stage_done(release):
-        return _next(release, at)
-    return _anew(release, at)
+    if path.capped(release):
+        return _anew(release, at)
+    return _next(release, at) if path.stage_done(release) else NOTHING
 
 
 def _withdraws(release: Release) -> bool:
@@ -57,8 +57,6 @@ def _why(release: Release) -> Cause:
 
 def _anew(release: Release, at: Micros) -> Events:
     """After lost history: what was desired is desired again under a new number, once a person has decided so."""
-    if release.ceiling is None:
-        return NOTHING
     if release.phase in (Phase.SHIFTING, Phase.BAKING):
         return (StageEntered(at=at, stage=release.stage),)
     if release.phase is Phase.PROMOTING and release.cause is not None:
@@ -80,7 +78,7 @@ def finish(release: Release, context: Context) -> Events:
     if release.confirmed != release.dseq:
         return NOTHING
     at = moment(release, context)
-    if release.phase is Phase.PROMOTING and release.ceiling is None:
+    if release.phase is Phase.PROMOTING:
         return (Promoted(at=at),)
     if release.phase is Phase.ROLLING_BACK and not release.stay and release.then and release.cause:
         return (Closed(at=at, phase=release.then, cause=release.cause),)

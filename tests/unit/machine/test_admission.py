@@ -178,6 +178,14 @@ class TestWhileOneRuns:
         assert (phases(story)[1], story.world.target.stable) == (Phase.ROLLED_BACK, STABLE)
         assert story.world.target.rejected == ()
 
+    def test_the_event_that_made_it_stable_calls_nothing_back_when_it_comes_once_more(self):
+        story = a_target()
+        story.ask(time=NOW)
+        story.promote()
+        story.ask(NEXT, source="argocd")
+        assert story.ask(CANDIDATE, time=NOW, key="another delivery").reason == "same_as_stable"
+        assert phases(story) == {1: Phase.PROMOTED, 2: Phase.PREPARING}
+
     def test_stable_again_while_it_goes_back_anyway(self):
         story = busy().tick(Verdict.FAIL)
         assert story.ask(STABLE).reason == "same_as_stable"

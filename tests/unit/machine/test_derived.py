@@ -132,6 +132,8 @@ class TestWake:
         baking = a_release(Phase.BAKING)
         almost = Context(Micros(baking.deadline_at + baking.deadline_left - 1))
         assert wake(baking, almost).why == "the stage's deadline"
+        passed = replace(baking, passed=0)
+        assert wake(passed, almost).why == "the next measurement"
 
     def test_users_that_stay_wait_for_stable(self):
         story = a_story_in(Phase.BAKING).tell(s.StableUnready("0 of 3 pods"), s.Abort(BOB))

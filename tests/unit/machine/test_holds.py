@@ -75,6 +75,11 @@ class TestSurroundings:
         assert story.release.cause is not None
         assert (story.release.cause.kind, story.release.cause.other) == (CauseKind.ROLLBACK, "rel_0")
 
+    def test_and_of_approvals(self):
+        plan = a_plan(a_stage(5, approval=an_approval()), promotion=an_approval())
+        story = a_story(plan=plan, rolls_back=ReleaseId("rel_0")).tell(s.WorkloadReady()).confirm().tick()
+        assert story.release.phase is Phase.PROMOTING
+
 
 class TestApprovalWaits:
     PLAN = a_plan(a_stage(5), a_stage(50, approval=an_approval(expires=Micros(HOUR))))

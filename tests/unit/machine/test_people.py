@@ -65,6 +65,13 @@ class TestApproving:
         assert story.release.held(HoldKind.APPROVAL)
         assert story.release.stage == 0
 
+    def test_a_vote_is_for_going_on_from_what_is_live(self):
+        story = waiting().tell(s.Approve(BOB, groups=SRE), s.HistoryLost("the stamp of event 12", 0))
+        story.tell(s.Resume(BOB, admin=True, holds=(HoldKind.HISTORY_LOST,))).confirm()
+        story.tell(s.Approve(CAROL, groups=SRE))
+        assert (story.release.stage, story.release.held(HoldKind.APPROVAL)) == (0, True)
+        assert story.tell(s.Approve(BOB, groups=SRE)).release.stage == 1
+
     def test_the_initiator_may_not(self):
         refusal = refused(waiting(), s.Approve(ALICE, groups=SRE))
         assert refusal.kind == "forbidden"
@@ -266,6 +273,11 @@ class TestPromoting:
         story = a_story().tell(s.PromoteNow(BOB))
         assert story.release.phase is Phase.PREPARING
         assert story.tell(s.WorkloadReady()).release.phase is Phase.PROMOTING
+
+    def test_and_so_does_the_proof_of_what_is_live(self):
+        story = a_story_in(Phase.SHIFTING).tell(s.PromoteNow(BOB))
+        assert (story.release.phase, story.release.passed) == (Phase.SHIFTING, 1)
+        assert story.confirm().release.phase is Phase.PROMOTING
 
     def test_it_lifts_what_it_decides(self):
         story = a_story_in(Phase.BAKING).where(now=Micros(NOW + HOUR)).tick(requests=1).tell(s.Pause(BOB))

@@ -24,7 +24,7 @@ Reject           !           rolling_back    rolling_back  rolling_back  !      
 Pause            +           +               +             +             !             !             !
 Resume           +           +               +             +             promoted      rolled_back   !
 Abort            cancelled   rolling_back    rolling_back  rolling_back  rolling_back  !             !
-PromoteNow       !           +               promoting     promoting     !             !             !
+PromoteNow       !           +               +             promoting     !             !             !
 TurnCame         preparing   =               =             =             =             =             =
 WorkloadReady    =           shifting        =             =             =             =             =
 WorkloadMissing  =           =               +             +             =             =             =

@@ -172,7 +172,7 @@ class TestProxies:
         story = a_story_in(Phase.BAKING)
         down = s.MeshDown("connection refused")
         story.tell(down, down, s.MeshUp(), s.MeshUp(), down)
-        assert story.said[-3:] == ["MeshFailing", "MeshRecovered", "MeshFailing"]
+        assert story.said[-4:] == ["TrafficConfirmed", "MeshFailing", "MeshRecovered", "MeshFailing"]
         assert (story.release.phase, story.release.stage) == (Phase.BAKING, 0)
 
 
@@ -247,6 +247,12 @@ class TestLostHistory:
         assert story.release.dseq > before.dseq
         assert desired(story.release) == Traffic(weight=5)
         assert story.confirm().tick().release.stage == 1
+
+    def test_a_stage_that_had_passed_is_proven_anew_before_the_next(self):
+        story = a_story_in(Phase.BAKING).tell(s.Pause(BOB)).tick().tell(self.LOST, s.Resume(BOB))
+        story.tell(s.Resume(BOB, admin=True, holds=(HoldKind.HISTORY_LOST,)))
+        assert (story.release.phase, story.release.stage, story.release.passed) == (Phase.SHIFTING, 0, 0)
+        assert story.confirm().release.stage == 1
 
     def test_resumed_a_promotion_begins_anew(self):
         story = a_story_in(Phase.PROMOTING).tell(self.LOST)
