@@ -88,6 +88,20 @@ def test_a_hold_that_is_not_there_or_no_hold_at_all(http, baking):
     assert problem(act(http, baking, "resume", OLGA, {"holds": []})) == (422, "invalid")
 
 
+def test_a_freeze_is_overridden_with_a_reason_only(http, world):
+    window = {"cron": "0 10 * * TUE", "tz": "UTC", "for": "1h"}
+    release = begin(http, world)
+    http.put("/v1/services/checkout", json={**SERVICE, "policy": {"freeze": [window]}}, headers=OLGA)
+    world.go(120)
+    assert [hold["kind"] for hold in get(http, release).json()["holds"]] == ["freeze"]
+    assert problem(act(http, release, "promote", OLGA)) == (409, "not-allowed-now")
+    silent = act(http, release, "resume", OLGA, {"holds": ["freeze"]})
+    assert problem(silent) == (422, "needs-reason")
+    assert act(http, release, "resume", OLGA, {"holds": ["freeze"], "reason": "security fix"}).status_code == 200
+    world.go(5)
+    assert get(http, release).json()["stages"][1]["state"] != "pending"
+
+
 def test_promote_skips_the_stages_that_are_left(http, world, baking):
     assert act(http, baking, "promote", OTTO, {"reason": "hotfix"}).status_code == 200
     world.go(5)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from delivery.machine.holds import HOLDS, Lifts
 from delivery.model import event as events
 from delivery.model.event import Cause, CauseKind, Level, Phase
 from delivery.model.hold import Hold, HoldKind
@@ -135,6 +136,15 @@ def test_every_hold_says_what_it_is_and_who_can_end_it():
     assert all(ends(kind) for kind in HoldKind if kind is not HoldKind.APPROVAL)
     hold = Hold(HoldKind.PAUSE, NOW, "lunch", BOB, until=NOW)
     assert what(hold) == "paused by bob: lunch (until 2026-11-24 10:02:11 UTC)"
+
+
+@pytest.mark.parametrize("kind", [kind for kind in HOLDS if kind is not HoldKind.APPROVAL])
+def test_who_can_end_a_hold_is_who_the_machine_lets(kind):
+    sentence, lifts = ends(kind), HOLDS[kind].lifts
+    assert ("admin" in sentence) is (lifts is Lifts.ADMIN)
+    assert ("resume" in sentence) is (lifts is not Lifts.NOBODY)
+    assert ("with a reason" in sentence) is (lifts is Lifts.WITH_REASON)
+    assert f"naming {kind.value}" in sentence or lifts is Lifts.NOBODY or kind is HoldKind.PAUSE
 
 
 def test_an_approval_says_how_many_of_whom_and_who_cannot():
