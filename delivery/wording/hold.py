@@ -30,7 +30,7 @@ _ENDS = {
     HoldKind.SPLIT_MISMATCH: "it ends when the split is right, or an operator resumes it naming split_mismatch",
     HoldKind.DRIFT_STORM: "it ends when the changes end, or an operator resumes it naming drift_storm",
     HoldKind.STRAGGLERS: "it ends when they confirm, or an operator resumes it naming stragglers",
-    HoldKind.STABLE_UNREADY: "it ends when it is, or an operator resumes it naming stable_unready, with a reason",
+    HoldKind.STABLE_UNREADY: "it ends with a ready stable, or an operator resumes naming stable_unready, with a reason",
     HoldKind.CANDIDATE_UNREADY: "it ends when the candidate is ready again",
     HoldKind.HISTORY_LOST: "an admin decides: resume it naming history_lost, or abort it",
     HoldKind.QUARANTINED: "an admin can resume it naming quarantined; anybody who may abort can abort it",
