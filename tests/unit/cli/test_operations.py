@@ -175,3 +175,15 @@ def test_a_service_is_taken_in_hand_and_given_back(sh, checkout):
     assert "paused: " in sh("services", "show", "checkout").out
     assert sh("resume", "--service", "checkout").out == "routes are ours again\n"
     assert sh("pause", "--service", "nothing", "-m", "x").code == 1
+
+
+def test_a_person_takes_the_routes_in_hand_and_gives_them_back(sh, checkout):
+    assert sh("pause", "--service", "checkout").code == 64
+    taken = sh("pause", "--service", "checkout", "-m", "incident 7")
+    assert (taken.code, taken.out) == (0, "nothing of ours is written here\n")
+    assert "olga: incident 7" in sh("services", "list").out
+    assert "nothing is written: olga: incident 7" in sh("doctor").out
+    assert sh("resume", "--service", "checkout").code == 0
+    assert "incident 7" not in sh("services", "list").out
+    unknown = sh("pause", "--service", "nothing", "-m", "x")
+    assert (unknown.code, "no service nothing" in unknown.err) == (1, True)
