@@ -264,6 +264,7 @@ class TestLostHistory:
         story = a_story_in(Phase.SHIFTING).tell(s.Due(), after=31 * MINUTE).tell(self.LOST)
         assert kinds(story) == [HoldKind.STRAGGLERS, HoldKind.HISTORY_LOST]
         story.tell(s.Resume(BOB, admin=True, holds=(HoldKind.STRAGGLERS,)))
+        assert story.said[-1] == "HoldLifted", "nothing that is desired now was proven by that"
         story.tell(s.Resume(BOB, admin=True, holds=(HoldKind.HISTORY_LOST,)))
         assert (story.said[-1], kinds(story)) == ("StageEntered", [])
 
