@@ -68,6 +68,7 @@ class Drain:
     def _drain(self, cluster: Cluster, claimed: Sequence[TargetId]) -> None:
         observed = self._observed(cluster)
         snapshots = self._ledger.load(claimed)
+        self._book.renew({snapshot.row.target.service for snapshot in snapshots.values()})
         turns = [self._turn(cluster, snapshots[target], observed) for target in claimed if target in snapshots]
         for turn in turns:
             self._decide(turn, (Due(),))

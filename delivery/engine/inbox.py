@@ -63,10 +63,10 @@ class Inbox:
         self._hint(parts)
         return tuple(merged(answers[index]) for index in range(len(arrivals)))
 
-    def _entries(self, arrivals: Sequence[Arrival]) -> dict[str, Entry | None]:
+    def _entries(self, arrivals: Sequence[Arrival]) -> Mapping[str, Entry | None]:
         """The services that the batch names, as applied now."""
         names = {a.notice.says.service for a in arrivals if isinstance(a.notice.says, ReleaseRequested | HandsOff)}
-        return {name: self._book.fresh(name) for name in sorted(names)}
+        return self._book.read(sorted(names)) if names else {}
 
     def _parts(self, index: int, arrival: Arrival, entries: Mapping[str, Entry | None]) -> list[_Part]:
         notice = arrival.notice
@@ -89,15 +89,10 @@ class Inbox:
                     return _unknown("unknown_release", f"there is no release {release}")
                 return [stored.release.target]
             case Alert():
-                named = [
-                    record.name for record in self._ledger.services() if self._watches(record.name, notice.says.name)
-                ]
-                targets = [target for name in named for target in self._ledger.targets(name)]
+                named = [record.name for record in self._ledger.services()]
+                watching = [name for name, entry in self._book.read(named).items() if _watches(entry, notice.says.name)]
+                targets = [target for name in watching for target in self._ledger.targets(name)]
                 return targets or _unknown("unwatched_alert", f"no service names the alert {notice.says.name}")
-
-    def _watches(self, service: str, alert: str) -> bool:
-        entry = self._book.fresh(service)
-        return entry is not None and entry.service is not None and alert in entry.service.policy.abort_on
 
     def _attempt(
         self, parts: Sequence[_Part], entries: Mapping[str, Entry | None], answers: dict[int, list[Answer]]
@@ -241,6 +236,10 @@ def _named(name: str, cluster: str | None, entry: Entry | None) -> Sequence[Targ
         known = ", ".join(entry.service.clusters)
         return _unknown("unknown_cluster", f"{name} has no target in cluster {cluster}; it has {known}")
     return [target_id(name, one) for one in ((cluster,) if cluster else entry.service.clusters)]
+
+
+def _watches(entry: Entry | None, alert: str) -> bool:
+    return entry is not None and entry.service is not None and alert in entry.service.policy.abort_on
 
 
 def _unknown(reason: str, text: str) -> Answer:

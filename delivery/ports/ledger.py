@@ -291,8 +291,8 @@ class Ledger(Protocol):
     def put_service(self, record: ServiceRecord) -> bool:
         """Stores revision n where the stored one is n - 1; False otherwise. Revision 1 creates."""
 
-    def services(self) -> tuple[ServiceRecord, ...]:
-        """By name."""
+    def services(self, names: Collection[str] | None = None) -> tuple[ServiceRecord, ...]:
+        """All, or those of these names that there are; by name."""
 
     def service(self, name: str) -> ServiceRecord | None: ...
 

@@ -88,6 +88,8 @@ class Orders:
         assert world.ledger.service("checkout") == second
         assert list(second.document) == list((world.ledger.service("checkout") or first).document)
         assert world.ledger.services() == (service("a-service"), second)
+        assert world.ledger.services(["checkout", "nobody"]) == (second,)
+        assert world.ledger.services([]) == ()
         assert world.ledger.service("nobody") is None
 
     def test_a_deleted_service_leaves_targets_that_are_not_due(self, world: LedgerWorld) -> None:

@@ -1,5 +1,7 @@
 """Services, stops, heartbeats and named leases."""
 
+from collections.abc import Collection
+
 from delivery.adapters.ledger.memory.targets import Targets
 from delivery.adapters.ledger.units import BEAT_KEPT, covers, past
 from delivery.model.ids import Micros
@@ -15,9 +17,10 @@ class Orders(Targets):
             journal.put(self._tables.services, record.name, record)
             return True
 
-    def services(self) -> tuple[ServiceRecord, ...]:
+    def services(self, names: Collection[str] | None = None) -> tuple[ServiceRecord, ...]:
         with self._lock:
-            return tuple(self._tables.services[name] for name in sorted(self._tables.services))
+            stored = self._tables.services
+            return tuple(stored[name] for name in sorted(stored) if names is None or name in names)
 
     def service(self, name: str) -> ServiceRecord | None:
         with self._lock:

@@ -238,11 +238,16 @@ def service_values(record: ServiceRecord) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=4096)
+def document_from(body: bytes) -> Mapping[str, object]:
+    document: dict[str, object] = plain(body)
+    return document
+
+
 def service_from(columns: Any) -> ServiceRecord:
-    document: Mapping[str, object] = plain(columns.document)
     return ServiceRecord(
         columns.name,
-        document,
+        document_from(columns.document),
         columns.digest,
         columns.revision,
         Micros(columns.applied_at),

@@ -1,5 +1,7 @@
 """Services, stops, heartbeats and named leases."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection, case, delete, or_, select, update
 
 from delivery.adapters.ledger.sql import coding
@@ -22,14 +24,16 @@ class Orders(Part):
             before = (SERVICE.c.name == record.name, SERVICE.c.revision == record.revision - 1)
             return connection.execute(update(SERVICE).where(*before).values(values)).rowcount == 1
 
-    def services(self) -> tuple[ServiceRecord, ...]:
+    def services(self, names: Collection[str] | None = None) -> tuple[ServiceRecord, ...]:
         with self._database.read() as connection:
-            return self._services(connection)
+            return self._services(connection, names)
 
     @staticmethod
-    def _services(connection: Connection) -> tuple[ServiceRecord, ...]:
-        found = connection.execute(select(SERVICE).order_by(SERVICE.c.name))
-        return tuple(coding.service_from(columns) for columns in found)
+    def _services(connection: Connection, names: Collection[str] | None = None) -> tuple[ServiceRecord, ...]:
+        query = select(SERVICE).order_by(SERVICE.c.name)
+        if names is not None:
+            query = query.where(SERVICE.c.name.in_(list(names)))
+        return tuple(coding.service_from(columns) for columns in connection.execute(query))
 
     def service(self, name: str) -> ServiceRecord | None:
         with self._database.read() as connection:
