@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import logging
+import os
 import subprocess
 import sys
 import urllib.request
@@ -120,7 +121,7 @@ def test_processes_that_share_a_directory_add_up(tmp_path):
     scrapes = [
         subprocess.run(
             [sys.executable, "-W", "error", "-c", program, str(amount)],
-            env={"PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PATH": ""},
+            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
             capture_output=True,
             text=True,
             check=True,
