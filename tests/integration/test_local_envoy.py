@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -123,8 +124,11 @@ def test_the_binary_is_the_environments(envoy):
         ("Linux", "x86_64", "glibc", "There is no Envoy here (Linux x86_64); install it with"),
     ],
 )
-def test_where_there_is_none_one_sentence_says_so(monkeypatch, tmp_path, system, machine, libc, sentence):
-    monkeypatch.setattr("delivery.sandbox.envoy.sysconfig.get_path", lambda name: str(tmp_path))
+def test_where_there_is_none_one_sentence_says_so(monkeypatch, system, machine, libc, sentence):
+    def no_package(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("delivery.sandbox.envoy.metadata.distribution", no_package)
     monkeypatch.setattr("delivery.sandbox.envoy.shutil.which", lambda name, path=None: None)
     monkeypatch.setattr("delivery.sandbox.envoy.platform.system", lambda: system)
     monkeypatch.setattr("delivery.sandbox.envoy.platform.machine", lambda: machine)
