@@ -165,17 +165,17 @@ class SaysNo(BaseHTTPRequestHandler):
 
 
 def test_another_server_on_its_port_is_not_taken_for_the_api(tmp_path):
+    parts = Parts(tmp_path, 0, 0)
     with ThreadingHTTPServer(("127.0.0.1", 0), SaysNo) as other:
         serving = threading.Thread(target=other.serve_forever)
         serving.start()
-        parts = Parts(tmp_path, 0, 0)
         try:
             parts.places = replace(parts.places, api_port=other.server_port)
             assert not parts.api_program("alice-token").ready()
         finally:
-            parts.close()
             other.shutdown()
             serving.join()
+            parts.close()
 
 
 def test_a_machine_without_envoy_is_told_so_in_a_sentence(tmp_path, monkeypatch):
