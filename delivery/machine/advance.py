@@ -63,16 +63,12 @@ def _start(change: Change, context: Context) -> Change:
     release = change.world.releases[first]
     if release.candidate.identity == (target.stable.identity if target.stable else None):
         moves = steps(release, StableAgain(release.actor), context)
-        return _joined(change, taken(change.world, moves))
+        return change.then(taken(change.world, moves))
     in_use = {ref.identity for ref in (release.candidate, target.stable) if ref is not None}
     kept = tuple(entry for entry in target.retiring if entry.version.identity not in in_use)
     begun = replace(target, active=first, queue=tuple(rest), retiring=kept)
     moves = steps(release, TurnCame(target.stable), context)
-    return _joined(change, taken(World(begun, change.world.releases), moves))
-
-
-def _joined(before: Change, after: Change) -> Change:
-    return Change(after.world, (*before.moves, *after.moves))
+    return change.then(taken(World(begun, change.world.releases), moves))
 
 
 def _over(target: Target, release: Release) -> Target:

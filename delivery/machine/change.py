@@ -24,6 +24,10 @@ class Change:
     world: World
     moves: tuple[Move, ...] = ()
 
+    def then(self, after: "Change") -> "Change":
+        """Both, one after the other; `after` was decided on this one's world."""
+        return Change(after.world, (*self.moves, *after.moves))
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:

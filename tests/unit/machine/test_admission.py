@@ -5,7 +5,7 @@ from delivery.model import signal as s
 from delivery.model.codec import digest
 from delivery.model.event import CauseKind, Created, Phase
 from delivery.model.ids import HOUR, MINUTE, Micros, ReleaseId
-from delivery.model.notice import Alert, Notice, ReleaseAction
+from delivery.model.notice import Alert, HandsOff, Notice, ReleaseAction
 from delivery.model.plan import Plan
 from delivery.model.service import OnNewVersion
 from delivery.model.verdict import Verdict
@@ -370,3 +370,25 @@ class TestAlerts:
         assert story.admit(self.alert()).reason == "no_release"
         story.ask()
         assert story.admit(self.alert()).reason == "alert_no_traffic"
+
+
+class TestBreakGlass:
+    """A person takes the routes in hand: nothing of ours is written until they give them back."""
+
+    def hands(self, off: bool, reason: str = "shifting by hand") -> Notice:
+        return Notice("api", f"hands-{off}", "", HandsOff(service="checkout", off=off, actor=BOB, reason=reason))
+
+    def test_off_and_on_again(self):
+        story = busy()
+        admission = story.admit(self.hands(True))
+        assert (admission.outcome, admission.reason, admission.release) == ("signal", "paused", "rel_1")
+        assert story.world.target.paused == "bob: shifting by hand"
+        assert story.admit(self.hands(True)).reason == "as_before"
+        assert story.admit(self.hands(False)).reason == "resumed"
+        assert story.world.target.paused is None
+        assert story.admit(self.hands(False)).reason == "as_before"
+
+    def test_it_takes_a_reason(self):
+        with pytest.raises(Refusal) as caught:
+            a_target().admit(self.hands(True, ""))
+        assert caught.value.kind == "needs_reason"
