@@ -382,10 +382,10 @@ class TestBreakGlass:
         story = busy()
         admission = story.admit(self.hands(True))
         assert (admission.outcome, admission.reason, admission.release) == ("signal", "paused", "rel_1")
-        assert story.world.target.paused == "bob: shifting by hand"
+        assert [story.world.target.paused] == ["bob: shifting by hand"]
         assert story.admit(self.hands(True)).reason == "as_before"
         assert story.admit(self.hands(False)).reason == "resumed"
-        assert story.world.target.paused is None
+        assert [story.world.target.paused] == [None]
         assert story.admit(self.hands(False)).reason == "as_before"
 
     def test_it_takes_a_reason(self):
