@@ -4,16 +4,20 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import make_dataclass, replace
+from enum import StrEnum
 from pathlib import Path
+from types import GenericAlias
 
 import pytest
 from sqlalchemy import select, text, update
 
 from delivery.adapters.ledger.sql import SqlLedger, engine, upgrade
+from delivery.adapters.ledger.sql.shape import shape
 from delivery.adapters.ledger.sql.tables import RELEASE, STOP
 from delivery.machine.evolve import fold
 from delivery.model.ids import SECOND, Micros, ReleaseId, target_id
+from delivery.model.release import Bound, Release
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import Alert, Measuring, Result, StopOrder, Unit, Wake
 from delivery.testing.contracts.ledger_values import (
@@ -168,6 +172,19 @@ def test_a_snapshot_of_another_version_is_folded_anew(ledger: SqlLedger, url: st
     assert fresh.load([T])[T].releases == {R1: story.stored}
     assert fresh.release(R1) == story.stored
     fresh.close()
+
+
+def test_the_shape_of_a_snapshot_tells_every_field_that_it_can_hold() -> None:
+    """Of a release, of what it holds, of what that holds in tuples and mappings; and the values of its enums."""
+
+    def outer(inner: object) -> str:
+        return shape(make_dataclass("Outer", [("x", GenericAlias(dict, (str, GenericAlias(tuple, (inner, ...)))))]))
+
+    inner: list[object] = [make_dataclass("Inner", []), make_dataclass("Inner", [("a", int)])]
+    inner += [make_dataclass("Inner", [("a", str)]), StrEnum("Inner", {"A": "a"}), StrEnum("Inner", {"A": "b"})]
+    assert len({outer(each) for each in inner}) == len(inner)
+    assert outer(make_dataclass("Inner", [("a", int)])) == outer(inner[1])
+    assert shape(Release) != shape(Bound)
 
 
 def test_the_database_itself_keeps_a_second_release_from_running(ledger: SqlLedger) -> None:
