@@ -36,7 +36,18 @@ class Row:
         )  # fmt: skip
 
 
-HEADERS = ("#", "strategy", "versions", "path", "outcome", "took", "served old/new", "errors seen", "failed", "")
+HEADERS = (
+    "#",
+    "strategy",
+    "versions",
+    "path",
+    "outcome",
+    "took",
+    "served old/new",
+    "errors seen",
+    "failed by switching",
+    "",
+)
 
 
 class Show:
