@@ -18,8 +18,9 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`outcome` is release, signal or no_op; refused where `refusal` says why; conflict for a key that was used before
-    with another body; unknown where the notice names a service, cluster or release that is not there.
+    """`outcome` is release, signal or no_op; accepted for what is only kept, for a person to look at; refused where
+    `refusal` says why; conflict for a key that was used before with another body; unknown where the notice names a
+    service, cluster or release that is not there.
 
     `release` is the first of `releases` (one for each target that the notice names). `repeated` marks a second
     delivery. `reason` is a code, `text` the sentence to it.
@@ -71,7 +72,7 @@ class Answer:
 
 def merged(answers: list[Answer]) -> Answer:
     """One answer for a notice that named several targets: the weightiest outcome, and the releases that it came to."""
-    order = ("release", "signal", "refused", "no_op", "unknown")
+    order = ("release", "signal", "refused", "accepted", "no_op", "unknown")
     first = min(answers, key=lambda answer: order.index(answer.outcome) if answer.outcome in order else len(order))
     releases = tuple(release for answer in answers if answer.outcome == first.outcome for release in answer.releases)
     return replace(first, releases=releases, repeated=all(answer.repeated for answer in answers))

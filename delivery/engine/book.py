@@ -73,22 +73,16 @@ class Book:
         service = entry.service if entry else None
         rules = service.policy.freeze if service else ()
         freeze, edge = self._frozen(rules, now) if rules else (None, None)
-        return Context(now, freeze, edge, self._stop(target, service, recent), fresh_ids)
+        return Context(now, freeze, edge, self._stop(target, service, now, recent), fresh_ids)
 
-    def _stop(self, target: Target, service: Service | None, recent: bool) -> Stop | None:
-        now = self._clock.now()
+    def _stop(self, target: Target, service: Service | None, now: Micros, recent: bool) -> Stop | None:
         if target.paused is not None:
             by, _, reason = target.paused.partition(": ")
             return Stop(Principal(by), reason, now)
         if not recent or self._stops is None or not 0 <= now - self._stops[0] < STALE_AFTER:
             self._stops = (now, self._ledger.stops())
-        scopes = {
-            "*",
-            f"cluster:{target.cluster}",
-            *(f"owner:{owner}" for owner in (service.owners if service else ())),
-        }
         for order in self._stops[1]:
-            if order.scope in scopes:
+            if _covers(order.scope, target, service):
                 return Stop(order.by, order.reason, order.since)
         return None
 
@@ -104,3 +98,8 @@ class Book:
             return Entry(record, service, self._compile(service))
         except ValueError as error:  # a file that an older server accepted must not stop the others
             return Entry(record, None, None, str(error))
+
+
+def _covers(scope: str, target: Target, service: Service | None) -> bool:
+    owners = service.owners if service else ()
+    return scope in ("*", f"cluster:{target.cluster}", *(f"owner:{owner}" for owner in owners))

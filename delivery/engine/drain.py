@@ -104,6 +104,7 @@ class Drain:
 
     def _decide(self, turn: Turn, signals: Sequence[Signal]) -> None:
         """Steps the target with each signal. A step that raises takes out this target and no other."""
+        turn.context = self._book.context(turn.working.target, recent=True)
         for signal in signals:
             if turn.quarantined and not isinstance(signal, Confirmed):
                 continue
@@ -114,7 +115,7 @@ class Drain:
                 break
             self._told(turn, change)
             turn.working.apply(change, turn.context.now)
-        turn.refresh(self._book.context(turn.working.target, recent=True))
+        turn.refresh()
 
     def _quarantine(self, turn: Turn, error: Exception) -> None:
         self._telemetry.count("quarantined")
@@ -165,7 +166,7 @@ class Drain:
         if snapshot is None or snapshot.row.owner != self._owner or turn.reloads > RELOADS:
             return False
         turn.working = Working.of(snapshot, turn.working.channels)
-        turn.tried.clear()
+        turn.afresh()
         if result.result is Result.POISON:
             self._quarantine(turn, ValueError(result.error))
         else:

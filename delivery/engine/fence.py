@@ -62,9 +62,9 @@ class Fence:
         A route that is ahead of the database is left alone until the release knows of it: then what it desires is the
         lower of both, and that is written.
         """
-        settled = row.settled == (row.epoch, *order.token)
-        if settled and observed == row.content:
+        if in_force(row, order.release, observed):
             return Outcome(Fenced.KEPT, row)
+        settled = _settled(row, order.release)
         live = mesh.read(row.target.id)
         if settled and live.content == row.content:
             return Outcome(Fenced.KEPT, row, live=live)
@@ -118,6 +118,15 @@ class Fence:
         """Whether the route was written after an event that our database does not have (it lost commits)."""
         stamp = live.stamp
         return stamp is not None and self._ledger.head_at(stamp.release, stamp.seq) != stamp.head
+
+
+def in_force(row: Row, release: Release, observed: str | None) -> bool:
+    """Whether our last write was this release's newest wish, and `observed` says that it is still there."""
+    return _settled(row, release) and observed == row.content
+
+
+def _settled(row: Row, release: Release) -> bool:
+    return row.settled == (row.epoch, release.id, release.dseq)
 
 
 def _stamp(stamp: Stamp | None) -> str:

@@ -5,7 +5,7 @@ reason. Rows are unique by (source, key), so that a delivery that comes twice ch
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from delivery.engine.answer import Answer, Arrival, merged
 from delivery.engine.book import Entry
@@ -20,7 +20,8 @@ from delivery.model.notice import Again, Alert, HandsOff, Notice, ReleaseAction,
 from delivery.model.plan import Plan
 from delivery.model.service import OnNewVersion
 from delivery.model.signal import Abort
-from delivery.ports.errors import Unavailable
+from delivery.ports.errors import PortError, Unavailable
+from delivery.ports.ledger import Alert as Alarm
 from delivery.ports.ledger import Delivery, InboxState, Result, Unit, Wake
 
 TRIES = 8
@@ -53,15 +54,17 @@ class Inbox:
         entries = self._entries(arrivals)
         parts = [part for index, arrival in enumerate(arrivals) for part in self._parts(index, arrival, entries)]
         answers: dict[int, list[Answer]] = {}
-        waiting = parts
-        for _ in range(TRIES):
-            waiting = self._attempt(waiting, entries, answers)
-            if not waiting:
-                break
-        else:
-            raise Unavailable(f"{len(waiting)} deliveries met a busy target {TRIES} times: send them again", 1.0)
+        for part in self._attempt(parts, entries, answers):
+            self._alone(part, entries, answers)
         self._hint(parts)
         return tuple(merged(answers[index]) for index in range(len(arrivals)))
+
+    def _alone(self, part: _Part, entries: Mapping[str, Entry | None], answers: dict[int, list[Answer]]) -> None:
+        """Again, by itself, so that one that nobody can admit spoils no other."""
+        for _ in range(TRIES):
+            if not self._attempt([part], entries, answers):
+                return
+        raise Unavailable(f"delivery {part.key[1]} met a busy target {TRIES} times: send it again", 1.0)
 
     def _entries(self, arrivals: Sequence[Arrival]) -> Mapping[str, Entry | None]:
         """The services that the batch names, as applied now."""
@@ -105,7 +108,14 @@ class Inbox:
         decided: dict[TargetId, list[tuple[_Part, Answer]]] = {}
         notes: list[tuple[_Part, Answer, Delivery]] = []
         for part in parts:
-            answer, row = self._decide(part, known, working, entries)
+            try:
+                answer, row = self._decide(part, known, working, entries)
+            except PortError:
+                raise
+            except Exception as error:  # a fault of ours, whatever it is: kept for a person, and no other is touched
+                if len(parts) > 1:
+                    return list(parts)
+                return self._bury(part, repr(error), answers)
             if row is None:
                 answers.setdefault(part.index, []).append(answer)
                 continue
@@ -148,11 +158,18 @@ class Inbox:
         plan = entry.plan if entry and entry.plan else NO_PLAN
         policy = service.on_new_version if service else OnNewVersion.QUEUE_LATEST
         context = self._book.context(working.target, (self._ids.release(),), recent=True)
+        self._fetch(notice, working)
         try:
             admission = admit(working.world, notice, plan, policy, context)
         except Refusal as refusal:
             return Answer("refused", _about(notice), refusal.kind, refusal.text, refusal)
         return self._took(admission, working, context.now)
+
+    def _fetch(self, notice: Notice, working: Working) -> None:
+        """A person may name any release of the target, long finished ones too."""
+        for named in _about(notice):
+            if named not in working.world.releases:
+                working.know(named, self._ledger.releases([named])[named])
 
     def _took(self, admission: Admission, working: Working, now: Micros) -> Answer:
         if admission.change is not None:
@@ -205,11 +222,24 @@ class Inbox:
             for part, answer in group:
                 if result.result is Result.DONE:
                     answers.setdefault(part.index, []).append(answer)
-                elif result.result is Result.CONFLICT or len(group) > 1:
+                elif result.result is Result.CONFLICT or len(groups) > 1 or len(group) > 1:
                     again.append(part)
                 else:
-                    raise Unavailable(f"the ledger refused delivery {part.key[1]}: {result.error}")
+                    again += self._bury(part, result.error, answers)
         return again
+
+    def _bury(self, part: _Part, error: str, answers: dict[int, list[Answer]]) -> list[_Part]:
+        """Keeps a delivery that cannot be admitted, with an alert, until a person replays or discards it."""
+        text = "it is kept, but could not be admitted: people were told"
+        answer = Answer("accepted", reason="dead", text=text)
+        row = replace(self._row(part, answer), state=InboxState.DEAD, error=error)
+        alert = Alarm(self._clock.now(), "inbox_dead", f"{part.key[0]} {part.key[1]}", error)
+        self._telemetry.log("delivery_dead", source=part.key[0], key=part.key[1], error=error)
+        (result,) = self._ledger.commit([Unit(inbox=(row,), alerts=(alert,))])
+        if result.result is not Result.DONE:
+            return [part]
+        answers.setdefault(part.index, []).append(answer)
+        return []
 
     def _channels(self, target: TargetId) -> tuple[str, ...]:
         entry = self._book.recent(target.partition("@")[0])

@@ -36,14 +36,15 @@ class Performer:
         self._published = Published()
 
     def round(self, cluster: Cluster, turns: Sequence[Turn]) -> Signals:
-        """Performs once what each turn has to do now. Reverts get their slots first."""
+        """Performs once what each turn has to do now; the turns that it brought news. Reverts get their slots first."""
         now = self._clock.now()
         tasks = [(turn, task) for turn in turns for task in turn.tasks(now)]
         jobs = [(cluster.name, _urgent(turn), partial(self._perform, task)) for turn, task in tasks]
         signals: Signals = []
         for (turn, task), result in zip(tasks, self._slots.run(jobs), strict=True):
             signals.append((turn, self._took(turn, task, result)))
-        return signals + self._measured(cluster, turns)
+        signals += self._measured(cluster, turns)
+        return [(turn, told) for turn, told in signals if told]
 
     def _perform(self, task: Task) -> Done:
         begun = self._clock.monotonic()
@@ -58,7 +59,7 @@ class Performer:
             self._telemetry.count("effects", kind=kind, outcome="fault")
             self._telemetry.log("fault", target=turn.working.target.id, effect=kind, error=repr(result))
             turn.working.note_failure(f"{kind}: {result!r}", now, FAULTS)
-            turn.tried.add(task.effect)
+            turn.give_up(task.effect)
             turn.wake_in = RETRY
             return ()
         self._telemetry.count("effects", kind=kind, outcome=_outcome(result))
@@ -78,7 +79,7 @@ class Performer:
         if turn.waits_until is None:
             turn.waits_until = Micros(now + IN_PLACE)
         elif now >= turn.waits_until:
-            turn.tried.add(effect)
+            turn.give_up(effect)
             turn.wake_in = POLL
         row = turn.working.row
         if release is None or row.settled is None or row.settled[1:] != (release.id, effect.dseq):
@@ -96,7 +97,7 @@ class Performer:
         signals: Signals = []
         for turn, effect in due:
             signals.append((turn, self._look(turn, effect, samples)))
-            turn.tried.add(effect)
+            turn.give_up(effect)
         return signals
 
     def _sample(self, cluster: Cluster, subjects: Sequence[Subject]) -> dict[Subject, Sample | None]:

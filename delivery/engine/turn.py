@@ -1,11 +1,12 @@
 """One target's turn inside a drain: what is left to do now, and when it is due again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from delivery.engine import measure
 from delivery.engine.book import Entry
 from delivery.engine.cluster import Cluster
+from delivery.engine.fence import in_force
 from delivery.engine.perform import Task
 from delivery.engine.working import Working
 from delivery.machine.wake import wake
@@ -16,6 +17,7 @@ from delivery.model.event import Phase
 from delivery.model.ids import SECOND, Micros
 from delivery.model.release import Release
 from delivery.model.service import OnDrift
+from delivery.model.target import World
 from delivery.model.version import VersionRef
 from delivery.ports.ledger import FARTHEST, Row, Wake
 
@@ -26,7 +28,10 @@ IN_PLACE = Micros(300_000)  # how long a drain waits for a confirmation before i
 
 @dataclass(slots=True)
 class Turn:
-    """`tried` has the effects that gave all they can in this drain; a new desired state starts it afresh."""
+    """`tried` has the effects that gave all they can in this drain; a new desired state starts it afresh.
+
+    `left` are the standing effects of `world` without those: they are asked for many times in a drain.
+    """
 
     working: Working
     cluster: Cluster
@@ -34,6 +39,8 @@ class Turn:
     context: Context
     observed: str | None
     tried: set[Effect] = field(default_factory=set)
+    left: tuple[tuple[Release, Effect], ...] = ()
+    world: World | None = None
     state: tuple[object, ...] = ()
     waits_until: Micros | None = None
     wake_in: Micros | None = None
@@ -55,16 +62,28 @@ class Turn:
         self.lost = self.lost or lost
         self.working.note_success()
         if later:
-            self.tried.add(effect)
+            self.give_up(effect)
+
+    def give_up(self, effect: Effect) -> None:
+        """Nothing more is to be had from the effect in this drain."""
+        self.tried.add(effect)
+        self.left = tuple(pair for pair in self.left if pair[1] != effect)
+
+    def afresh(self) -> None:
+        """Everything may be tried again."""
+        self.tried.clear()
+        self.world = None
 
     def todo(self, now: Micros) -> tuple[Effect, ...]:
         """Standing effects that are to be performed at once."""
-        return tuple(effect for effect in self._wanted(now) if effect not in self.tried)
+        return tuple(self._wanted(now))
 
     def tasks(self, now: Micros) -> Iterator[Task]:
         """Everything to do but measuring, which is done for many targets in one call."""
         for effect in self.todo(now):
-            if not isinstance(effect, Measure):
+            if isinstance(effect, WriteTraffic) and self._in_force():
+                self.give_up(effect)
+            elif not isinstance(effect, Measure):
                 yield self._task(effect)
 
     def measure(self, now: Micros) -> Measure | None:
@@ -77,7 +96,7 @@ class Turn:
         active = self.working.world.active
         waits = "a release event"
         if active is not None:
-            found = wake(active, self.context)
+            found = wake(active, replace(self.context, now=now))
             waits = found.why
             if found.at is not None:
                 times.append((found.at, found.why))
@@ -94,39 +113,51 @@ class Turn:
         at, why = min(times)
         return Wake(Micros(min(max(at, now + 1), now + FARTHEST)), why, urgent, release_claim=True)
 
-    def refresh(self, context: Context) -> None:
+    def refresh(self) -> None:
         """Notes that decisions were taken: with another desired state, effects are tried anew."""
-        self.context = context
         release = self.working.world.active or self.release
         state = (release.id, release.phase, release.stage, release.dseq) if release else ()
         if state != self.state:
             self.state = state
-            self.tried.clear()
+            self.afresh()
             self.waits_until = self.wake_in = None
 
     def _wanted(self, now: Micros) -> Iterator[Effect]:
-        active, live = self.working.world.active, self.release
+        active = self.working.world.active
         if self.quarantined and (active is None or active.phase is not Phase.ROLLING_BACK):
             return
-        for release in (active, live) if active is not live else (active,):
-            if release is not None:
-                yield from self._of(release, now)
+        if self.world is not self.working.world:
+            self.world, self.left = self.working.world, tuple(self._standing(now))
+        for release, effect in self.left:
+            if self._timely(release, effect, now):
+                yield effect
         for entry in self.working.target.retiring:
-            if entry.after <= now and not self._in_use(entry.version):
+            if entry.after <= now and not self._in_use(entry.version) and Retire(entry.version) not in self.tried:
                 yield Retire(entry.version)
 
-    def _of(self, release: Release, now: Micros) -> Iterator[Effect]:
-        measured = self.working.measuring
-        mine = measured if measured is not None and measured.release == release.id else None
-        for effect in wants(release, now):
-            match effect:
-                case PublishBackend():  # comes with its EnsureWorkload
-                    continue
-                case Measure() if not measure.due(mine, effect, release, now):
-                    continue
-                case WriteTraffic() | ConfirmTraffic() if self.working.target.paused:
-                    continue
-            yield effect
+    def _standing(self, now: Micros) -> Iterator[tuple[Release, Effect]]:
+        """What the active release wants, and the one whose traffic is live; a backend comes with its workload."""
+        active, live = self.working.world.active, self.release
+        for release in (active, live) if active is not live else (active,):
+            if release is not None:
+                for effect in wants(release, now):
+                    if not isinstance(effect, PublishBackend) and effect not in self.tried:
+                        yield release, effect
+
+    def _timely(self, release: Release, effect: Effect, now: Micros) -> bool:
+        match effect:
+            case Measure():
+                measured = self.working.measuring
+                mine = measured if measured is not None and measured.release == release.id else None
+                return measure.due(mine, effect, release, now)
+            case WriteTraffic() | ConfirmTraffic():
+                return self.working.target.paused is None
+        return True
+
+    def _in_force(self) -> bool:
+        """Whether the route is known to be as it should be, so that nothing has to be asked."""
+        live = self.release
+        return live is not None and not live.mesh_failing and in_force(self.working.row, live, self.observed)
 
     def _next_tick(self, active: Release | None) -> Micros | None:
         measured = self.working.measuring

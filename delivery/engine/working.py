@@ -66,6 +66,11 @@ class Working:
             self.row_changed = True
         self.world = change.world
 
+    def know(self, release: ReleaseId, stored: StoredRelease) -> None:
+        """Adds a release that the snapshot does not have."""
+        self.world = World(self.world.target, {**self.world.releases, release: stored.release})
+        self.heads[release] = stored.head
+
     def quarantine(self, error: str, now: Micros) -> None:
         """Takes the target out of service: what was decided since the last commit is dropped, people are told."""
         fresh = Working.of(self.stored, self.channels)
