@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from delivery.model.event import Phase
 from delivery.model.release import Release
-from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Traffic
+from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Sticky, Traffic
 
 
 def desired(release: Release) -> Traffic:
@@ -20,7 +20,12 @@ def _recorded(release: Release) -> Traffic:
             return ALL_CANDIDATE
         case Phase.ROLLING_BACK if release.stay:
             return _before_the_revert(release)
-    return ALL_STABLE
+    return replace(ALL_STABLE, sticky=_cookies(release))
+
+
+def _cookies(release: Release) -> Sticky | None:
+    """On the way back users' cookies are still matched: to take them away."""
+    return release.plan.stages[release.stage].traffic.sticky if release.stage >= 0 else None
 
 
 def _before_the_revert(release: Release) -> Traffic:

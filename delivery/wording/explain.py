@@ -50,12 +50,12 @@ def explain(release: Release, context: Context, wake: Wake) -> Explanation:
     """For people who ask "why is it not going on?". Closed releases wait for nothing."""
     if release.phase.closed:
         return Explanation((_closed(release),), (), None, _after(release))
-    holds = _holds(release, context)
+    holds = _holds(release)
     return Explanation(
         why=(*_standing(release), *holds),
         waits_for=(wake.why,) if wake.why else (),
         until=wake.at if wake.at is not None and wake.at > context.now else None,
-        who=_who(release, context),
+        who=_who(release),
     )
 
 
@@ -113,23 +113,14 @@ def _in_stage(release: Release) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _holds(release: Release, context: Context) -> tuple[str, ...]:
-    held = [f"it may not rise: {what(hold)}" for hold in release.holds]
-    if context.freeze is not None:
-        held.append(f"it may not rise: freeze window {context.freeze.name} is open until {moment(context.freeze.end)}")
-    if context.stop is not None:
-        held.append(f"it may not rise: raises were stopped by {context.stop.by}: {context.stop.reason}")
-    return tuple(held)
+def _holds(release: Release) -> tuple[str, ...]:
+    return tuple(f"it may not rise: {what(hold)}" for hold in release.holds)
 
 
-def _who(release: Release, context: Context) -> tuple[str, ...]:
+def _who(release: Release) -> tuple[str, ...]:
     if release.phase is Phase.ROLLING_BACK:
         return ("nobody can stop a revert; a later retry is a new release",)
     kinds = [hold.kind for hold in release.holds if hold.kind is not HoldKind.APPROVAL]
-    if context.freeze is not None:
-        kinds.append(HoldKind.FREEZE)
-    if context.stop is not None:
-        kinds.append(HoldKind.STOP)
     people = [ends(kind) for kind in dict.fromkeys(kinds)]
     if release.phase is Phase.BAKING and guarded(release):
         people.append(asks(release))

@@ -185,7 +185,7 @@ def test_explain_says_why_until_when_and_who(http, world):
     said = http.get(f"/v1/releases/{release}/explain", headers=VERA).json()
     assert said["why"][0].startswith("canary 5% (1/2) was entered at 2026-11-24")
     assert "it may not rise: paused by adam: lunch" in said["why"]
-    assert any("raises were stopped by olga: incident 7" in one for one in said["why"])
+    assert any("raises are stopped by olga: incident 7" in one for one in said["why"])
     assert said["until"] > "2026-11-24T10:02:11"
     assert "an operator can lift the stop" in said["who"]
     assert "an operator can resume it" in said["who"]

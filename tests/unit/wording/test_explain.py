@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from delivery.model.context import Context, Freeze, Stop
+from delivery.model.context import Context
 from delivery.model.event import Cause, CauseKind, Phase
 from delivery.model.hold import Hold, HoldKind
 from delivery.model.ids import MINUTE, Micros, Principal, ReleaseId
@@ -59,19 +59,19 @@ def test_a_rollback_and_a_first_version_ask_nobody(free):
 
 
 def test_every_reason_not_to_rise_comes_with_its_end():
-    held = release(holds=(Hold(HoldKind.PAUSE, NOW, "lunch", Principal("bob")), Hold(HoldKind.NO_DATA, NOW)), stage=0)
-    context = Context(
-        CONTEXT.now,
-        freeze=Freeze("weekend", NOW, Micros(NOW + 60 * MINUTE)),
-        stop=Stop(Principal("carol"), "incident 7", NOW),
+    holds = (
+        Hold(HoldKind.PAUSE, NOW, "lunch", Principal("bob")),
+        Hold(HoldKind.NO_DATA, NOW),
+        Hold(HoldKind.FREEZE, NOW, "weekend", until=Micros(NOW + 60 * MINUTE)),
+        Hold(HoldKind.STOP, NOW, "incident 7", Principal("carol")),
     )
-    result = explain(held, context, Due(None, "a person"))
+    result = explain(release(holds=holds, stage=0), CONTEXT, Due(None, "a person"))
     assert result.until is None
     assert result.why[-4:] == (
         "it may not rise: paused by bob: lunch",
         "it may not rise: there are no measurements",
-        "it may not rise: freeze window weekend is open until 2026-11-24 11:02:11 UTC",
-        "it may not rise: raises were stopped by carol: incident 7",
+        "it may not rise: a freeze window is open: weekend (until 2026-11-24 11:02:11 UTC)",
+        "it may not rise: raises are stopped by carol: incident 7",
     )
     assert [sentence.split(",")[0] for sentence in result.who] == [
         "an operator can resume it",
