@@ -6,7 +6,11 @@ import typer
 
 from delivery.cli.client import Unreachable
 from delivery.cli.errors import Code, Refusal
+from delivery.cli.naming import PATH, full_name
 from delivery.cli.session import Session, command
+
+MOST = 10
+"""Releases that are looked at: the newest that run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +28,12 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(session: Session) -> None:
-    """Looks at the API, the token, the database, the workers and the services. Exit code 1 where something failed."""
+    """Looks at the API, the database, the workers, the services and what runs. Exit code 1 where something failed."""
     findings = [_api(session)]
     if findings[0].state == "ok":
         findings += [*_ready(session), _token(session)]
     if all(one.state != "failed" for one in findings):
-        findings += [*_services(session), *_stops(session), *_alerts(session)]
+        findings += [*_services(session), *_releases(session), *_stops(session), *_alerts(session)]
     session.show([asdict(one) for one in findings], lambda: _paint(session, findings))
     if any(one.state == "failed" for one in findings):
         raise typer.Exit(Code.FAILED)
@@ -88,6 +92,18 @@ def _services(session: Session) -> list[Finding]:
             if target.get("paused"):
                 found.append(Finding(name, "warning", f"nothing is written: {target['paused']}"))
     return found or [Finding("services", "ok", f"{len(services)} applied, none in trouble")]
+
+
+def _releases(session: Session) -> list[Finding]:
+    """Those that run, with what they wait for: also where a mesh does not answer, which only its workers see."""
+    found = []
+    for release in session.api.pages(PATH, "releases", {"state": "open"}, MOST):
+        held = session.api.get(f"{PATH}/{release['id']}")["holds"]
+        explanation = session.api.get(f"{PATH}/{release['id']}/explain")
+        text = "; ".join(explanation["why"])
+        advice = f"`delivery release explain {full_name(release)}`" if held else ""
+        found.append(Finding(full_name(release), "warning" if held else "ok", text, advice))
+    return found
 
 
 def _stops(session: Session) -> list[Finding]:

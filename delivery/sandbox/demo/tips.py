@@ -50,8 +50,7 @@ def try_this(local: Local) -> tuple[str, ...]:
 
 def _command() -> str:
     """How to call the command here: by its path, where the shell would not find it."""
-    found = shutil.which("delivery")
-    return "delivery" if found else _near(Path(sys.argv[0]))
+    return "delivery" if shutil.which("delivery") else _near(Path(sys.executable).with_name("delivery"))
 
 
 def _near(path: Path) -> str:

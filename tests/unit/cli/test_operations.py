@@ -73,6 +73,25 @@ def test_doctor_names_what_is_wrong_and_what_to_do(sh, checkout):
     assert (refused.code, "token" in refused.out) == (1, True)
 
 
+def test_doctor_tells_what_runs_and_what_it_waits_for(sh, checkout):
+    sh("release", "start", "checkout", "1.4.2")
+    checkout.go(20)
+    sh("release", "pause", "2", "-m", "lunch")
+    found = {one["what"]: one for one in json.loads(sh("doctor", "-o", "json").out)}["checkout@local/2"]
+    assert found["state"] == "warning"
+    assert "paused by olga: lunch" in found["text"]
+    assert "explain checkout@local/2" in found["advice"]
+
+
+def test_doctor_tells_a_mesh_that_does_not_answer(sh, checkout):
+    sh("release", "start", "checkout", "1.4.2")
+    checkout.go(20)
+    checkout.mesh.down = True
+    checkout.go(80)
+    text = {one["what"]: one for one in json.loads(sh("doctor", "-o", "json").out)}["checkout@local/2"]["text"]
+    assert "the mesh cannot be reached" in text
+
+
 def test_doctor_without_a_database(sh, checkout, monkeypatch):
     def away(*_: object) -> None:
         raise Unavailable("the database is locked")
