@@ -11,7 +11,7 @@ from delivery.engine.measure import Measurer
 from delivery.engine.parts import Parts
 from delivery.engine.perform import Done, Published, Task, perform
 from delivery.engine.turn import IN_PLACE, POLL, RETRY, Turn
-from delivery.model.effect import ConfirmTraffic, Effect, Measure, Retire
+from delivery.model.effect import ConfirmTraffic, Effect, Measure, Retire, WriteTraffic
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import SECOND, Micros
@@ -55,6 +55,8 @@ class Performer:
     def _took(self, turn: Turn, task: Task, result: Done | Exception) -> tuple[Signal, ...]:
         now = self._clock.now()
         kind = type(task.effect).__name__
+        if isinstance(result, Unavailable):
+            result = _too_slow(task, result)
         if isinstance(result, Exception):
             self._telemetry.count("effects", kind=kind, outcome="fault")
             self._telemetry.log("fault", target=turn.working.target.id, effect=kind, error=repr(result))
@@ -120,6 +122,12 @@ class Performer:
         turn.working.segments += segments
         turn.working.ticked = True
         return (measured,) if measured is not None else ()
+
+
+def _too_slow(task: Task, error: Unavailable) -> Done:
+    """A call that had no slot, or did not come back in time: no fault of ours, and its outcome is unknown."""
+    mesh = isinstance(task.effect, WriteTraffic | ConfirmTraffic)
+    return Done((MeshDown(str(error)),) if mesh else (), later=True)
 
 
 def _measured_release(turn: Turn) -> Release:
