@@ -14,7 +14,7 @@ from delivery.settings import Settings, load
 
 def app() -> FastAPI:
     """A process's application, configured as DELIVERY_CONFIG says. Raises SettingsError and UnknownName."""
-    wiring.log_as("api")
+    wiring.configure_logs("api")
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # each request has a line of our own, with its id
     return of(load(os.environ))
 

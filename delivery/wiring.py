@@ -125,11 +125,6 @@ def parse(document: Mapping[str, object] | Document, settings: Settings | None =
     return parse_service(read, strategies=registry.STRATEGIES, gates=registry.GATES, offers=offers)
 
 
-def log_as(service: str) -> None:
-    """Sends this process's logs to stderr, each line marked with the service's name."""
-    logs.configure(service)
-
-
 def read(text: bytes, file: str) -> Document:
     """The document in the text of a service file. Raises Invalid."""
     return yaml_file.read_text(text, file)

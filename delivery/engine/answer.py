@@ -70,6 +70,11 @@ class Answer:
         )
 
 
+def unknown(reason: str, text: str) -> Answer:
+    """The answer to a notice that names what is not there."""
+    return Answer("unknown", reason=reason, text=text)
+
+
 def merged(answers: list[Answer]) -> Answer:
     """One answer for a notice that named several targets: the weightiest outcome, and the releases that it came to."""
     order = ("release", "signal", "refused", "accepted", "no_op", "unknown")

@@ -7,7 +7,8 @@ reason. Rows are unique by (source, key), so that a delivery that comes twice ch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from delivery.engine.answer import Answer, Arrival, merged
+from delivery.engine.addressees import addressees
+from delivery.engine.answer import Answer, Arrival, merged, unknown
 from delivery.engine.book import Entry
 from delivery.engine.parts import Parts
 from delivery.engine.working import Working
@@ -15,8 +16,8 @@ from delivery.machine.admission import admit
 from delivery.machine.change import Admission
 from delivery.machine.quarantine import force_abort
 from delivery.machine.refusal import Refusal
-from delivery.model.ids import Micros, ReleaseId, TargetId, target_id
-from delivery.model.notice import Again, Alert, HandsOff, Notice, ReleaseAction, ReleaseRequested
+from delivery.model.ids import Micros, ReleaseId, TargetId
+from delivery.model.notice import Again, HandsOff, Notice, ReleaseAction, ReleaseRequested
 from delivery.model.plan import Plan
 from delivery.model.service import OnNewVersion
 from delivery.model.signal import Abort
@@ -73,7 +74,7 @@ class Inbox:
 
     def _parts(self, index: int, arrival: Arrival, entries: Mapping[str, Entry | None]) -> list[_Part]:
         notice = arrival.notice
-        found = self._targets(notice, entries)
+        found = addressees(notice, entries, self._ledger, self._book)
         if isinstance(found, Answer):
             return [_Part(index, arrival, (notice.source, notice.key), None, found)]
         many = len(found) > 1
@@ -81,21 +82,6 @@ class Inbox:
             _Part(index, arrival, (notice.source, f"{notice.key}#{target}" if many else notice.key), target)
             for target in found
         ]
-
-    def _targets(self, notice: Notice, entries: Mapping[str, Entry | None]) -> Sequence[TargetId] | Answer:
-        match notice.says:
-            case ReleaseRequested(service=name, cluster=cluster) | HandsOff(service=name, cluster=cluster):
-                return _named(name, cluster, entries[name])
-            case ReleaseAction(release=release) | Again(release=release):
-                stored = self._ledger.releases([release]).get(release)
-                if stored is None:
-                    return _unknown("unknown_release", f"there is no release {release}")
-                return [stored.release.target]
-            case Alert():
-                named = [record.name for record in self._ledger.services()]
-                watching = [name for name, entry in self._book.read(named).items() if _watches(entry, notice.says.name)]
-                targets = [target for name in watching for target in self._ledger.targets(name)]
-                return targets or _unknown("unwatched_alert", f"no service names the alert {notice.says.name}")
 
     def _attempt(
         self, parts: Sequence[_Part], entries: Mapping[str, Entry | None], answers: dict[int, list[Answer]]
@@ -145,7 +131,7 @@ class Inbox:
             return part.answer, None
         target = working.get(part.target) if part.target else None
         if target is None:
-            return _unknown("unknown_target", f"{part.target} is not set up: apply its service file"), None
+            return unknown("unknown_target", f"{part.target} is not set up: apply its service file"), None
         answer = self._admit(part, target, entries)
         return answer, self._row(part, answer)
 
@@ -255,25 +241,6 @@ def _woken(working: Working, wake: Wake) -> Wake:
     active = working.world.active
     urgent = active is not None and active.then is not None
     return Wake(wake.due_at, wake.why, urgent=urgent)
-
-
-def _named(name: str, cluster: str | None, entry: Entry | None) -> Sequence[TargetId] | Answer:
-    if entry is None:
-        return _unknown("unknown_service", f"there is no service {name}: apply its service file first")
-    if entry.service is None:
-        return _unknown("broken_service", f"the stored service file of {name} cannot be used: {entry.broken}")
-    if cluster is not None and cluster not in entry.service.clusters:
-        known = ", ".join(entry.service.clusters)
-        return _unknown("unknown_cluster", f"{name} has no target in cluster {cluster}; it has {known}")
-    return [target_id(name, one) for one in ((cluster,) if cluster else entry.service.clusters)]
-
-
-def _watches(entry: Entry | None, alert: str) -> bool:
-    return entry is not None and entry.service is not None and alert in entry.service.policy.abort_on
-
-
-def _unknown(reason: str, text: str) -> Answer:
-    return Answer("unknown", reason=reason, text=text)
 
 
 def _about(notice: Notice) -> tuple[ReleaseId, ...]:

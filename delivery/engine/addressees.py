@@ -1,0 +1,41 @@
+"""Which targets a notice is about."""
+
+from collections.abc import Mapping, Sequence
+
+from delivery.engine.answer import Answer, unknown
+from delivery.engine.book import Book, Entry
+from delivery.model.ids import TargetId, target_id
+from delivery.model.notice import Again, Alert, HandsOff, Notice, ReleaseAction, ReleaseRequested
+from delivery.ports.ledger import Ledger
+
+
+def addressees(
+    notice: Notice, entries: Mapping[str, Entry | None], ledger: Ledger, book: Book
+) -> Sequence[TargetId] | Answer:
+    """The targets; or the answer to a notice that names what is not there. `entries` has the services it names."""
+    match notice.says:
+        case ReleaseRequested(service=name, cluster=cluster) | HandsOff(service=name, cluster=cluster):
+            return _of_service(name, cluster, entries[name])
+        case ReleaseAction(release=release) | Again(release=release):
+            stored = ledger.releases([release]).get(release)
+            return [stored.release.target] if stored else unknown("unknown_release", f"there is no release {release}")
+        case Alert(name=alert):
+            named = [record.name for record in ledger.services()]
+            watching = [name for name, entry in book.read(named).items() if _watches(entry, alert)]
+            targets = [target for name in watching for target in ledger.targets(name)]
+            return targets or unknown("unwatched_alert", f"no service names the alert {alert}")
+
+
+def _of_service(name: str, cluster: str | None, entry: Entry | None) -> Sequence[TargetId] | Answer:
+    if entry is None:
+        return unknown("unknown_service", f"there is no service {name}: apply its service file first")
+    if entry.service is None:
+        return unknown("broken_service", f"the stored service file of {name} cannot be used: {entry.broken}")
+    if cluster is not None and cluster not in entry.service.clusters:
+        known = ", ".join(entry.service.clusters)
+        return unknown("unknown_cluster", f"{name} has no target in cluster {cluster}; it has {known}")
+    return [target_id(name, one) for one in ((cluster,) if cluster else entry.service.clusters)]
+
+
+def _watches(entry: Entry | None, alert: str) -> bool:
+    return entry is not None and entry.service is not None and alert in entry.service.policy.abort_on
