@@ -27,6 +27,7 @@ CAP = 2  # a tick counts at most this many intervals: a clock that jumps an hour
 NOTHING = Counts(0, 0)
 SIDES = ("candidate", "stable")
 Samples = tuple[Sample | None, Sample | None]
+Base = Mapping[str, Mapping[str, Series]]
 
 
 def due(measuring: Measuring | None, effect: Measure, release: Release, now: Micros) -> bool:
@@ -81,7 +82,8 @@ class Measurer:
     def _tick(
         self, measuring: Measuring, release: Release, samples: Samples, now: Micros
     ) -> tuple[Measuring, Measured, tuple[Segment, ...]]:
-        candidate, stable, complete = _deltas(measuring.base, samples)
+        before = {side: _series(series) for side, series in measuring.base.items()}
+        candidate, stable, complete = _deltas(before, samples)
         number = measuring.tick + 1
         tick = Tick(number, measuring.stage, measuring.dseq, measuring.at, now, candidate, stable, complete)
         stage, gates = _stage(release), self.gates(release)
@@ -98,7 +100,7 @@ class Measurer:
             at=now,
             baked=Micros(measuring.baked + lasted),
             requests=measuring.requests + candidate.requests,
-            base=_carried(measuring.base, samples),
+            base=measuring.base if None in samples else _carried(before, samples),
             gates=states,
             ticks=(*measuring.ticks, tick),
             evidence=link(measuring.evidence, canon(tick)),
@@ -145,11 +147,11 @@ def _segmented(measuring: Measuring) -> tuple[Measuring, tuple[Segment, ...]]:
     return replace(measuring, ticks=()), (full,)
 
 
-def _deltas(base: Mapping[str, Any], samples: Samples) -> tuple[Counts, Counts, bool]:
+def _deltas(base: Base, samples: Samples) -> tuple[Counts, Counts, bool]:
     """Counts of both sides since `base`. Not complete where a side could not be read or began anew meanwhile."""
     sides, complete = [], bool(base)
     for name, sample in zip(SIDES, samples, strict=True):
-        before = _series(base.get(name) or {})
+        before = base.get(name, {})
         if sample is None or not base:
             sides.append(NOTHING)
             complete = False
@@ -159,23 +161,21 @@ def _deltas(base: Mapping[str, Any], samples: Samples) -> tuple[Counts, Counts, 
     return sides[0], sides[1], complete
 
 
-def _carried(base: Mapping[str, Any], samples: Samples) -> Mapping[str, object]:
+def _carried(base: Base, samples: Samples) -> Mapping[str, object]:
     """What the next delta starts from, as plain JSON: {side: {series: [requests, errors, epoch, [[bound, slow]]]}}."""
-    if None in samples:
-        return base
     return {
         name: {
-            key: [series.requests, series.errors, series.epoch, [list(pair) for pair in series.slow]]
-            for key, series in deltas.carry(_series(base.get(name) or {}), sample).items()
+            key: [series.requests, series.errors, series.epoch, list(map(list, series.slow))]
+            for key, series in deltas.carry(base.get(name, {}), sample).items()
         }
         for name, sample in zip(SIDES, samples, strict=True)
         if sample is not None
     }
 
 
-def _series(plain: Mapping[str, Any]) -> dict[str, Series]:
+def _series(plain: Any) -> dict[str, Series]:
     return {
-        key: Series(requests, errors, tuple((bound, slow) for bound, slow in pairs), epoch)
+        key: Series(requests, errors, tuple(map(tuple, pairs)), epoch)
         for key, (requests, errors, epoch, pairs) in plain.items()
     }
 

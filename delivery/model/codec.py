@@ -8,7 +8,7 @@ import json
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -22,6 +22,7 @@ UPCASTERS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """Schema n -> a function that turns an event of n into one of n + 1."""
 GENESIS = "0" * 64
 _EVENT_TYPES = {event.__name__: event for event in EVENTS}
+_write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 class CodecError(ValueError):
@@ -43,7 +44,7 @@ class StoredEvent:
 
 def canon(value: object) -> bytes:
     """The canonical bytes of a plain or dataclass value: sorted keys, no spaces, UTF-8."""
-    return json.dumps(to_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _write(to_plain(value)).encode()
 
 
 def digest(value: object) -> str:
@@ -54,7 +55,7 @@ def digest(value: object) -> str:
 def seal(release: ReleaseId, seq: int, prev: str, event: Event) -> StoredEvent:
     """The event as it is stored, chained to `prev` (GENESIS for the first)."""
     name = type(event).__name__
-    body = canon({"schema": SCHEMA, "type": name, "data": to_plain(event)})
+    body = _write({"schema": SCHEMA, "type": name, "data": to_plain(event)}).encode()
     return StoredEvent(release, seq, event.at, name, body, prev, link(prev, body))
 
 
@@ -84,9 +85,7 @@ def to_plain(value: object) -> Any:
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
-        return {
-            name: to_plain(item) for name, default in _shape(type(value)) if (item := getattr(value, name)) != default
-        }
+        return _as_plain_dataclass(value)
     if isinstance(value, Mapping):
         if all(isinstance(key, str) for key in value):
             return {str(key): to_plain(item) for key, item in value.items()}
@@ -102,9 +101,50 @@ def from_plain(kind: type[T], plain: object) -> T:
 
 
 @cache
-def _shape(kind: type) -> tuple[tuple[str, object], ...]:
-    """Field names with the default that is left out; MISSING where the field is always written."""
-    return tuple((field.name, field.default if field.default is None else MISSING) for field in fields(kind))
+def _plain_dataclass(kind: Any) -> Callable[[Any], dict[str, Any]]:
+    """to_plain for this dataclass, made once from the types of its fields."""
+    hints = typing.get_type_hints(kind)
+    always = tuple((field.name, _plain(hints[field.name])) for field in fields(kind) if field.default is not None)
+    others = tuple(
+        (field.name, _plain(_without_none(hints[field.name]))) for field in fields(kind) if field.default is None
+    )
+
+    def plain(value: Any) -> dict[str, Any]:
+        found = {name: make(getattr(value, name)) if make else getattr(value, name) for name, make in always}
+        for name, make in others:
+            if (item := getattr(value, name)) is not None:
+                found[name] = make(item) if make else item
+        return found
+
+    return plain
+
+
+def _as_plain_dataclass(value: object) -> dict[str, Any]:
+    return _plain_dataclass(type(value))(value)
+
+
+def _plain(hint: Any) -> Callable[[Any], Any] | None:
+    """What makes a value of this type plain; None where it is plain as it is."""
+    hint = getattr(hint, "__supertype__", hint)
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint in (bool, int, float, str):
+        return None
+    if is_dataclass(hint):
+        return _as_plain_dataclass
+    if origin is tuple:
+        each = [_plain(arg) for arg in args if arg is not ...]
+        if not any(each):
+            return list
+        if len(args) == 2 and args[1] is ... and (make := each[0]):
+            return lambda value: [make(item) for item in value]
+    return to_plain
+
+
+def _without_none(hint: Any) -> Any:
+    """X for `X | None`."""
+    inner = [arg for arg in typing.get_args(hint) if arg is not type(None)]
+    is_union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    return inner[0] if is_union and len(inner) == 1 else hint
 
 
 @cache
