@@ -120,7 +120,8 @@ def _plain_dataclass(kind: Any) -> Callable[[Any], dict[str, Any]]:
 
 
 def _as_plain_dataclass(value: object) -> dict[str, Any]:
-    return _plain_dataclass(type(value))(value)
+    kind: Any = type(value)
+    return _plain_dataclass(kind)(value)
 
 
 def _plain(hint: Any) -> Callable[[Any], Any] | None:
