@@ -16,7 +16,7 @@ from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import SECOND, Micros
 from delivery.model.release import Release
-from delivery.model.signal import Drifted, HistoryLost, MeshDown, Nacked, Signal, Unconfirmed, WorkloadMissing
+from delivery.model.signal import Drifted, HistoryLost, MeshDown, MeshUp, Nacked, Signal, Unconfirmed, WorkloadMissing
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import Alert
 from delivery.ports.metrics import Sample, Subject
@@ -43,8 +43,10 @@ class Performer:
         signals: Signals = []
         for (turn, task), result in zip(tasks, self._slots.run(jobs), strict=True):
             signals.append((turn, self._took(turn, task, result)))
+        for turn, told in signals:
+            turn.failing = turn.failing or any(isinstance(one, MeshDown | Nacked) for one in told)
         signals += self._measured(cluster, turns)
-        return [(turn, told) for turn, told in signals if told]
+        return [(turn, news) for turn, told in signals if (news := _steady(turn, told))]
 
     def _perform(self, task: Task) -> Done:
         begun = self._clock.monotonic()
@@ -122,6 +124,11 @@ class Performer:
         turn.working.segments += segments
         turn.working.ticked = True
         return (measured,) if measured is not None else ()
+
+
+def _steady(turn: Turn, told: tuple[Signal, ...]) -> tuple[Signal, ...]:
+    """A mesh that does one thing and fails at another is not back: said each second, its end would be an alarm."""
+    return tuple(one for one in told if not (turn.failing and isinstance(one, MeshUp)))
 
 
 def _too_slow(task: Task, error: Unavailable) -> Done:

@@ -30,7 +30,8 @@ IN_PLACE = Micros(300_000)  # how long a drain waits for a confirmation before i
 class Turn:
     """`tried` has the effects that gave all they can in this drain; a new desired state starts it afresh.
 
-    `left` are the standing effects of `world` without those: they are asked for many times in a drain.
+    `left` are the standing effects of `world` without those: they are asked for many times in a drain. `failing`: the
+    mesh failed at something since this turn began.
     """
 
     working: Working
@@ -46,6 +47,7 @@ class Turn:
     wake_in: Micros | None = None
     reloads: int = 0
     lost: bool = False
+    failing: bool = False
 
     @property
     def release(self) -> Release | None:
