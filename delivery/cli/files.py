@@ -1,5 +1,6 @@
 """Service files on disk, as they are sent: the text whole, and the service that it is about."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ from delivery.cli.client import Api, Json
 from delivery.cli.errors import CommandError, Refusal, place
 
 SUFFIXES = (".yaml", ".yml", ".json")
+NAMELESS = "unnamed"
+"""In the address of a file whose own name cannot stand there: the server says what is wrong with it and the rest."""
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +74,26 @@ def _paths(given: Path) -> list[Path]:
 def _one(path: Path) -> ServiceFile:
     try:
         text = path.read_text(encoding="utf-8")
-        document = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise CommandError(f"{path}:{line}: is not YAML: {error.problem}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path}: is not YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{path}: is not UTF-8: {error.reason} at byte {error.start}") from error
     except OSError as error:
         raise CommandError(f"{path}: cannot be read: {error.strerror}") from error
+    return ServiceFile(path, _service(text), text)
+
+
+def _service(text: str) -> str:
+    try:
+        document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506, makes nothing but text, so that `no` is a name
+    except (yaml.YAMLError, RecursionError):
+        return NAMELESS
     service = document.get("service") if isinstance(document, dict) else None
-    if not isinstance(service, str) or not service or "/" in service:
-        raise CommandError(f"{path}:1: service is missing; expected the name of the service, such as service: checkout")
-    return ServiceFile(path, service, text)
+    return service if isinstance(service, str) and _LABEL.fullmatch(service) else NAMELESS
 
 
 def _twice(files: Sequence[ServiceFile]) -> list[str]:
     first: dict[str, ServiceFile] = {}
     wrong = []
-    for file in files:
+    for file in (one for one in files if one.service != NAMELESS):
         other = first.setdefault(file.service, file)
         if other is not file:
             wrong.append(f"{file.path}: service {file.service} is in {other.path} too; expected one file for each")

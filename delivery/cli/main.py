@@ -49,11 +49,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         _show(error)
         return Code.USAGE
-    except (typer.Abort, KeyboardInterrupt):
-        return Code.INTERRUPTED
-    except BrokenPipeError:  # whoever read the output has enough
-        sys.stderr.close()
-        return Code.OK
     return code if isinstance(code, int) else Code.OK
 
 

@@ -41,7 +41,7 @@ def console(stream: TextIO) -> Console:
     """Colour and live lines on a terminal; in a pipe plain lines that nothing wraps."""
     if stream.isatty():
         return Console(file=stream, highlight=False, soft_wrap=True)
-    return Console(file=stream, highlight=False, no_color=True, force_terminal=False, width=10_000, soft_wrap=True)
+    return Console(file=stream, highlight=False, force_terminal=False, width=10_000, soft_wrap=True)
 
 
 class Screen:

@@ -99,7 +99,27 @@ def test_a_lost_answer_does_not_start_a_second_release(sh, passing, transport, m
     monkeypatch.setattr(transport, "handle_request", losing)
     ran = sh("ci", "release", "checkout", "1.4.2", "--wait")
     assert ran.code == Code.OK
+    sent = [request for request in transport.sent if request.method == "POST" and request.url.path == "/v1/releases"]
+    assert len({request.headers["idempotency-key"] for request in sent[-2:]}) == 1
     assert len(json.loads(sh("release", "list", "-o", "json").out)) == 2
+
+
+def test_an_api_that_is_not_there_is_not_asked_twice(sh, checkout, transport):
+    def away(request: httpx.Request) -> None:
+        raise httpx.ConnectError("connection refused")
+
+    transport.before, before = away, len(transport.sent)
+    ran = sh("release", "start", "checkout", "1.4.2")
+    assert (ran.code, len(transport.sent) - before) == (Code.FAILED, 1)
+    assert "does not answer: connection refused" in ran.err
+
+
+def test_interrupted_is_130(sh, checkout, monkeypatch):
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("delivery.cli.watch.rest", interrupt)
+    assert sh("ci", "release", "checkout", "1.4.2", "--wait").code == Code.INTERRUPTED
 
 
 ASKS = """\

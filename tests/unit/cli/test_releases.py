@@ -51,6 +51,15 @@ def test_a_number_in_two_clusters_asks_which(sh, world, tmp_path):
     assert sh("release", "show", "other-shop/1").code == 0
 
 
+def test_a_number_that_one_service_has_in_two_clusters_is_told_apart_by_the_cluster(sh, world, tmp_path):
+    (tmp_path / "shop.yaml").write_text("service: shop\ncluster: [local, other]\nworkload: {process: checkout}\n")
+    assert sh("services", "apply", "-f", str(tmp_path / "shop.yaml")).code == 0
+    sh("release", "start", "shop", "1")
+    assert "shop@local/1, shop@other/1" in sh("release", "show", "shop/1").err
+    for cluster in ("local", "other"):
+        assert json.loads(sh("release", "show", f"shop@{cluster}/1", "-o", "json").out)["cluster"] == cluster
+
+
 def test_formats_for_programs_hold_the_whole_document(sh, checkout):
     sh("release", "start", "checkout", "1.4.2")
     as_json = json.loads(sh("release", "show", "2", "-o", "json").out)
