@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from api.problems import Problem
 from api.services import AppServices
 from delivery.catalog.document import Document
+from delivery.model import scalars
 from delivery.model.mistake import Invalid, Mistake, show
 from delivery.sources import json_body
 
@@ -44,11 +45,14 @@ Text = Annotated[ServiceText, Depends(_text)]
 
 
 def read(services: AppServices, name: str, body: ServiceText) -> Document:
-    """The document of the service `name`. Raises Invalid or Malformed."""
+    """The document of the service `name`, unless its own name is none, which a check tells with all the rest.
+
+    Raises Invalid or Malformed.
+    """
     file = f"{name}.yaml"
     document = Document(json_body.parse(body.content)) if body.json else services.read(body.content, file)
     given = document.values.get("service", name)
-    if given != name:
+    if given != name and scalars.name().read(given) is not None:
         problem = f"is {show(given)}, but the path names {name}"
         raise Invalid([Mistake("service", document.lines.get("service"), problem, name)], document.file)
     return document

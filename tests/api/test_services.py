@@ -57,7 +57,8 @@ def test_yaml_mistakes_come_with_line_and_place(http):
     [
         ("service: &a checkout\ncluster: *a\n", "anchor"),
         ("service: checkout\nworkload: {process: checkout}\n", "cluster is missing"),
-        ("service: Checkout_1\ncluster: local\nworkload: {process: checkout}\n", "but the path names checkout"),
+        ("service: Checkout_1\ncluster: local\nworkload: {process: checkout}\n", "'Checkout_1'; expected a name of"),
+        ("service: 12\ncluster: local\nworkload: {process: checkout}\n", "is 12; expected a name of"),
         ("service: checkout\ncluster: prod\nworkload: {process: checkout}\n", "names prod"),
         ("service: checkout\ncluster: local\nworkload: {process: payments}\n", "process of the server's configuration"),
         ("service: payments\ncluster: local\nworkload: {process: checkout}\n", "but the path names checkout"),
