@@ -16,7 +16,9 @@ def app() -> FastAPI:
     """A process's application, configured as DELIVERY_CONFIG says. Raises SettingsError and UnknownName."""
     wiring.configure_logs("api")
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # each request has a line of our own, with its id
-    return of(load(os.environ))
+    made = of(load(os.environ))
+    wiring.spare_collector()
+    return made
 
 
 def of(settings: Settings) -> FastAPI:

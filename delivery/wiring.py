@@ -1,5 +1,6 @@
 """The one place where parts meet: settings in, a whole service out. Nothing else reads settings."""
 
+import gc
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -98,6 +99,15 @@ def wire(settings: Settings, hints: Hints | None = None, only: Iterable[str] | N
 def configure_logs(service: str) -> None:
     """Structured logs of this process and of every library in it, to stderr; `service` marks them."""
     logs.configure(service)
+
+
+def spare_collector() -> None:
+    """For a process that lives long, once its modules are loaded: the collector of cycles leaves them alone and runs
+    less often. Every decision makes thousands of values and no cycles; a quarter of a drain's time went into looking.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def migrate(settings: Settings) -> None:

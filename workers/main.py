@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from delivery.adapters.telemetry import logs
 from delivery.adapters.telemetry.exposition import serve, visible
 from delivery.settings import SettingsError, load
-from delivery.wiring import Wired, wire
+from delivery.wiring import Wired, spare_collector, wire
 from workers import run
 
 CLUSTERS = "DELIVERY_CLUSTERS"
@@ -47,6 +47,7 @@ def prepared(config: str | None = None, metrics_port: int | None = None, cluster
     port = metrics_port if metrics_port is not None else os.environ.get(METRICS_PORT)
     if port is not None:
         serve(visible(wired.telemetry.registry), int(port))
+    spare_collector()
     return wired
 
 
