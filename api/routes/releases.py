@@ -20,6 +20,7 @@ from delivery.machine.actions import allowed
 from delivery.machine.wake import wake
 from delivery.model.verdict import Counts
 from delivery.wording.explain import explain
+from delivery.wording.release import target
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
 _ONE = READ | errors("unknown-release")
@@ -93,7 +94,9 @@ def get_explanation(services: Services, _: Viewer, stored: Found) -> ExplainOut:
     """Say in sentences why it is where it is, what it waits for, until when, and who can change it."""
     release = stored.release
     around = context(services, release)
-    told = explain(release, around, wake(release, around))
+    rows = services.history.rows(target(release)[0])
+    paused = next((row.target.paused for row in rows if row.target.id == release.target), None)
+    told = explain(release, around, wake(release, around), paused)
     return ExplainOut(
         why=list(told.why), waits_for=list(told.waits_for), until=time(told.until), who=list(told.who), text=told.text()
     )

@@ -1,6 +1,6 @@
 """Why a release is where it is, what it waits for, until when, and who can change it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from delivery.model.context import Context
@@ -46,17 +46,36 @@ class Explanation:
         )
 
 
-def explain(release: Release, context: Context, wake: Wake) -> Explanation:
-    """For people who ask "why is it not going on?". Closed releases wait for nothing."""
+def explain(release: Release, context: Context, wake: Wake, paused: str | None = None) -> Explanation:
+    """For people who ask "why is it not going on?". Closed releases wait for nothing.
+
+    `paused`: who took the routes of the service in hand, and why.
+    """
     if release.phase.closed:
         return Explanation((_closed(release),), (), None, _after(release))
-    holds = _holds(release)
+    if paused is not None:
+        return _in_hand(release, paused)
     return Explanation(
-        why=(*_standing(release), *holds),
+        why=(*_standing(release), *_mesh(release), *_holds(release)),
         waits_for=(wake.why,) if wake.why else (),
         until=wake.at if wake.at is not None and wake.at > context.now else None,
         who=_who(release),
     )
+
+
+def _in_hand(release: Release, paused: str) -> Explanation:
+    """Nothing else matters while that lasts: not even a revert is written, and nobody may believe that it were."""
+    held = replace(release, holds=tuple(hold for hold in release.holds if hold.kind is not HoldKind.STOP))
+    return Explanation(
+        why=(f"nothing is written to its routes, reverts neither: {paused}", *_standing(held), *_holds(held)),
+        waits_for=("its routes to be given back",),
+        until=None,
+        who=("an operator can give the routes back: resume of the whole service", *_who(held)),
+    )
+
+
+def _mesh(release: Release) -> tuple[str, ...]:
+    return ("the mesh cannot be reached; traffic stays as it is",) if release.mesh_failing else ()
 
 
 def _closed(release: Release) -> str:
@@ -108,8 +127,6 @@ def _in_stage(release: Release) -> tuple[str, ...]:
         sentences += [
             finding(one) if one.ratio is not None else brief(one) for _, one in sorted(release.verdicts.items())
         ]
-    if release.mesh_failing:
-        sentences.append("the mesh cannot be reached; traffic stays as it is")
     return tuple(sentences)
 
 

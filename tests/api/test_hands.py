@@ -28,6 +28,8 @@ def test_nothing_is_written_while_a_person_has_the_wheel(world, checkout):
     checkout.post(f"/v1/releases/{release}/abort", json={"reason": "bad"}, headers=OLGA)
     world.go(30)
     assert mesh.traffic(target).weight == 40
+    said = checkout.get(f"/v1/releases/{release}/explain", headers=OLGA).json()
+    assert said["why"][0] == "nothing is written to its routes, reverts neither: olga: incident 7"
     shown = checkout.get("/v1/services/checkout", headers=OLGA).json()
     assert shown["targets"][0]["paused"] == "olga: incident 7"
 

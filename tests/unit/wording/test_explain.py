@@ -117,3 +117,18 @@ def test_a_closed_release_waits_for_nothing_and_says_what_comes_after(phase):
     assert (result.waits_for, result.until) == ((), None)
     assert "since 2026-11-24 10:04:11 UTC, after 2m: errors 3.1 times" in result.why[0]
     assert ("roll it back" if phase is Phase.PROMOTED else "retry") in result.who[0]
+
+
+@pytest.mark.parametrize("phase", [Phase.SHIFTING, Phase.PROMOTING, Phase.ROLLING_BACK])
+def test_a_mesh_that_is_away_is_told_in_every_phase(phase):
+    away = explain(release(phase=phase, stage=0, mesh_failing=True), CONTEXT, LATER)
+    assert "the mesh cannot be reached; traffic stays as it is" in away.why
+
+
+def test_routes_in_a_persons_hand_come_first_because_a_revert_waits_for_them_too():
+    stop = (Hold(HoldKind.STOP, NOW, "by hand", Principal("alice")),)
+    result = explain(release(phase=Phase.ROLLING_BACK, holds=stop), CONTEXT, LATER, "alice: by hand")
+    assert result.why[0] == "nothing is written to its routes, reverts neither: alice: by hand"
+    assert (result.waits_for, result.until) == (("its routes to be given back",), None)
+    assert result.who[0] == "an operator can give the routes back: resume of the whole service"
+    assert not any("stop" in one for one in result.why + result.who if "nobody" not in one)
