@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from delivery.cli.client import Json
-from delivery.cli.naming import PATH, find
+from delivery.cli.naming import PATH, find, full_name
 from delivery.cli.session import Command, Session, command
 
 _Name = Annotated[str, typer.Argument(metavar="RELEASE", help="Its number, SERVICE/NUMBER, or its id.")]
@@ -46,4 +46,7 @@ def say(session: Session, release: Json, action: str, body: Json) -> None:
     """Posts the action and prints what it did."""
     answer: dict[str, Any] = session.api.post(f"{PATH}/{release['id']}/{action}", body)
     told = f"#{release['number']} {action}: {answer['reason'].replace('_', ' ')}; {answer['text']}"
+    new = answer["release"]["id"]
+    if answer["outcome"] == "release" and session.screen.for_people:
+        told = f"#{release['number']} {action}: {full_name(session.api.get(f'{PATH}/{new}'))}; {answer['text']}"
     session.show(answer, lambda: session.screen.line(told))

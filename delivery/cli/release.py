@@ -7,7 +7,7 @@ import typer
 
 from delivery.cli import actions, watch
 from delivery.cli.client import Api, Json
-from delivery.cli.naming import PATH, find
+from delivery.cli.naming import PATH, find, full_name
 from delivery.cli.output import Cell, Screen
 from delivery.cli.session import Session, command
 
@@ -47,11 +47,17 @@ def start(
 ) -> None:
     """Starts a release, as an event of CI would."""
     answer = wish.start(session.api, service, version)
-    session.show(answer, lambda: session.screen.line(sentence(answer)))
+    session.show(answer, lambda: session.screen.line(named(session.api, answer)))
+
+
+def named(api: Api, answer: Json) -> str:
+    """What became of a request; its releases by the names that every other command takes."""
+    names = [full_name(api.get(f"{PATH}/{one['id']}")) for one in answer["releases"]]
+    return f"{', '.join(names)}: {answer['text']}" if names else str(answer["text"])
 
 
 def sentence(answer: Json) -> str:
-    """What became of a request, with the names of the releases."""
+    """What became of a request, with the ids of the releases: for those who may not look them up."""
     names = ", ".join(one["id"] for one in answer.get("releases", ()))
     return f"{answer['text']}{f' ({names})' if names else ''}"
 

@@ -11,7 +11,7 @@ from delivery.cli.errors import Code
 def test_a_release_is_started_listed_and_shown(sh, checkout):
     started = sh("release", "start", "checkout", "1.4.2")
     assert started.code == 0
-    assert "rel_" in started.out
+    assert started.out == "checkout@local/2: it started\n"
     listed = sh("release", "list")
     lines = listed.out.splitlines()
     assert lines[0].split() == ["RELEASE", "SERVICE", "CLUSTER", "VERSION", "STATE", "ACTOR", "STARTED"]
@@ -79,6 +79,17 @@ def test_list_filters_and_pages(sh, checkout, transport, monkeypatch):
     assert [one["number"] for one in promoted] == [1]
     none = sh("release", "list", "--version", "9")
     assert (none.out, none.err.strip()) == ("", "no release fits")
+
+
+def test_a_new_release_is_told_by_the_name_that_every_other_command_takes(sh, checkout):
+    assert sh("release", "start", "checkout", "1.4.2").out == "checkout@local/2: it started\n"
+    assert "checkout@local/3: it waits" in sh("release", "start", "checkout", "1.4.3").out
+    checkout.go(20)
+    sh("release", "abort", "3", "-m", "odd")
+    sh("release", "abort", "2", "-m", "odd")
+    checkout.go(20)
+    assert sh("release", "retry", "2").out == "#2 retry: checkout@local/4; it started\n"
+    assert sh("release", "start", "checkout", "1.4.1").out.startswith("1.4.1 ")
 
 
 def test_people_steer_a_release(sh, checkout):
