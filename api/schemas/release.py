@@ -120,6 +120,7 @@ class ReleaseDetail(ReleaseOut):
 
     exposure: ExposureOut
     urgent: bool = False
+    mesh_failing: bool = Field(False, description="The mesh cannot be reached now: traffic stays as it is.")
     retry_of: str | None = None
     rolls_back: str | None = None
     holds: list[HoldOut] = Field(default_factory=list)

@@ -49,6 +49,7 @@ def detail(
         **summary(base, release).model_dump(),
         exposure=_exposure(release, measuring),
         urgent=release.urgent,
+        mesh_failing=release.mesh_failing and not release.phase.closed,
         retry_of=release.retry_of,
         rolls_back=release.rolls_back,
         holds=[_hold(one) for one in release.holds],

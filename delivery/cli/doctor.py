@@ -98,7 +98,8 @@ def _releases(session: Session) -> list[Finding]:
     """Those that run, with what they wait for: also where a mesh does not answer, which only its workers see."""
     found = []
     for release in session.api.pages(PATH, "releases", {"state": "open"}, MOST):
-        held = session.api.get(f"{PATH}/{release['id']}")["holds"]
+        whole = session.api.get(f"{PATH}/{release['id']}")
+        held = whole["holds"] or whole["mesh_failing"]
         explanation = session.api.get(f"{PATH}/{release['id']}/explain")
         text = "; ".join(explanation["why"])
         advice = f"`delivery release explain {full_name(release)}`" if held else ""

@@ -119,6 +119,7 @@ def paint(screen: Screen, release: Json) -> None:
         ("state", release["state"]),
         ("cause", cause["text"] if cause else None),
         ("reverted in", release.get("reverted_in")),
+        ("trouble", "the mesh cannot be reached; traffic stays as it is" if release.get("mesh_failing") else None),
         ("candidate had", seen),
         ("started", clock(release["created_at"])),
         ("ended", clock(release.get("finished_at"))),

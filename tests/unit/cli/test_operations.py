@@ -88,8 +88,10 @@ def test_doctor_tells_a_mesh_that_does_not_answer(sh, checkout):
     checkout.go(20)
     checkout.mesh.down = True
     checkout.go(80)
-    text = {one["what"]: one for one in json.loads(sh("doctor", "-o", "json").out)}["checkout@local/2"]["text"]
-    assert "the mesh cannot be reached" in text
+    found = {one["what"]: one for one in json.loads(sh("doctor", "-o", "json").out)}["checkout@local/2"]
+    assert "the mesh cannot be reached" in found["text"]
+    assert (found["state"], found["advice"]) == ("warning", "`delivery release explain checkout@local/2`")
+    assert "the mesh cannot be reached" in sh("release", "show", "2").out
 
 
 def test_doctor_without_a_database(sh, checkout, monkeypatch):

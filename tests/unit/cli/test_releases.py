@@ -89,7 +89,9 @@ def test_a_new_release_is_told_by_the_name_that_every_other_command_takes(sh, ch
     sh("release", "abort", "2", "-m", "odd")
     checkout.go(20)
     assert sh("release", "retry", "2").out == "#2 retry: checkout@local/4; it started\n"
-    assert sh("release", "start", "checkout", "1.4.1").out.startswith("1.4.1 ")
+    assert sh("release", "start", "checkout", "1.4.1").out == "checkout@local/4: back to 1.4.1, which is stable\n"
+    checkout.go(20)
+    assert sh("release", "start", "checkout", "1.4.1").out == "1.4.1 is stable here already\n"
 
 
 def test_people_steer_a_release(sh, checkout):
