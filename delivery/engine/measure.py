@@ -16,7 +16,7 @@ from delivery.model.ids import Micros
 from delivery.model.plan import GateSpec, Plan, Stage
 from delivery.model.release import Release
 from delivery.model.signal import Measured
-from delivery.model.verdict import Counts, Judgement, Tick
+from delivery.model.verdict import Counts, Judgement, Tick, Verdict
 from delivery.model.version import Backend, Lane
 from delivery.ports.ledger import Measuring, Segment
 from delivery.ports.metrics import Sample, Series, Subject
@@ -88,11 +88,11 @@ class Measurer:
         tick = Tick(number, measuring.stage, measuring.dseq, measuring.at, now, candidate, stable, complete)
         stage, gates = _stage(release), self.gates(release)
         states: dict[str, Any] = dict(measuring.gates)
-        judgements = []
+        judgements: list[Judgement] = []
         for gate_id in stage.gates:
             gate = gates[gate_id]
             states[gate_id] = gate.add(states[gate_id] if gate_id in states else gate.start(), tick)
-            judgements.append(gate.judge(states[gate_id]))
+            judgements += _news(gate, states[gate_id], release.verdicts.get(gate_id))
         lasted = min(max(0, now - measuring.at), CAP * release.plan.tick) if complete else 0
         after = replace(
             measuring,
@@ -107,7 +107,15 @@ class Measurer:
             totals=(_sum(measuring.totals[0], candidate), _sum(measuring.totals[1], stable)),
         )
         after, segments = _segmented(after)
-        return after, _signal(after, tuple(judgements)), segments
+        return after, _signal(after, judgements), segments
+
+
+def _news(gate: Gate, state: Any, known: Judgement | None) -> tuple[Judgement, ...]:
+    """The gate's judgement. Its numbers are worked out only where the verdict is not what the release knows."""
+    verdict = gate.verdict(state)
+    if known is not None and known.verdict is verdict:
+        return (known,)
+    return () if known is None and verdict is Verdict.CONTINUE else (gate.judge(state),)
 
 
 def _cleared(measuring: Measuring, effect: Measure, now: Micros) -> Measuring:

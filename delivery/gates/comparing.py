@@ -69,10 +69,23 @@ class ComparingGate:
             return {**state, "blank": state["blank"] + 1, "lacks": lacks}
         return self._added(state, [window for window in windows if window is not None])
 
+    def verdict(self, state: State) -> Verdict:
+        if state["failed"] is not None:
+            return Verdict.FAIL
+        if state["blank"] >= PATIENCE:
+            return Verdict.NO_DATA
+        enough = -math.log(BETA)
+        tests = [] if self._alone(state) else [self._against.better(against) for against in state["against"]]
+        if self._objective:
+            tests.append(self._objective.better(state["objective"]))
+        if tests and min(tests) >= enough and state["seen"] >= max(1, self._settings.min_requests):
+            return Verdict.PASS
+        return Verdict.CONTINUE
+
     def judge(self, state: State) -> Judgement:
         worst = self._worst(state)
         against: State = state["against"][worst]
-        verdict = self._verdict(state)
+        verdict = self.verdict(state)
         return Judgement(
             gate=self._spec.id,
             verdict=verdict,
@@ -125,19 +138,6 @@ class ComparingGate:
         if self._objective and self._objective.worse(state["objective"], waiting) >= enough:
             return "objective"
         return None
-
-    def _verdict(self, state: State) -> Verdict:
-        if state["failed"] is not None:
-            return Verdict.FAIL
-        if state["blank"] >= PATIENCE:
-            return Verdict.NO_DATA
-        enough = -math.log(BETA)
-        tests = [] if self._alone(state) else [self._against.better(against) for against in state["against"]]
-        if self._objective:
-            tests.append(self._objective.better(state["objective"]))
-        if tests and min(tests) >= enough and state["seen"] >= max(1, self._settings.min_requests):
-            return Verdict.PASS
-        return Verdict.CONTINUE
 
     def _detail(self, state: State, verdict: Verdict, worst: int) -> str:
         if verdict is Verdict.NO_DATA:

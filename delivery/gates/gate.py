@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeAlias
 
 from delivery.model.fields import Fields
 from delivery.model.plan import GateSpec
-from delivery.model.verdict import Judgement, Tick
+from delivery.model.verdict import Judgement, Tick, Verdict
 
 State: TypeAlias = Mapping[str, Any]
 """A gate's accumulators as plain JSON: numbers, texts, lists and mappings. Finite: no NaN, no infinity."""
@@ -27,8 +27,11 @@ class Gate(Protocol):
         nothing but patience.
         """
 
-    def judge(self, state: State) -> Judgement:
+    def verdict(self, state: State) -> Verdict:
         """What the ticks so far say. FAIL is for good: once said, it is said again whatever follows."""
+
+    def judge(self, state: State) -> Judgement:
+        """The verdict with the numbers that people need to believe it; the verdict alone costs less."""
 
 
 class Kind(Protocol):

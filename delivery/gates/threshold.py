@@ -101,9 +101,14 @@ class ThresholdGate:
             return after
         return self._closed(after)
 
+    def verdict(self, state: State) -> Verdict:
+        if state["breaches"] > self._failure_limit:
+            return Verdict.FAIL
+        return Verdict.NO_DATA if state["blank"] >= PATIENCE else Verdict.CONTINUE
+
     def judge(self, state: State) -> Judgement:
         x, n, y, m = state["sides"]
-        verdict = self._verdict(state)
+        verdict = self.verdict(state)
         return Judgement(
             gate=self._spec.id,
             verdict=verdict,
@@ -128,11 +133,6 @@ class ThresholdGate:
     def _share(self, bad: int, total: int) -> float:
         """The share that the limit is of: of good requests or of bad ones."""
         return (total - bad if self._at_least else bad) / total
-
-    def _verdict(self, state: State) -> Verdict:
-        if state["breaches"] > self._failure_limit:
-            return Verdict.FAIL
-        return Verdict.NO_DATA if state["blank"] >= PATIENCE else Verdict.CONTINUE
 
     def _detail(self, state: State, verdict: Verdict) -> str:
         if verdict is Verdict.NO_DATA:

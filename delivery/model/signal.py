@@ -124,7 +124,10 @@ class MeshUp(Signal):
 
 @dataclass(frozen=True, slots=True)
 class Measured(Signal):
-    """One tick. `baked` and `requests` are sums since the stage was confirmed; `tick` is its number."""
+    """One tick. `baked` and `requests` are sums since the stage was confirmed; `tick` is its number.
+
+    A gate without a judgement says CONTINUE. One whose verdict is the one that is known may bring its older numbers.
+    """
 
     dseq: int
     tick: int

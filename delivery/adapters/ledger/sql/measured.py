@@ -1,10 +1,11 @@
 """Measurements as bytes. Every tick rewrites its row, so ticks are bare lists here and need no field names."""
 
+import math
 from typing import Any
 
 import orjson
 
-from delivery.adapters.ledger.sql.coding import Recent, packed
+from delivery.adapters.ledger.sql.coding import Recent
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.verdict import Counts, Tick
 from delivery.ports.ledger import Measuring, Segment
@@ -27,7 +28,7 @@ class Measured:
             "tick": measuring.tick,
             "dseq": measuring.dseq,
             "evidence": measuring.evidence,
-            "body": packed(
+            "body": _finite(
                 [
                     measuring.stage,
                     measuring.at,
@@ -59,6 +60,24 @@ class Measured:
             evidence=columns.evidence,
             totals=(_counts_from(totals[0]), _counts_from(totals[1])),
         )
+
+
+def _finite(values: list[object]) -> bytes:
+    """Raises ValueError for a number that JSON does not have, where orjson would write null."""
+    if not _is_finite(values):
+        raise ValueError("a measurement has a number that is not finite")
+    return orjson.dumps(values)
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list | tuple):
+        try:
+            return math.isfinite(sum(value))  # numbers, of which one that is not finite shows in the sum
+        except TypeError:
+            return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def segment_values(segment: Segment) -> dict[str, Any]:
