@@ -9,7 +9,7 @@ BIN := .venv/bin
 OURS := $(wildcard delivery workers api alembic tests tools benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test lint format simulate bench lock upgrade clean
+.PHONY: help setup demo serve test test-cluster cluster lint format simulate bench lock upgrade clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,13 @@ serve: setup ## keep the same environment running, to play with; Ctrl-C ends it
 
 test: setup ## all tests that need only what PyPI has
 	$(BIN)/python -m pytest $(ARGS)
+
+test-cluster: setup ## the tests on a real Kubernetes API, istiod and Envoy: as root, with Go 1.26; the first build is slow
+	@$(BIN)/python -m tools.cluster_build
+	$(BIN)/python -m pytest tests/cluster $(ARGS)
+
+cluster: setup ## keep that testbed running and print its KUBECONFIG; Ctrl-C ends it
+	@$(BIN)/python -m tools.cluster
 
 lint: setup ## style, types and the import rule
 	$(BIN)/ruff check $(OURS)

@@ -167,9 +167,14 @@ def _go(program: Program, what: str, advice: str, *command: str) -> None:
             check=False,
         )
     if done.returncode:
-        lines = log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-        said = " / ".join(line.strip() for line in lines[-3:])[:WORDS]
+        said = _last_words(log)
         raise CannotBuild(f"cluster: Go could not {what} {program.name}: {said}; {advice} (log: {log})")
+
+
+def _last_words(log: Path) -> str:
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines()]
+    told = [line for line in lines if line and not line.startswith("go: downloading")]
+    return " / ".join(told[-3:])[:WORDS] or "it said nothing"
 
 
 def _source(program: Program) -> Path:

@@ -1,0 +1,52 @@
+"""What a pod of the testbed is to do, read from its own template. Pure.
+
+Annotations: `testbed/ready-after: SECONDS` (0), `testbed/never-ready: "true"`, `testbed/crash-after: SECONDS` (each
+time it runs), and `testbed/linger: SECONDS` for which it still serves after its deletion (1), as a preStop hook would
+have it. Variables of the first container: VERSION (else the label `version`) and FAULTS (`fail-every=12,latency-ms=5`).
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+PREFIX = "testbed/"
+DEFAULT_PORT = 8080
+LINGER_SECONDS = 1.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Script:
+    """Times are in seconds."""
+
+    version: str
+    port: int
+    faults: str
+    ready_after: float
+    never_ready: bool
+    crash_after: float | None
+    linger: float
+
+
+def script_of(pod: Mapping[str, Any]) -> Script:
+    """Raises ValueError for an annotation that is not a number, or that nothing here reads."""
+    metadata, container = pod["metadata"], pod["spec"]["containers"][0]
+    asked = {
+        name.removeprefix(PREFIX): value
+        for name, value in (metadata.get("annotations") or {}).items()
+        if name.startswith(PREFIX)
+    }
+    unknown = asked.keys() - {"ready-after", "never-ready", "crash-after", "linger"}
+    if unknown:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    variables = {entry["name"]: entry.get("value", "") for entry in container.get("env") or ()}
+    ports = [port["containerPort"] for port in container.get("ports") or ()]
+    crash = asked.get("crash-after")
+    return Script(
+        version=variables.get("VERSION") or (metadata.get("labels") or {}).get("version", "unknown"),
+        port=ports[0] if ports else DEFAULT_PORT,
+        faults=variables.get("FAULTS", ""),
+        ready_after=float(asked.get("ready-after", 0)),
+        never_ready=asked.get("never-ready") == "true",
+        crash_after=None if crash is None else float(crash),
+        linger=float(asked.get("linger", LINGER_SECONDS)),
+    )
