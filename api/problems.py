@@ -9,7 +9,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from delivery.model.mistake import Invalid
+from api.schemas.common import LABEL
+from delivery.model import scalars
+from delivery.model.mistake import Invalid, show
 from delivery.ports.errors import Unavailable
 from delivery.sources.errors import Malformed
 
@@ -139,6 +141,13 @@ def _not_valid(error: RequestValidationError) -> Problem:
             return Problem("malformed", f"the body is not JSON: {one['ctx']['error']}")
         where, *path = one["loc"]
         place = ".".join(str(part) for part in path)
-        found.append({"place": place, "in": where, "problem": str(one["msg"]), "line": None, "expected": None})
+        found.append({"place": place, "in": where, "problem": _wrong(one), "line": None, "expected": None})
     first = found[0]
     return Problem("invalid", f"{first['place'] or 'the ' + str(first['in'])}: {first['problem']}", mistakes=found)
+
+
+def _wrong(error: Mapping[str, Any]) -> str:
+    """In words that fit ours; an expression that nothing matches tells people little."""
+    if error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] == LABEL:
+        return f"is {show(error['input'])}; expected {scalars.name().expected}"
+    return str(error["msg"]).removeprefix("Value error, ")

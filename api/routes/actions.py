@@ -90,6 +90,8 @@ class Acting:
         except Problem as problem:
             if problem.kind == "not-allowed-now":
                 problem.more["allowed"] = await run_in_threadpool(self._allowed)
+            if "allowed" in problem.more:
+                problem.more["allowed"] = [one for one in problem.more["allowed"] if one != _action(says)]
             raise
         named = answer.release or ReleaseId(self._given)
         release = (await run_in_threadpool(find, services, named)).release
@@ -107,6 +109,13 @@ class Acting:
             reason=answer.reason,
             text=answer.text,
         )
+
+
+def _action(says: Says) -> str:
+    """The action that was asked for. Where it was just refused it is not one to propose."""
+    if isinstance(says, Again):
+        return "rollback" if says.back else "retry"
+    return type(says.signal).__name__.lower() if isinstance(says, ReleaseAction) else ""
 
 
 def _effect(answer: Answer, phase: Phase) -> str:

@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 """A DNS-1123 label."""
+Name = Annotated[str, StringConstraints(pattern=LABEL)]
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
 Line = Annotated[str, StringConstraints(pattern=_NO_CONTROLS, min_length=1, max_length=200)]
 """One line without control characters: it is stored, and shown in chat and terminals."""

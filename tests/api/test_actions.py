@@ -70,6 +70,15 @@ def test_an_action_that_does_not_fit_names_those_that_do(http, baking):
     assert answer.json()["allowed"] == get(http, baking).json()["actions"]
 
 
+def test_an_action_that_was_just_refused_is_not_proposed(http, world, baking):
+    act(http, baking, "promote", OLGA)
+    world.go(5)
+    (first,) = [one for one in http.get("/v1/releases", headers=VERA).json()["releases"] if one["number"] == 1]
+    answer = act(http, first["id"], "rollback", OLGA)
+    assert problem(answer) == (409, "not-allowed-now")
+    assert answer.json()["allowed"] == []
+
+
 def test_pause_and_resume(http, world, baking):
     paused = act(http, baking, "pause", ADAM, {"reason": "lunch"})
     assert (paused.status_code, paused.json()["effect"]) == (200, "effective")
@@ -248,6 +257,17 @@ def test_a_body_that_is_no_json(http, baking):
 )
 def test_a_start_of_what_cannot_be(checkout, body):
     assert problem(checkout.post("/v1/releases", json=body, headers=OLGA)) == (422, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"service": "Checkout_1", "version": "1"}, "service: is 'Checkout_1'; expected a name of lower case letters"),
+        ({"service": "checkout", "version": "a b"}, "version: expected a version such as 1.4.2"),
+    ],
+)
+def test_mistakes_of_a_start_are_told_in_words(checkout, body, says):
+    assert checkout.post("/v1/releases", json=body, headers=OLGA).json()["detail"].startswith(says)
 
 
 def test_a_start_that_names_what_is_not_there_or_is_stable_already(http, world, checkout):
