@@ -42,6 +42,13 @@ def find(url: str | None, token: str | None) -> Profile:
     return Profile(chosen, token or (stored.get("token") if chosen == home else None))
 
 
+def missing() -> str | None:
+    """What to say where a profile is named that is not there: that of an environment which has ended, mostly."""
+    if not os.environ.get("DELIVERY_PROFILE") or path().exists():
+        return None
+    return f"the profile file {path()} that DELIVERY_PROFILE names is not there"
+
+
 def _read(file: Path) -> dict[str, str]:
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from delivery.cli.client import Api
+from delivery.cli.errors import CommandError
 from delivery.cli.output import Format, Screen
-from delivery.cli.profile import find
+from delivery.cli.profile import find, missing
 
 Command = Callable[..., None]
 
@@ -57,6 +58,10 @@ def command(group: typer.Typer, name: str) -> Callable[[Command], Command]:
             api = Api(profile.url, profile.token)
             try:
                 function(Session(api, Screen(output)), **_gathered(own, given))
+            except CommandError as error:
+                if profile.token is None and (gone := missing()):
+                    error.hints = (*error.hints, gone)
+                raise
             finally:
                 api.close()
 

@@ -168,6 +168,13 @@ def test_address_and_token_come_from_option_variable_or_file(sh, checkout, trans
     )
 
 
+def test_a_profile_that_is_gone_is_told_and_not_taken_for_a_bad_token(sh, checkout):
+    gone = sh("release", "list", who=None)
+    assert gone.code == 1
+    assert "profile.toml that DELIVERY_PROFILE names is not there" in gone.err
+    assert sh("release", "list").code == 0
+
+
 def test_a_stored_token_goes_to_its_own_server_only(sh, checkout, transport, tmp_path):
     (tmp_path / "profile.toml").write_text('url = "http://one.test"\ntoken = "mine"\n')
     assert sh("release", "list", "--url", "http://other.test", who=None).code == 1
