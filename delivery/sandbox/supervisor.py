@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, TypeVar
 
 from delivery.sandbox.claim import RunDirectory
-from delivery.sandbox.errors import CannotStart, Stopped
+from delivery.sandbox.errors import Stopped
 from delivery.sandbox.program import Output, Program, Running
 
 T = TypeVar("T")
@@ -29,9 +29,9 @@ class Supervisor:
         self._kill = asyncio.Event()
 
     async def start(self, program: Program) -> Running:
-        """Starts a program and returns when it is ready. Raises CannotStart, then nothing of it is left."""
+        """Starts a program and returns when it is ready. Raises CannotStart or Stopped, then nothing of it is left."""
         if self._stop.is_set():
-            raise CannotStart(f"stopped before {program.name} was started")
+            raise Stopped(f"stopped before {program.name} was started")
         running = Running(program, self._directory, self._output)
         self._running.append(running)
         starting = asyncio.create_task(running.start())
@@ -41,7 +41,7 @@ class Supervisor:
         if not starting.done():
             starting.cancel()
             await asyncio.wait([starting])
-            raise CannotStart(f"stopped while {program.name} was starting")
+            raise Stopped(f"stopped while {program.name} was starting")
         if starting.exception() is not None:
             await running.kill()
             self._running.remove(running)

@@ -14,7 +14,7 @@ from delivery.model.ids import target_id
 from delivery.model.service import Workload
 from delivery.model.version import VersionRef
 from delivery.sandbox.environment import Local, Wanted, running
-from delivery.sandbox.errors import CannotStart
+from delivery.sandbox.errors import CannotStart, Stopped
 from delivery.settings import load
 
 
@@ -53,7 +53,7 @@ async def main(directory: Path, api_port: int) -> int:
             )
             why = await local.supervisor.run()
             return 0 if why is None else 1
-    except CannotStart as error:
+    except (CannotStart, Stopped) as error:
         _tell(str(error))
         return 2
 

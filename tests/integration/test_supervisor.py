@@ -207,7 +207,7 @@ def test_a_stop_during_the_start_is_heard(tmp_path):
         await supervisor.start(program(tmp_path, "first"))
         await supervisor.start(Program("slow", lambda: SLEEP, ready=lambda: False))
 
-    with pytest.raises(CannotStart, match="stopped while slow was starting"):
+    with pytest.raises(Stopped, match="stopped while slow was starting"):
         run(tmp_path, work)
 
 
