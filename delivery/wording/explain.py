@@ -82,7 +82,8 @@ def _closed(release: Release) -> str:
     cause = because(release.cause) if release.cause else "no cause is recorded"
     end = release.finished_at or release.at
     took = duration(end - release.created_at)
-    return f"{release.candidate.version} is {PHASES[release.phase]} since {moment(end)}, after {took}: {cause}"
+    ended = PHASES[release.phase] if release.phase is Phase.FAILED_TO_START else f"was {PHASES[release.phase]}"
+    return f"{release.candidate.version} {ended} at {moment(end)}, after {took}: {cause}"
 
 
 def _after(release: Release) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ def finding(judgement: Judgement) -> str:
     """`errors 3.1 times stable's (2.2 to 4.4), 41 of 812 against 160 of 9 950`."""
     if judgement.verdict is Verdict.NO_DATA:
         return f"{judgement.gate}: no data" + (f" ({judgement.detail})" if judgement.detail else "")
-    if judgement.ratio is None and judgement.interval is None:
-        return f"{judgement.gate} {judgement.detail or _sides(judgement)}"
+    if not judgement.stable.total and judgement.detail and judgement.ratio is None:
+        return f"{judgement.gate} {judgement.detail}"  # it says the numbers itself, in the gate's own terms
     text = f"{judgement.gate} {_times(judgement)}{_sides(judgement)}"
     return f"{text}; {judgement.detail}" if judgement.detail else text
 
@@ -37,6 +37,8 @@ def brief(judgement: Judgement) -> str:
 def _times(judgement: Judgement) -> str:
     """How many times stable's. Where stable had nothing bad there is no ratio, only what it is at least."""
     low, high = judgement.interval or (0.0, math.inf)
+    if not judgement.stable.total:
+        return ""
     if judgement.ratio is None:
         return f"{ratio(low)} times stable's or more, " if low > 0 else ""
     spread = f"{ratio(low)} to {ratio(high)}" if math.isfinite(high) else f"{ratio(low)} or more"
@@ -44,7 +46,7 @@ def _times(judgement: Judgement) -> str:
 
 
 def _sides(judgement: Judgement) -> str:
+    """Stable's side only where it had requests: at 100 percent there is nothing to compare with."""
     candidate, stable = judgement.candidate, judgement.stable
-    return (
-        f"{number(candidate.bad)} of {number(candidate.total)} against {number(stable.bad)} of {number(stable.total)}"
-    )
+    text = f"{number(candidate.bad)} of {number(candidate.total)}"
+    return f"{text} against {number(stable.bad)} of {number(stable.total)}" if stable.total else text

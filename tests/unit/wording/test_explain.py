@@ -115,7 +115,8 @@ def test_a_closed_release_waits_for_nothing_and_says_what_comes_after(phase):
     ended = release(phase=phase, cause=Cause(CauseKind.GATE_FAILED, judgement=ERRORS), finished_at=NOW + 2 * MINUTE)
     result = explain(ended, CONTEXT, Due(None, ""))
     assert (result.waits_for, result.until) == ((), None)
-    assert "since 2026-11-24 10:04:11 UTC, after 2m: errors 3.1 times" in result.why[0]
+    assert "at 2026-11-24 10:04:11 UTC, after 2m: errors 3.1 times" in result.why[0]
+    assert result.why[0].startswith("1.4.2 failed to start" if phase is Phase.FAILED_TO_START else "1.4.2 was ")
     assert ("roll it back" if phase is Phase.PROMOTED else "retry") in result.who[0]
 
 

@@ -60,6 +60,16 @@ def test_a_failed_gate_is_told_with_its_numbers():
             "errors failed",
         ),
         (
+            replace(ERRORS, ratio=None, interval=None, stable=Side(0, 9950), detail="slower than 50 ms"),
+            "errors 41 of 812 against 0 of 9 950; slower than 50 ms",
+            "errors failed",
+        ),
+        (
+            replace(ERRORS, ratio=None, interval=(0.0, math.inf), stable=Side(0, 0), verdict=Verdict.PASS),
+            "errors 41 of 812",
+            "errors ok",
+        ),
+        (
             replace(ERRORS, interval=None),
             "errors 3.1 times stable's, 41 of 812 against 160 of 9 950",
             "errors 3.1x stable failed",
