@@ -56,9 +56,9 @@ class Book:
         return known[1] if known else self.fresh(name)
 
     def renew(self, names: Collection[str]) -> None:
-        """Reads what `recent` would have to read for these services, in one call."""
-        now = self._clock.now()
-        old = [name for name in names if not self._known(name, now)]
+        """Reads what `recent` would soon have to read for these services, in one call."""
+        soon = Micros(self._clock.now() + STALE_AFTER // 2)
+        old = [name for name in names if not self._known(name, soon)]
         if old:
             self.read(old)
 

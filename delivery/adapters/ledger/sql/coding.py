@@ -41,10 +41,19 @@ class Recent(Generic[K, V]):
             value = self._values[key]
             self._values.move_to_end(key)
         except KeyError:
-            self._values[key] = value = make()
-            if len(self._values) > self._size:
-                self._values.popitem(last=False)
+            value = make()
+            self.keep(key, value)
         return value
+
+    def last(self, key: K, otherwise: V) -> V:
+        """What was kept last under this key."""
+        return self._values.get(key, otherwise)
+
+    def keep(self, key: K, value: V) -> None:
+        self._values[key] = value
+        self._values.move_to_end(key)
+        if len(self._values) > self._size:
+            self._values.popitem(last=False)
 
 
 def plain(body: bytes) -> Any:
