@@ -56,7 +56,8 @@ def plan(
 
 def paint(screen: Screen, plan: Json) -> None:
     """A plan for people."""
-    screen.line(f"{plan['service']} · {plan['at_least']} at least", "bold")
+    early = ", less where every gate passes early" if plan["gates"] else ""
+    screen.line(f"{plan['service']} · {plan['at_least']} at least{early}", "bold")
     for line in plan["text"]:
         screen.line(f"  {line}")
     if screen.wide:

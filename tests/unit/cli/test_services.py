@@ -77,6 +77,7 @@ def test_plan_of_a_file_and_of_a_service(sh, folder):
     of_file = sh("plan", "-f", str(folder))
     assert of_file.code == 0
     assert "canary 5%" in of_file.out
+    assert of_file.out.splitlines()[0].endswith("at least, less where every gate passes early")
     sh("services", "apply", "-f", str(folder))
     assert sh("plan", "checkout").out == of_file.out
     assert [one["name"] for one in json.loads(sh("plan", "checkout", "-o", "json").out)["stages"]] == [
