@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from delivery.machine.announce import announce
+from delivery.machine.evolve import evolve
 from delivery.model.codec import unseal
 from delivery.model.ids import SECOND, Micros
 from delivery.ports.chat import Chat, Post
@@ -14,7 +15,7 @@ from delivery.ports.ledger import FARTHEST, Alert, Ledger, OutboxState, Outgoing
 from delivery.ports.telemetry import Telemetry
 
 LEASE = Micros(30 * SECOND)
-BATCH = 50
+TURN = 1.0  # seconds after which nothing more is begun, so that a shutdown need not wait
 ATTEMPTS = 12  # the waits in between add up to about 8 minutes
 
 
@@ -38,11 +39,19 @@ class Outbox:
         self._owner = owner
 
     def run(self) -> int:
-        """Sends one batch of what is due; how many rows were handled. A row that fails holds up no other."""
-        rows = self._ledger.claim_outbox(self._owner, LEASE, BATCH)
-        if rows:
+        """Sends what is due; how many rows were handled. A row that fails holds up no other.
+
+        One at a time: what is claimed and not yet marked as sent is sent twice by a crash, so that is never more than
+        one message.
+        """
+        end, handled = self._clock.monotonic() + TURN, 0
+        while self._clock.monotonic() < end:
+            rows = self._ledger.claim_outbox(self._owner, LEASE, 1)
+            if not rows:
+                break
             self._ledger.update_outbox([self._send(row) for row in rows])
-        return len(rows)
+            handled += len(rows)
+        return handled
 
     def _send(self, row: Outgoing) -> Outgoing:
         try:
@@ -62,12 +71,13 @@ class Outbox:
         chat = self._chats.get(kind)
         if chat is None:
             raise Refused(f"no chat named {kind} is configured on this server; it has: {', '.join(self._chats)}")
-        after = self._ledger.release_at(row.release, row.seq)
         stored = self._history.events(row.release, after=row.seq - 1, limit=1)
-        if after is None or not stored:
+        if not stored:
             raise Refused(f"{row.release} has no event {row.seq}")
         before = self._ledger.release_at(row.release, row.seq - 1) if row.seq > 1 else None
-        for message in announce(before, unseal(stored[0].body), after):
+        event = unseal(stored[0].body)
+        after = evolve(before, event)
+        for message in announce(before, event, after):
             chat.deliver(Post(channel, message, after, after.target.partition("@")[0]))
 
     def _failed(self, row: Outgoing, error: Unavailable) -> Outgoing:
