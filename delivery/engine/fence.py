@@ -60,7 +60,7 @@ class Fence:
         """Makes the route what the order says. Raises Unavailable and Refused as the mesh does.
 
         A route that is ahead of the database is left alone until the release knows of it: then what it desires is the
-        lower of both, and that is written.
+        lower of both, and that is written; or, where a person decided so, all that it desires.
         """
         if in_force(row, order.release, observed):
             return Outcome(Fenced.KEPT, row)
@@ -69,7 +69,7 @@ class Fence:
         if settled and live.content == row.content:
             return Outcome(Fenced.KEPT, row, live=live)
         drift = self._drift(row, live)
-        if self._ahead(live) and not order.release.held(HoldKind.HISTORY_LOST):
+        if self._ahead(live) and not _knows(order.release):
             return Outcome(Fenced.HISTORY_LOST, row, drift=f"the route carries {_stamp(live.stamp)}", live=live)
         if drift and settled and not order.correct:
             return Outcome(Fenced.FOREIGN, row, drift=drift, live=live)
@@ -123,6 +123,11 @@ class Fence:
 def in_force(row: Row, release: Release, observed: str | None) -> bool:
     """Whether our last write was this release's newest wish, and `observed` says that it is still there."""
     return _settled(row, release) and observed == row.content
+
+
+def _knows(release: Release) -> bool:
+    """Whether it was told that history was lost, also where a person went on nevertheless."""
+    return release.held(HoldKind.HISTORY_LOST) or HoldKind.HISTORY_LOST in release.waived
 
 
 def _settled(row: Row, release: Release) -> bool:

@@ -82,11 +82,31 @@ class Turn:
 
     def tasks(self, now: Micros) -> Iterator[Task]:
         """Everything to do but measuring, which is done for many targets in one call."""
-        for effect in self.todo(now):
-            if isinstance(effect, WriteTraffic) and self._in_force():
-                self.give_up(effect)
+        todo = self.todo(now)
+        if self._in_force():
+            for effect in todo:
+                if isinstance(effect, WriteTraffic):
+                    self.give_up(effect)
+            todo = self.todo(now)
+        writes = any(isinstance(effect, WriteTraffic) for effect in todo)
+        for effect in todo:
+            if isinstance(effect, ConfirmTraffic) and (writes or not self._written(effect)):
+                self._confirm_later(effect, writes)
             elif not isinstance(effect, Measure):
                 yield self._task(effect)
+
+    def _written(self, effect: ConfirmTraffic) -> bool:
+        """Whether our own write is known to be stored. Before that, what proxies run proves nothing: where commits were
+        lost, it may carry a number that is being used again.
+        """
+        settled, live = self.working.row.settled, self.release
+        return live is not None and settled is not None and settled[1:] == (live.id, effect.dseq)
+
+    def _confirm_later(self, effect: ConfirmTraffic, writes: bool) -> None:
+        """After the write of this round; in another drain where there was none."""
+        if not writes:
+            self.give_up(effect)
+            self.wake_in = self.wake_in or POLL
 
     def measure(self, now: Micros) -> Measure | None:
         """The tick that is due, if one is."""
@@ -118,7 +138,7 @@ class Turn:
     def refresh(self) -> None:
         """Notes that decisions were taken: with another desired state, effects are tried anew."""
         release = self.working.world.active or self.release
-        state = (release.id, release.phase, release.stage, release.dseq) if release else ()
+        state = (release.id, release.phase, release.stage, release.dseq, release.ceiling) if release else ()
         if state != self.state:
             self.state = state
             self.afresh()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from delivery.machine import path
 from delivery.machine.desired import desired
 from delivery.model.effect import ConfirmTraffic, Effect, EnsureWorkload, Measure, PublishBackend, WriteTraffic
 from delivery.model.event import Phase
@@ -24,8 +25,13 @@ def wants(release: Release, now: Micros) -> tuple[Effect, ...]:
 
 
 def _traffic(release: Release) -> Iterator[Effect]:
-    """Nothing is written before the release wants something of its own, unless the route was found ahead of us."""
+    """Nothing is written before the release wants something of its own, unless the route was found ahead of us.
+
+    Where nothing is known to be stable, such a route has the only version that serves anybody: a person decides first.
+    """
     if release.dseq == 0 and not release.held(HoldKind.HISTORY_LOST):
+        return
+    if path.capped(release) and path.first_version(release):
         return
     yield WriteTraffic(release.dseq, desired(release))
     if release.phase.closed or release.dseq == 0:
