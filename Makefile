@@ -12,7 +12,7 @@ OURS := $(wildcard delivery workers api alembic tests tools benchmarks)
 .PHONY: help setup demo serve test test-cluster cluster lint format simulate bench lock upgrade clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## make .venv from the lock: about a minute once, then nothing
 	@command -v $(PYTHON) >/dev/null || { echo "setup: there is no $(PYTHON); install Python 3.11 or newer, or name one with: make setup PYTHON=python3.12" >&2; exit 1; }
