@@ -128,9 +128,12 @@ class ComparingGate:
 
     def _failed(self, state: State) -> str | None:
         """Which test has failed by now."""
+        enough, waiting = -math.log(self._alpha), self._waiting(state)
+        tests = [*state["against"], state["objective"]] if self._objective else state["against"]
+        if all(evalue.most(test["worse"]) < enough for test in tests):
+            return None
         if state["against"][self._worst(state)]["x"] < LEAST_BAD:
             return None
-        enough, waiting = -math.log(self._alpha), self._waiting(state)
         worse = evalue.log_mean([self._against.worse(against, waiting) for against in state["against"]])
         above = evalue.log_mean([self._against.above_floor(against, waiting) for against in state["against"]])
         if worse >= enough and above >= enough:

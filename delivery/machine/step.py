@@ -43,17 +43,15 @@ def steps(release: Release, signal: Signal, context: Context) -> tuple[Move, ...
 
 
 def _settled(moves: list[Move], release: Release, context: Context) -> list[Move]:
+    rules = AUTOMATIC if moves else AUTOMATIC[1:]  # where nothing has happened, the surroundings are recorded already
     for _ in range(BOUND):
-        events = _automatic(release, context)
+        events = next((events for rule in rules if (events := rule(release, context))), NOTHING)
+        rules = AUTOMATIC
         if not events:
             return moves
         moves += _applied(release, events)
         release = moves[-1].after
     raise RuntimeError(f"{release.id}: the automatic rules came to no end at event {release.seq} ({release.phase})")
-
-
-def _automatic(release: Release, context: Context) -> Events:
-    return next((events for rule in AUTOMATIC if (events := rule(release, context))), NOTHING)
 
 
 def _applied(release: Release, events: Events) -> list[Move]:

@@ -20,18 +20,17 @@ UNMEASURED = "the stage's deadline came before its bake was measured"
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A tick beside the stage that it is about. `judgements` are those of the stage's own gates."""
+    """A tick beside the stage that it is about. `judgements` are those of the stage's own gates.
+
+    `blocking` are the stage's gates that may stop it or take it back; the others are for people.
+    """
 
     release: Release
     stage: Stage
     tick: Measured
     judgements: tuple[Judgement, ...]
+    blocking: tuple[GateSpec, ...]
     at: Micros
-
-    @property
-    def blocking(self) -> tuple[GateSpec, ...]:
-        """The stage's gates that may stop it or take it back; the others are for people."""
-        return tuple(spec for spec in map(self.release.plan.gate, self.stage.gates) if spec.blocking)
 
     def verdict(self, spec: GateSpec) -> Verdict:
         """What the gate says; one that says nothing has not decided."""
@@ -84,7 +83,8 @@ def measured(release: Release, signal: Measured, context: Context) -> Events:
         return NOTHING
     stage = release.plan.stages[release.stage]
     own = tuple(one for one in signal.judgements if one.gate in stage.gates)
-    reading = Reading(release, stage, signal, own, moment(release, context))
+    blocking = tuple(spec for spec in map(release.plan.gate, stage.gates) if spec.blocking)
+    reading = Reading(release, stage, signal, own, blocking, moment(release, context))
     changed = _changed_verdicts(reading)
     if reading.failed is not None:
         cause = Cause(CauseKind.GATE_FAILED, judgement=reading.failed)

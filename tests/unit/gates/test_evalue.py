@@ -153,3 +153,8 @@ def test_requests_without_an_error_that_show_a_rate_to_be_below_an_objective():
         return n
 
     assert (needed(0.01), needed(0.001)) == (385, 3863)
+
+
+@given(st.lists(st.floats(-50, 50), max_size=len(GRID)), st.floats(0, 1))
+def test_the_quick_bound_is_never_below_the_evidence(lanes, waiting):
+    assert evalue.most(lanes) >= evalue.log_value(lanes, waiting)
