@@ -108,9 +108,14 @@ def _guarded(task: Task, call: Callable[[], Done]) -> Done:
         done = call()
     except Unavailable as error:
         return Done((MeshDown(str(error)),), later=True)
-    if task.release is not None and task.release.mesh_failing:
+    if task.release is not None and task.release.mesh_failing and not _half(task.effect, task.release):
         return replace(done, signals=(MeshUp(), *done.signals))
     return done
+
+
+def _half(effect: Effect, release: Release) -> bool:
+    """A route that could be stored says nothing of the proxies, which are still to be asked."""
+    return isinstance(effect, WriteTraffic) and release.confirmed != release.dseq and not release.phase.closed
 
 
 def _write(task: Task, fence: Fence) -> Done:
