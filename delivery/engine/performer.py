@@ -75,6 +75,8 @@ class Performer:
             turn.wake_in = RETRY if isinstance(result.signals[0], MeshDown) else POLL
         if isinstance(task.effect, ConfirmTraffic) and not result.later:
             return self._waits(turn, task.effect, result, now)
+        if isinstance(task.effect, WriteTraffic) and turn.confirms:
+            return tuple(one for one in result.signals if not isinstance(one, MeshUp))  # the proxies have yet to answer
         return result.signals
 
     def _waits(self, turn: Turn, effect: ConfirmTraffic, result: Done, now: Micros) -> tuple[Signal, ...]:

@@ -57,6 +57,11 @@ class Turn:
     def quarantined(self) -> bool:
         return self.working.row.quarantined is not None
 
+    @property
+    def confirms(self) -> bool:
+        """Whether the proxies are still to be asked in this drain."""
+        return any(isinstance(effect, ConfirmTraffic) for _, effect in self.left)
+
     def took(self, effect: Effect, row: Row | None, *, later: bool, lost: bool) -> None:
         """Notes what performing an effect left behind: the row as the database now has it, and whether to ask again."""
         if row is not None:
@@ -82,18 +87,21 @@ class Turn:
 
     def tasks(self, now: Micros) -> Iterator[Task]:
         """Everything to do but measuring, which is done for many targets in one call."""
-        todo = self.todo(now)
-        if self._in_force():
-            for effect in todo:
-                if isinstance(effect, WriteTraffic):
-                    self.give_up(effect)
-            todo = self.todo(now)
+        todo = self._this_round(now)
         writes = any(isinstance(effect, WriteTraffic) for effect in todo)
         for effect in todo:
             if isinstance(effect, ConfirmTraffic) and (writes or not self._written(effect)):
                 self._confirm_later(effect, writes)
             elif not isinstance(effect, Measure):
                 yield self._task(effect)
+
+    def _this_round(self, now: Micros) -> tuple[Effect, ...]:
+        """No write where the route is known to be as it should be."""
+        todo = self.todo(now)
+        kept = [effect for effect in todo if isinstance(effect, WriteTraffic)] if self._in_force() else []
+        for effect in kept:
+            self.give_up(effect)
+        return tuple(effect for effect in todo if effect not in kept)
 
     def _written(self, effect: ConfirmTraffic) -> bool:
         """Whether our own write is known to be stored. Before that, what proxies run proves nothing: where commits were
