@@ -69,7 +69,7 @@ class Fence:
         if settled and live.content == row.content:
             return Outcome(Fenced.KEPT, row, live=live)
         drift = self._drift(row, live)
-        if self._ahead(live) and not _knows(order.release):
+        if self._ahead(live) and not _may_write(order, live):
             return Outcome(Fenced.HISTORY_LOST, row, drift=f"the route carries {_stamp(live.stamp)}", live=live)
         if drift and settled and not order.correct:
             return Outcome(Fenced.FOREIGN, row, drift=drift, live=live)
@@ -125,9 +125,16 @@ def in_force(row: Row, release: Release, observed: str | None) -> bool:
     return _settled(row, release) and observed == row.content
 
 
-def _knows(release: Release) -> bool:
-    """Whether it was told that history was lost, also where a person went on nevertheless."""
-    return release.held(HoldKind.HISTORY_LOST) or HoldKind.HISTORY_LOST in release.waived
+def own_weight(live: Live, release: Release) -> int:
+    """What the route gives this release's candidate: nothing, where another release wrote it."""
+    return live.weight if live.stamp is not None and live.stamp.release == release.id else 0
+
+
+def _may_write(order: Order, live: Live) -> bool:
+    """Over a route that is ahead: what raises nothing, once the release knows of it; anything, if a person said so."""
+    if HoldKind.HISTORY_LOST in order.release.waived:
+        return True
+    return order.release.held(HoldKind.HISTORY_LOST) and order.route.traffic.weight <= own_weight(live, order.release)
 
 
 def _settled(row: Row, release: Release) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from delivery.engine.cluster import Cluster
-from delivery.engine.fence import Fence, Fenced, Order
+from delivery.engine.fence import Fence, Fenced, Order, own_weight
 from delivery.model.effect import ConfirmTraffic, Effect, EnsureWorkload, Retire, WriteTraffic
 from delivery.model.hold import HoldKind
 from delivery.model.ids import TargetId
@@ -30,7 +30,7 @@ from delivery.model.signal import (
 from delivery.model.version import Backend, Endpoint, VersionRef
 from delivery.ports.errors import Conflict, PortError, Refused, Unavailable
 from delivery.ports.ledger import Row
-from delivery.ports.mesh import Live, Route
+from delivery.ports.mesh import Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +131,13 @@ def _write(task: Task, fence: Fence) -> Done:
         case Fenced.LOST:
             return Done(lost=True)
         case Fenced.HISTORY_LOST:
-            return Done((HistoryLost(outcome.drift, _own_weight(outcome.live, release)),), row=outcome.row, later=True)
+            weight = own_weight(outcome.live, release) if outcome.live else 0
+            return Done((HistoryLost(outcome.drift, weight),), row=outcome.row, later=True)
         case Fenced.FOREIGN:
             row = fence.accept(outcome.row, outcome.live) if outcome.live else outcome.row
             return Done(row=row, foreign=outcome.drift, later=True)
     drifted = (Drifted(outcome.drift, 1),) if outcome.drift else ()
     return Done(drifted, row=outcome.row, later=True)
-
-
-def _own_weight(live: Live | None, release: Release) -> int:
-    """What the route gives this release's candidate: nothing, where another release wrote it."""
-    return live.weight if live is not None and live.stamp is not None and live.stamp.release == release.id else 0
 
 
 def _confirm(task: Task, dseq: int) -> Done:

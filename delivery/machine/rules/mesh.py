@@ -88,8 +88,9 @@ def drifted(release: Release, signal: Drifted, context: Context) -> Events:
 
 def history_lost(release: Release, signal: HistoryLost, context: Context) -> Events:
     """The route knows of commits that the database lost. Until a person decides: the lower of live and recorded."""
-    if release.held(HoldKind.HISTORY_LOST):
+    held = release.held(HoldKind.HISTORY_LOST)
+    if held and (release.ceiling is None or signal.live_weight >= release.ceiling):
         return NOTHING
     at = moment(release, context)
     found = events.HistoryLost(at=at, detail=signal.detail, live_weight=signal.live_weight)
-    return (found, placed(HoldKind.HISTORY_LOST, at, signal.detail))
+    return (found,) if held else (found, placed(HoldKind.HISTORY_LOST, at, signal.detail))
