@@ -15,12 +15,15 @@ from typing import Any, TypeVar, cast
 
 from delivery.model.event import EVENTS, Event
 from delivery.model.ids import ReleaseId
+from delivery.model.plan import Plan
 
 T = TypeVar("T")
 SCHEMA = 1
 UPCASTERS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """Schema n -> a function that turns an event of n into one of n + 1."""
 GENESIS = "0" * 64
+PLANS_KEPT = 4096
+_PLANS: dict[int, tuple[Plan, dict[str, Any]]] = {}
 _EVENT_TYPES = {event.__name__: event for event in EVENTS}
 _write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
@@ -121,7 +124,19 @@ def _plain_dataclass(kind: Any) -> Callable[[Any], dict[str, Any]]:
 
 def _as_plain_dataclass(value: object) -> dict[str, Any]:
     kind: Any = type(value)
-    return _plain_dataclass(kind)(value)
+    return _plain_plan(value) if isinstance(value, Plan) else _plain_dataclass(kind)(value)
+
+
+def _plain_plan(plan: Plan) -> dict[str, Any]:
+    """Made once for each plan object: it is the largest part of every release, and never changes."""
+    known = _PLANS.get(id(plan))
+    if known is not None and known[0] is plan:
+        return known[1]
+    if len(_PLANS) >= PLANS_KEPT:
+        _PLANS.clear()
+    made = _plain_dataclass(cast(Any, Plan))(plan)
+    _PLANS[id(plan)] = (plan, made)
+    return made
 
 
 def _plain(hint: Any) -> Callable[[Any], Any] | None:

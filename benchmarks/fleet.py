@@ -1,0 +1,124 @@
+"""Many targets in the middle of a bake, over a real database and the memory mesh and workloads."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from delivery.adapters.clock.system import SystemClock
+from delivery.adapters.hints.none import NoHints
+from delivery.adapters.ids import UlidIds
+from delivery.adapters.ledger.sql import SqlLedger
+from delivery.adapters.mesh.memory import MemoryMesh
+from delivery.adapters.metrics.memory import BUCKETS_MS
+from delivery.adapters.slots import InlineSlots, ThreadSlots
+from delivery.adapters.telemetry.prometheus import PrometheusTelemetry
+from delivery.adapters.workloads.memory import MemoryWorkloads
+from delivery.catalog.freeze import frozen
+from delivery.engine.answer import Arrival
+from delivery.engine.book import Book
+from delivery.engine.cluster import Cluster
+from delivery.engine.parts import Parts
+from delivery.machine.evolve import fold
+from delivery.model.codec import digest
+from delivery.model.event import Phase
+from delivery.model.ids import Micros, Principal, target_id
+from delivery.model.notice import Notice, ReleaseRequested
+from delivery.model.series import Sample, Series
+from delivery.model.target import Target
+from delivery.model.version import VersionRef
+from delivery.ports.history import Filter
+from delivery.ports.ledger import Row, ServiceRecord
+from delivery.ports.metrics import Subject
+from delivery.ports.slots import Slots
+from delivery.strategies.plan import compile_plan
+from delivery.wiring import Engine, assemble, parse
+
+CLUSTER = "local"
+STABLE, CANDIDATE = VersionRef.of("1.4.1"), VersionRef.of("1.4.2")
+BATCH = 100
+WITHIN = 120.0
+BAKING = Filter(states=(Phase.BAKING.value,))
+
+
+def document(service: str) -> dict[str, object]:
+    """A canary with the gates of the documentation, always due, which bakes longer than any measurement lasts."""
+    return {
+        "service": service,
+        "cluster": CLUSTER,
+        "workload": {"process": service},
+        "tick": "100ms",
+        "strategies": [{"canary": {"steps": ["5%", "50%"], "bake": "4h", "gates": ["errors", "latency"]}}],
+        "gates": {
+            "errors": {"ratio": "http_errors", "worse_than": 1.1, "objective": "1%", "min_requests": 500},
+            "latency": {"latency": "http_duration", "above": ["250ms", "500ms"], "worse_than": 1.2},
+        },
+    }
+
+
+class SteadyMetrics:
+    """Counters that grow with the clock: 1 000 requests a second, a 20th to the candidate, 0.2 % fail, 1 % is slow.
+
+    The shipped memory adapter adds up what a world told it, for all targets at every look; this costs the same however
+    many there are.
+    """
+
+    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
+        now = time.time_ns() // 1000
+        return {subject: Sample(Micros(now), {"proxy": _series(subject, now)}) for subject in subjects}
+
+
+def _series(subject: Subject, now: int) -> Series:
+    requests = now // (20_000 if subject.backend.version == CANDIDATE else 1_053)
+    slow = requests // 100
+    return Series(requests, requests // 500, tuple((bound, slow if bound < 1000 else 0) for bound in BUCKETS_MS), "1")
+
+
+@dataclass
+class Fleet:
+    """`names` are services, each with one target. A forked process has the mesh as it was at the fork."""
+
+    url: str
+    names: Sequence[str]
+    mesh: MemoryMesh = field(default_factory=MemoryMesh)
+    workloads: MemoryWorkloads = field(default_factory=MemoryWorkloads)
+
+    def __post_init__(self) -> None:
+        self.ledger = SqlLedger(self.url, fold=fold)
+
+    def engine(self, slots: Slots | None = None) -> Engine:
+        """One life of a worker."""
+        clock = SystemClock()
+        cluster = Cluster(CLUSTER, self.mesh, self.workloads, SteadyMetrics())
+        book = Book(self.ledger, clock, parse, compile_plan, frozen)
+        telemetry = PrometheusTelemetry()
+        return assemble(
+            Parts(self.ledger, {CLUSTER: cluster}, book, clock, UlidIds(), NoHints(), slots or ThreadSlots(), telemetry)
+        )
+
+    def apply(self) -> None:
+        """Applies the services; version 1.4.1 is stable in each."""
+        now = SystemClock().now()
+        for name in self.names:
+            content = document(name)
+            self.ledger.put_service(ServiceRecord(name, content, digest(content), 1, now, Principal("bench")))
+            self.ledger.create_target(Row(Target(target_id(name, CLUSTER), name, CLUSTER, stable=STABLE)))
+
+    def release(self) -> None:
+        """Asks for version 1.4.2 everywhere, and drains until every release bakes."""
+        engine, now = self.engine(InlineSlots()), SystemClock().now()  # no threads: this process is to be forked
+        notices = [
+            Notice("bench", name, name, ReleaseRequested(name, CANDIDATE, Principal("ci"), CLUSTER), now)
+            for name in self.names
+        ]
+        for first in range(0, len(notices), BATCH):
+            engine.inbox.accept([Arrival(notice, b"{}") for notice in notices[first : first + BATCH]])
+        until = time.monotonic() + WITHIN
+        while (baking := len(self.ledger.page(BAKING, len(self.names)))) < len(self.names):
+            if time.monotonic() > until:
+                raise RuntimeError(f"only {baking} of {len(self.names)} releases came to bake")
+            engine.drain.run(1.0)
+
+    def ticks(self) -> int:
+        """Ticks that the database has, of all releases."""
+        page = self.ledger.page(BAKING, len(self.names))
+        return sum(one.tick for stored in page if (one := self.ledger.measuring(stored.release.id)))
