@@ -75,6 +75,10 @@ class Fence:
             return Outcome(Fenced.FOREIGN, row, drift=drift, live=live)
         return self._write(mesh, row, order, live, drift if settled else "")
 
+    def owns(self, row: Row) -> bool:
+        """Whether what was decided on this row may still be done."""
+        return self._ledger.holds(row.target.id, self._owner, row.version)
+
     def accept(self, row: Row, live: Live) -> Row:
         """Takes a foreign change as what is there from now on, so that it is reported once."""
         if row.settled is None or not self._ledger.settle(
@@ -85,7 +89,7 @@ class Fence:
 
     def _write(self, mesh: Mesh, row: Row, order: Order, live: Live, drift: str) -> Outcome:
         row = self._own(row, live)
-        if not self._ledger.holds(row.target.id, self._owner, row.version):
+        if not self.owns(row):
             return Outcome(Fenced.LOST, row)
         stamp = Stamp(row.epoch, order.release.id, order.release.dseq, order.release.seq, order.head)
         try:

@@ -88,7 +88,7 @@ def perform(task: Task, fence: Fence, published: Published) -> Done:
         case ConfirmTraffic(dseq):
             return _guarded(task, lambda: _confirm(task, dseq))
         case Retire(version):
-            return _retire(task, version)
+            return _retire(task, version, fence)
     raise TypeError(f"nobody performs {task.effect}")
 
 
@@ -182,11 +182,16 @@ def _news(release: Release | None, candidate: bool) -> tuple[Signal, ...]:
     return (StableReady(),) if release.stay or release.held(HoldKind.STABLE_UNREADY) else ()
 
 
-def _retire(task: Task, version: VersionRef) -> Done:
-    """Backend, then workload; a route that still names the backend keeps both."""
+def _retire(task: Task, version: VersionRef, fence: Fence) -> Done:
+    """Backend, then workload; a route that still names the backend keeps both.
+
+    Whoever lost the target meanwhile stops nothing: the version may have come back.
+    """
     target = task.row.target
     try:
         task.cluster.mesh.withdraw(target.id, Backend(target.service, version))
+        if not fence.owns(task.row):
+            return Done(lost=True)
         task.cluster.workloads.retire(target.id, _workload(task), version)
     except (Conflict, Unavailable):
         return Done(later=True)
