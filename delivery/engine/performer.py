@@ -7,7 +7,7 @@ from functools import partial
 from delivery.engine import measure
 from delivery.engine.cluster import Cluster
 from delivery.engine.fence import Fence
-from delivery.engine.measure import Measurer
+from delivery.engine.measure import Measurer, Samples
 from delivery.engine.parts import Parts
 from delivery.engine.perform import Done, Published, Task, perform
 from delivery.engine.turn import IN_PLACE, POLL, RETRY, Turn
@@ -96,13 +96,14 @@ class Performer:
 
     def _measured(self, cluster: Cluster, turns: Sequence[Turn]) -> Signals:
         now = self._clock.now()
-        due = [(turn, effect) for turn in turns if (effect := turn.measure(now)) is not None]
+        due = [(turn, effect, _subjects(turn)) for turn in turns if (effect := turn.measure(now)) is not None]
         if not due:
             return []
-        samples = self._sample(cluster, [subject for turn, _ in due for subject in _subjects(turn) if subject])
+        samples = self._sample(cluster, [subject for _, _, pair in due for subject in pair if subject])
         signals: Signals = []
-        for turn, effect in due:
-            signals.append((turn, self._look(turn, effect, samples)))
+        for turn, effect, (candidate, stable) in due:
+            pair = (samples.get(candidate), samples.get(stable) if stable else Sample(now, {}))
+            signals.append((turn, self._look(turn, effect, pair)))
             turn.give_up(effect)
         return signals
 
@@ -115,13 +116,10 @@ class Performer:
             self._telemetry.log("metrics_unavailable", cluster=cluster.name, error=str(error))
             return {}
 
-    def _look(self, turn: Turn, effect: Measure, samples: dict[Subject, Sample | None]) -> tuple[Signal, ...]:
-        now, release = self._clock.now(), _measured_release(turn)
-        candidate, stable = _subjects(turn)
-        pair = (samples.get(candidate), samples.get(stable) if stable else Sample(now, {}))
-        before = turn.working.measuring
+    def _look(self, turn: Turn, effect: Measure, samples: Samples) -> tuple[Signal, ...]:
+        before, release = turn.working.measuring, _measured_release(turn)
         mine = before if before is not None and before.release == release.id else None
-        measuring, measured, segments = self._measurer.look(mine, release, effect, pair, now)
+        measuring, measured, segments = self._measurer.look(mine, release, effect, samples, self._clock.now())
         turn.working.measuring = measuring
         turn.working.segments += segments
         turn.working.ticked = True

@@ -1,7 +1,8 @@
 """Telemetry as Prometheus metrics and structured log lines."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
@@ -20,6 +21,7 @@ class PrometheusTelemetry:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._metrics = {name: _make(name, metric, self.registry) for name, metric in METRICS.items()}
+        self._labelled: dict[tuple[object, ...], Any] = {}
         self._complained: set[str] = set()
 
     def visible(self, more: Sequence[Collector] = ()) -> CollectorRegistry:
@@ -28,21 +30,28 @@ class PrometheusTelemetry:
 
     def count(self, metric: str, amount: float = 1, **labels: str) -> None:
         try:
-            found = self._metrics[metric]
-            (found.labels(**labels) if labels else found).inc(amount)  # type: ignore[union-attr]
+            self._found(metric, labels).inc(amount)
         except (KeyError, ValueError, AttributeError) as error:
             self._complain(metric, error)
 
     def observe(self, metric: str, value: float, **labels: str) -> None:
         try:
-            found = self._metrics[metric]
-            (found.labels(**labels) if labels else found).observe(value)  # type: ignore[union-attr]
+            self._found(metric, labels).observe(value)
         except (KeyError, ValueError, AttributeError) as error:
             self._complain(metric, error)
 
     def log(self, event: str, **fields: object) -> None:
         """A line with an `error` is a warning: something of ours needs a look."""
         log.log(logging.WARNING if "error" in fields else logging.INFO, event, **fields)
+
+    def _found(self, metric: str, labels: Mapping[str, str]) -> Any:
+        """The series. Kept, because finding it among a metric's costs more than to add to it."""
+        key = (metric, *labels.items())
+        series = self._labelled.get(key)
+        if series is None:
+            found = self._metrics[metric]
+            series = self._labelled[key] = found.labels(**labels) if labels else found
+        return series
 
     def _complain(self, metric: str, error: Exception) -> None:
         if metric not in self._complained:
