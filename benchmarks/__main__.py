@@ -59,11 +59,7 @@ def main() -> int:
         figures += MEASUREMENTS[name](say)
     if options.json:
         options.json.write_text(report.document(around, figures) + "\n")
-    machine = around["machine"]
-    print(
-        f"\n{around['command']}\n{around['date']}, {around['commit']}, {machine['cores']} cores, {machine['processor']}, "
-        f"load {machine['load_before']}, Python {around['python']}\n"
-    )
+    print(f"\n{report.head(around)}\n")
     print(report.table(figures))
     return 0
 

@@ -35,23 +35,30 @@ from delivery.wiring import Engine, assemble, parse
 
 CLUSTER = "local"
 STABLE, CANDIDATE = VersionRef.of("1.4.1"), VersionRef.of("1.4.2")
+Gates = Mapping[str, Mapping[str, object]]
 BATCH = 100
 WITHIN = 120.0
 BAKING = Filter(states=(Phase.BAKING.value,))
 
 
-def document(service: str) -> dict[str, object]:
-    """A canary with the gates of the documentation, always due, which bakes longer than any measurement lasts."""
+ONE_GATE: Gates = {"errors": {"ratio": "http_errors"}}
+"""What a service file gets that names none."""
+TWO_GATES: Gates = {
+    "errors": {"ratio": "http_errors", "worse_than": 1.1, "objective": "1%", "min_requests": 500},
+    "latency": {"latency": "http_duration", "above": ["250ms", "500ms"], "worse_than": 1.2},
+}
+"""Four tests: errors against stable and against an objective, two latency bounds against stable."""
+
+
+def document(service: str, gates: Gates) -> dict[str, object]:
+    """A canary that is always due, and bakes longer than any measurement lasts."""
     return {
         "service": service,
         "cluster": CLUSTER,
         "workload": {"process": service},
         "tick": "100ms",
-        "strategies": [{"canary": {"steps": ["5%", "50%"], "bake": "4h", "gates": ["errors", "latency"]}}],
-        "gates": {
-            "errors": {"ratio": "http_errors", "worse_than": 1.1, "objective": "1%", "min_requests": 500},
-            "latency": {"latency": "http_duration", "above": ["250ms", "500ms"], "worse_than": 1.2},
-        },
+        "strategies": [{"canary": {"steps": ["5%", "50%"], "bake": "4h", "gates": list(gates)}}],
+        "gates": gates,
     }
 
 
@@ -79,6 +86,7 @@ class Fleet:
 
     url: str
     names: Sequence[str]
+    gates: Gates = field(default_factory=lambda: ONE_GATE)
     mesh: MemoryMesh = field(default_factory=MemoryMesh)
     workloads: MemoryWorkloads = field(default_factory=MemoryWorkloads)
 
@@ -99,7 +107,7 @@ class Fleet:
         """Applies the services; version 1.4.1 is stable in each."""
         now = SystemClock().now()
         for name in self.names:
-            content = document(name)
+            content = document(name, self.gates)
             self.ledger.put_service(ServiceRecord(name, content, digest(content), 1, now, Principal("bench")))
             self.ledger.create_target(Row(Target(target_id(name, CLUSTER), name, CLUSTER, stable=STABLE)))
 

@@ -1,4 +1,4 @@
-"""Figures as a table for people and as JSON, with the command, the machine and the versions that they were made with."""
+"""Figures as a table for people and as JSON, with the command, the machine and the versions behind them."""
 
 import json
 import os
@@ -40,6 +40,13 @@ def circumstances() -> dict[str, Any]:
     }
 
 
+def head(around: dict[str, Any]) -> str:
+    """The circumstances in a few lines."""
+    machine = around["machine"]
+    cores = f"{machine['cores']} cores of {machine['processor']}, load {machine['load_before']} before"
+    return f"{around['command']}\n{around['date']}, commit {around['commit']}, {cores}, Python {around['python']}"
+
+
 def document(around: dict[str, Any], figures: Sequence[Figure]) -> str:
     """The report as JSON."""
     around["machine"]["load_after"] = round(os.getloadavg()[0], 2)
@@ -64,9 +71,8 @@ def _row(figure: Figure) -> tuple[str, ...]:
     found = [show(quantile(values, share)) for share in QUANTILES]
     met = "" if figure.goal is None else "met" if figure.goal.met(values) else "missed"
     goal = str(figure.goal) if figure.goal else ""
-    return (
-        figure.name, str(len(values)), *found, show(min(values)), show(max(values)), figure.unit, goal, met or figure.note,
-    )  # fmt: skip
+    ends = show(min(values)), show(max(values))
+    return (figure.name, str(len(values)), *found, *ends, figure.unit, goal, met or figure.note)
 
 
 def _plain(figure: Figure) -> dict[str, Any]:
