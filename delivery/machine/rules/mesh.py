@@ -87,10 +87,16 @@ def drifted(release: Release, signal: Drifted, context: Context) -> Events:
 
 
 def history_lost(release: Release, signal: HistoryLost, context: Context) -> Events:
-    """The route knows of commits that the database lost. Until a person decides: the lower of live and recorded."""
+    """The route knows of commits that the database lost. Until a person decides: the lower of live and recorded.
+
+    That is another traffic than the one that some proxies had not proven.
+    """
     held = release.held(HoldKind.HISTORY_LOST)
     if held and (release.ceiling is None or signal.live_weight >= release.ceiling):
         return NOTHING
     at = moment(release, context)
     found = events.HistoryLost(at=at, detail=signal.detail, live_weight=signal.live_weight)
-    return (found,) if held else (found, placed(HoldKind.HISTORY_LOST, at, signal.detail))
+    if held:
+        return (found,)
+    lifted = (HoldLifted(at=at, kind=HoldKind.STRAGGLERS),) if release.held(HoldKind.STRAGGLERS) else ()
+    return (*lifted, found, placed(HoldKind.HISTORY_LOST, at, signal.detail))
