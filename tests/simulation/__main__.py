@@ -19,7 +19,10 @@ def main() -> int:
         happened += outcome.happened
         if outcome.broken or len(seeds) == 1:
             bad += bool(outcome.broken)
-            print(f"\rseed {seed}: {outcome.releases} releases, {outcome.writes} writes, history {outcome.digest[:16]}")
+            print(
+                f"\rseed {seed}: {outcome.releases} releases, {outcome.writes} writes, "
+                f"history {outcome.digest:x} ({outcome.profile})"
+            )
             for text in outcome.broken[:10]:
                 print(f"    {text}")
         if sys.stdout.isatty():

@@ -1,48 +1,123 @@
-"""One schedule of the simulation from a seed, and many of them."""
+"""One schedule of the simulation from a seed: a storm with lulls, then calm, then every invariant."""
 
-import hashlib
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 from delivery.ports.history import Filter
-from tests.simulation.actors import Nemesis, Senders
-from tests.simulation.checks import at_rest
-from tests.simulation.world import Faults, World, Wrap
+from delivery.ports.ledger import OutboxState
+from tests.simulation.nemesis import Nemesis
+from tests.simulation.parts import SimClock
+from tests.simulation.people import People
+from tests.simulation.profiles import Profile, of_seed
+from tests.simulation.rest import at_rest
+from tests.simulation.versions import two_versions
+from tests.simulation.watch.ghost import InvariantBroken
+from tests.simulation.world import World, Wrap, unwrapped
 
-STORM_SECONDS = 60
-REST_SECONDS = 500
+WORKERS = ("one", "two", "three")
+SETTLE = 10_000_000
+REST = 240_000_000
+"""What everything that still waits may take once nothing goes wrong: leases, retries, the help of people."""
+IDLE = 5_000_000
+LOOK = 1_000_000
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`digest` is over the whole history: the same seed gives the same one anywhere."""
+    """`digest` is over every point that was passed: the same seed gives the same one anywhere. `trace` has the last."""
 
     seed: int
+    profile: str
     broken: tuple[str, ...]
     happened: Counter[str]
     releases: int
+    ends: Counter[str]
     writes: int
-    digest: str
+    checked: int
+    digest: int
+    trace: tuple[tuple[int, str, str], ...]
 
 
-def run(seed: int, wrap: Wrap | None = None, faults: Faults | None = None, *, failovers: bool = True) -> Outcome:
-    """A storm with everything going wrong, then calm, then every invariant."""
-    world = World(seed, wrap or (lambda port, name: port), faults or Faults(before=0.01, after=0.01, kill=0.004))
-    senders = Senders(world)
-    for name in ("one", "two", "three"):
-        world.worker(name)
-    world.scheduler.spawn("ci", senders.ci)
-    world.scheduler.spawn("people", senders.people)
-    world.scheduler.spawn("nemesis", Nemesis(world, failovers).body)
-    world.scheduler.run(STORM_SECONDS * 1_000_000)
-    world.quiet = True
-    world.settle(20)
-    helper = world.scheduler.spawn("helper", senders.finish)
-    end = world.scheduler.monotonic + REST_SECONDS * 1_000_000
-    while not helper.run.dead and world.scheduler.monotonic < end:
-        world.scheduler.run(world.scheduler.monotonic + 5_000_000)
-    world.settle(40)  # longer than any lease
-    heads = sorted((stored.release.id, stored.head) for stored in world.ledger.page(Filter(), 100_000))
-    digest = hashlib.sha256(repr(heads).encode()).hexdigest()
-    broken = tuple(at_rest(world, senders))
-    return Outcome(seed, broken, world.happened, len(heads), world.watch.writes, digest)
+def run(
+    seed: int,
+    profile: Profile | None = None,
+    wrap: Wrap = unwrapped,
+    ledger: Callable[[SimClock], Any] | None = None,
+) -> Outcome:
+    """Plays the schedule of a seed, in the weather that it draws or in the one that is given."""
+    profile = profile or of_seed(seed)
+    world = World(seed, profile.services, wrap, profile.faults, ledger)
+    people = People(world, profile)
+    try:
+        with _rules(world, profile):
+            _storm(world, people, profile)
+            _calm(world, people)
+        world.watch.broken += at_rest(world, people)
+    except InvariantBroken:
+        pass
+    return _outcome(seed, profile, world)
+
+
+def _rules(world: World, profile: Profile) -> AbstractContextManager[object]:
+    return two_versions(world.scheduler) if profile.older else nullcontext()
+
+
+def _storm(world: World, people: People, profile: Profile) -> None:
+    nemesis = Nemesis(world, people, profile)
+    for number, name in enumerate(WORKERS):
+        world.worker(name, old=profile.older and number == 0)
+    for name, body in (
+        ("ci", people.ci),
+        ("people", people.press_buttons),
+        ("weather", nemesis.weather),
+        ("nemesis", nemesis.body),
+        ("bounds", world.watch.bounds.body),
+    ):
+        world.scheduler.spawn(name, body)
+    world.run(profile.waves * (profile.storm + profile.lull))
+
+
+def _calm(world: World, people: People) -> None:
+    """Everything is mended, gets what it waits for, and ends."""
+    world.mend()
+    world.run(SETTLE)
+    helper = world.scheduler.spawn("helper", people.finish)
+    end = world.scheduler.monotonic + REST
+    while world.scheduler.monotonic < end and (not helper.run.dead or _waits(world)):
+        world.run(LOOK)
+    _idle(world)
+
+
+def _waits(world: World) -> bool:
+    """Whether something is left to do that nobody has to ask for."""
+    retiring = any(row.target.retiring for row in world.ledger.rows())
+    return retiring or bool(world.ledger.outbox(OutboxState.WAITING, 1))
+
+
+def _idle(world: World) -> None:
+    """18: where nothing is to be done, nothing is asked."""
+    before, world.counting = world.calls.copy(), True
+    world.run(IDLE)
+    asked = world.calls - before
+    for name in ("mesh.read", "mesh.write", "mesh.confirm", "mesh.publish", "workloads.ensure", "metrics.sample"):
+        if asked[name]:
+            world.watch.broken.say(18, f"{asked[name]} calls of {name} while nothing is to be done")
+
+
+def _outcome(seed: int, profile: Profile, world: World) -> Outcome:
+    releases = [stored.release for stored in world.ledger.page(Filter(), 1_000_000)]
+    return Outcome(
+        seed=seed,
+        profile=profile.name,
+        broken=tuple(world.watch.broken),
+        happened=world.happened,
+        releases=len(releases),
+        ends=Counter(release.phase.value for release in releases),
+        writes=world.watch.routes.writes,
+        checked=world.watch.bounds.checked,
+        digest=world.scheduler.digest,
+        trace=tuple(world.scheduler.trace),
+    )

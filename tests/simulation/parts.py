@@ -1,14 +1,22 @@
-"""The simulated world's clock, ids, workloads and metrics. Mesh and ledger are the shipped memory adapters."""
+"""The simulated world behind the ports. Mesh and ledger are the memory adapters, with more that can go wrong."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from delivery.adapters.ledger.memory import MemoryLedger
+from delivery.adapters.mesh.memory import Entry, MemoryMesh, Mood, Proxy
+from delivery.machine.evolve import fold
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.service import Workload
-from delivery.model.version import Backend, Endpoint, Lane, VersionRef
+from delivery.model.version import Endpoint, Lane, VersionRef
+from delivery.ports.chat import Post
+from delivery.ports.errors import Refused, Unavailable
+from delivery.ports.mesh import Confirmation, Stamp
 from delivery.ports.metrics import Sample, Series, Subject
 from delivery.ports.workloads import Running
 from tests.simulation.scheduler import Scheduler
+
+HOME = Endpoint("127.0.0.1", 9000)
 
 
 class SimClock:
@@ -51,31 +59,130 @@ class SimIds:
         return f"owner-{self._made}"
 
 
+class Silent:
+    """Telemetry that nobody reads."""
+
+    def count(self, metric: str, amount: float = 1, **labels: str) -> None: ...
+
+    def observe(self, metric: str, value: float, **labels: str) -> None: ...
+
+    def log(self, event: str, **fields: object) -> None: ...
+
+
+class SimLedger(MemoryLedger):
+    """A database that can lose its newest commits."""
+
+    def __init__(self, clock: SimClock) -> None:
+        super().__init__(clock, fold, remember=64)
+
+    def keep(self) -> None:
+        """What is stored by now cannot be lost."""
+        self._journal._past.clear()
+
+
+class SimMesh(MemoryMesh):
+    """`watch` is told of every entry that is about to be stored, whoever stores it.
+
+    `proven` has, for each token that every proxy was found to run, the stamps of what they ran. `stale` is what
+    `observe` tells instead of the truth.
+    """
+
+    def __init__(self, cluster: str, proxies: int) -> None:
+        super().__init__(proxies)
+        self.cluster = cluster
+        self.watch: Callable[[SimMesh, Entry], None] = lambda mesh, entry: None
+        self.proven: dict[tuple[TargetId, ReleaseId, int], tuple[Stamp, ...]] = {}
+        self.stale: Mapping[TargetId, str] | None = None
+        self._joined = proxies
+
+    def confirm(self, target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
+        stamps = [_runs(proxy, target) for proxy in self.proxies.values()]
+        found = tuple(one for one in stamps if one is not None and one.release == release and one.dseq >= dseq)
+        if len(found) == len(stamps):
+            self.proven[target, release, dseq] = found
+        return super().confirm(target, release, dseq)
+
+    def observe(self) -> Mapping[TargetId, str]:
+        fresh = super().observe()
+        return fresh if self.stale is None else self.stale
+
+    def age(self) -> None:
+        """From now on `observe` tells what is true at this moment."""
+        self.stale = super().observe() if not self.down else None
+
+    def mend(self) -> None:
+        """Everything works again, and what was under way has arrived."""
+        self.down, self.stale = False, None
+        self._faults.clear()
+        self._refusals.clear()
+        for name, proxy in self.proxies.items():
+            proxy.mood = Mood.TAKING
+            self.deliver(name)
+        self.land()
+
+    def exchange(self, gone: str) -> None:
+        """A proxy vanishes; another one joins and gets all that is stored."""
+        del self.proxies[gone]
+        self._joined += 1
+        name = f"proxy-{self._joined}"
+        self.proxies[name] = Proxy()
+        self.deliver(name)
+
+    def stored(self, target: TargetId) -> Entry | None:
+        return self._routes.get(target)
+
+    def running(self) -> list[tuple[str, Entry, Proxy]]:
+        """Every route on every proxy."""
+        return [(name, entry, proxy) for name, proxy in self.proxies.items() for entry in proxy.routes.values()]
+
+    def _store(self, entry: Entry) -> None:
+        self.watch(self, entry)
+        super()._store(entry)
+
+
+def _runs(proxy: Proxy, target: TargetId) -> Stamp | None:
+    entry = proxy.routes.get(target)
+    return entry.stamp if entry else None
+
+
 @dataclass
 class SimWorkloads:
-    """Every version becomes ready `takes` after it was first asked for; `broken` ones never do."""
+    """A version is ready `takes` after it was first asked for. `missing-*` never appears, `broken-*` cannot start.
+
+    `unready` and `crashed` are what the nemesis did. `watch` is told of every version that is retired.
+    """
 
     scheduler: Scheduler
-    takes: int = 500_000
-    broken: set[str] = field(default_factory=set)
+    takes: int = 300_000
     unready: set[str] = field(default_factory=set)
+    crashed: set[str] = field(default_factory=set)
     started: dict[tuple[TargetId, str], int] = field(default_factory=dict)
+    watch: Callable[[TargetId, VersionRef], None] = lambda target, version: None
+    down: bool = False
 
     def ensure(self, target: TargetId, workload: Workload, version: VersionRef) -> Running:
+        self._reach()
         self.started.setdefault((target, version.identity), self.scheduler.monotonic)
         return self.look(target, workload, version)
 
     def look(self, target: TargetId, workload: Workload, version: VersionRef) -> Running:
-        if version.version in self.broken:
+        self._reach()
+        if version.version in self.crashed or version.version.startswith("broken"):
             return Running(False, failing=f"{version.version} exits with 1")
         since = self.started.get((target, version.identity))
         ready = since is not None and self.scheduler.monotonic - since >= self.takes
-        if not ready or version.version in self.unready:
+        if not ready or version.version in self.unready or version.version.startswith("missing"):
             return Running(False, looked_for=f"version {version.version}")
-        return Running(True, (Endpoint("127.0.0.1", 9000),))
+        return Running(True, (HOME,))
 
     def retire(self, target: TargetId, workload: Workload, version: VersionRef) -> None:
+        self._reach()
+        self.watch(target, version)
         self.started.pop((target, version.identity), None)
+
+    def _reach(self) -> None:
+        if self.down:
+            raise Unavailable("the workloads cannot be reached")
 
 
 @dataclass
@@ -83,19 +190,30 @@ class SimMetrics:
     """Counters that grow with simulated time, by the weight that the proxies really run.
 
     `weight` tells a target's live candidate weight, `rate` requests a second, `errors` the error rate of a version.
+    `down`: nobody answers; `blind`: the answer has no numbers; `epoch` grows when a proxy starts its counters anew.
     """
 
     scheduler: Scheduler
     weight: Callable[[TargetId], int]
     errors: Callable[[str], float]
-    rate: int = 200
+    rate: int = 4000
+    down: bool = False
+    blind: bool = False
+    epoch: int = 0
     counted: dict[tuple[TargetId, str, str], list[float]] = field(default_factory=dict)
     last: dict[TargetId, int] = field(default_factory=dict)
 
     def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
+        if self.down:
+            raise Unavailable("the metrics do not answer")
         for target in {subject.target for subject in subjects}:
             self._grow(target, [subject for subject in subjects if subject.target == target])
-        return {subject: self._sample(subject) for subject in subjects}
+        return {subject: None if self.blind else self._sample(subject) for subject in subjects}
+
+    def restart(self) -> None:
+        """Every counter begins at 0 again."""
+        self.epoch += 1
+        self.counted.clear()
 
     def _grow(self, target: TargetId, subjects: Sequence[Subject]) -> None:
         elapsed = self.scheduler.monotonic - self.last.get(target, self.scheduler.monotonic)
@@ -112,9 +230,25 @@ class SimMetrics:
 
     def _sample(self, subject: Subject) -> Sample:
         requests, errors = self.counted.get(_key(subject), [0.0, 0.0])
-        return Sample(Micros(self.scheduler.now), {"proxy": Series(int(requests), int(errors))})
+        return Sample(Micros(self.scheduler.now), {"proxy": Series(int(requests), int(errors), epoch=str(self.epoch))})
 
 
 def _key(subject: Subject) -> tuple[TargetId, str, str]:
-    backend: Backend = subject.backend
-    return (subject.target, backend.name, subject.lane.value)
+    return (subject.target, subject.backend.name, subject.lane.value)
+
+
+@dataclass
+class SimChat:
+    """`down`: nobody answers. `deaf` channels are refused for good. `posts` counts what was delivered, by message."""
+
+    down: bool = False
+    deaf: set[str] = field(default_factory=set)
+    posts: dict[tuple[ReleaseId, int, str], int] = field(default_factory=dict)
+
+    def deliver(self, post: Post) -> None:
+        if self.down:
+            raise Unavailable("the chat does not answer")
+        if post.channel in self.deaf:
+            raise Refused(f"channel_not_found: {post.channel}")
+        key = (post.message.release, post.message.seq, post.channel)
+        self.posts[key] = self.posts.get(key, 0) + 1

@@ -5,116 +5,194 @@ that is dropped would run its `finally` blocks, which kill -9 never does.
 """
 
 import random
+import zlib
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from greenlet import getcurrent, greenlet
 
-Hook = Callable[["Actor", str], None]
+LONGEST_STEP = 2_000
+"""Microseconds that pass at most between two points."""
+BEGINNING = 1_700_000_000_000_000
+FOREVER = 2**62
 
 
-class SimulationStuck(AssertionError):
-    """Nobody can go on although the horizon is not reached."""
+@dataclass(eq=False)
+class Process:
+    """Actors that die and stand still together, as the threads of one process do. `old`: an older version of us."""
+
+    name: str
+    old: bool = False
+    stopped_until: int = 0
+    dead: bool = False
+    actors: list["Actor"] = field(default_factory=list)
 
 
 @dataclass(eq=False)
 class Actor:
-    """`dead` ones are never resumed. `wakes` is the simulated time before which it does not go on."""
+    """`wakes` is the simulated time before which it does not go on. Dead ones are never resumed."""
 
     name: str
     run: greenlet
+    process: Process
     wakes: int = 0
-    dead: bool = False
 
 
-@dataclass
 class Scheduler:
-    """Time is in microseconds and moves only when everybody sleeps, or when the nemesis moves it."""
+    """Time is in microseconds and moves only between points, or when everybody sleeps.
 
-    seed: int
-    now: int = 1_700_000_000_000_000
-    actors: list[Actor] = field(default_factory=list)
-    graveyard: list[Actor] = field(default_factory=list)
-    hooks: list[Hook] = field(default_factory=list)
-    steps: int = 0
+    `digest` is over every point that was passed; `trace` has the last ones, for people.
+    """
 
-    def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.beginning = BEGINNING + self.random.randrange(3_600_000_000)
         self.monotonic = 0
-        self.hub = getcurrent()
+        self.digest = 0
+        self.trace: deque[tuple[int, str, str]] = deque(maxlen=400)
+        self.graveyard: list[Actor] = []
+        self._hub = getcurrent()
+        self.actors: list[Actor] = []
+        self._current: Actor | None = None
 
-    def spawn(self, name: str, body: Callable[[], Any]) -> Actor:
-        actor = Actor(name, greenlet(body, parent=self.hub), self.monotonic)
+    @property
+    def now(self) -> int:
+        """The true time of day, whatever the clocks say."""
+        return self.beginning + self.monotonic
+
+    def spawn(self, name: str, body: Callable[[], Any], process: Process | None = None) -> Actor:
+        """Starts an actor, in a process of its own where none is given."""
+        process = process or Process(name)
+        actor = Actor(name, greenlet(body, parent=self._hub), process, self.monotonic)
+        process.actors.append(actor)
         self.actors.append(actor)
         return actor
 
     def current(self) -> Actor | None:
         """The actor that runs now; None in the hub, where port calls go straight through."""
-        here = getcurrent()
-        return next((actor for actor in self.actors if actor.run is here), None)
+        return self._current
 
     def point(self, name: str) -> None:
         """Lets the hub decide who goes on; called before and after every port call."""
-        actor = self.current()
+        actor = self._current
         if actor is None:
             return
-        for hook in self.hooks:
-            hook(actor, name)
-        self.hub.switch()
+        self.digest = zlib.crc32(f"{actor.name} {name}".encode(), self.digest)
+        self.trace.append((self.monotonic, actor.name, name))
+        self._hub.switch()
 
     def sleep(self, micros: int) -> None:
-        actor = self.current()
+        """The running actor goes on after this long, or when somebody wakes it."""
+        actor = self._current
         if actor is None:
             raise RuntimeError("only an actor can sleep")
         actor.wakes = self.monotonic + micros
-        self.hub.switch()
+        self._hub.switch()
 
-    def kill(self, actor: Actor) -> None:
-        """Abandons the actor where it stands."""
-        actor.dead = True
+    def wake(self, actor: Actor) -> None:
+        actor.wakes = min(actor.wakes, self.monotonic)
+
+    def kill(self, process: Process) -> None:
+        """Abandons all of the process where it stands; the running actor too, which never comes back from here."""
+        process.dead = True
+        self._remove([actor for actor in self.actors if actor.process is process])
+        if self._current is not None and self._current.process is process:
+            self._hub.switch()
+
+    def stop(self, process: Process, micros: int) -> None:
+        """SIGSTOP, and SIGCONT after this long."""
+        process.stopped_until = self.monotonic + micros
+        if self._current is not None and self._current.process is process:
+            self._hub.switch()
 
     def run(self, until: int) -> None:
         """Runs until the monotonic time `until`, or until nobody is left."""
-        while self.monotonic < until:
-            self._bury()
-            ready = [actor for actor in self.actors if actor.wakes <= self.monotonic]
+        draw = self.random.random
+        while self.monotonic < until and self.actors:
+            now = self.monotonic
+            ready = [one for one in self.actors if one.wakes <= now and one.process.stopped_until <= now]
             if not ready:
-                if not self.actors:
-                    return
-                self.advance(min(actor.wakes for actor in self.actors) - self.monotonic)
+                self.monotonic = min(until, *(max(one.wakes, one.process.stopped_until) for one in self.actors))
                 continue
-            self.steps += 1
-            self.advance(self.random.randrange(0, 2_000))
-            self.random.choice(ready).run.switch()
+            self.monotonic += int(draw() * LONGEST_STEP)
+            self._resume(ready[int(draw() * len(ready))])
 
-    def advance(self, micros: int) -> None:
-        """Both clocks go on."""
-        self.monotonic += micros
-        self.now += micros
+    def _resume(self, actor: Actor) -> None:
+        self._current = actor
+        try:
+            actor.run.switch()
+        finally:
+            self._current = None
+        if actor.run.dead:
+            self._remove([actor])
 
-    def _bury(self) -> None:
-        for actor in [actor for actor in self.actors if actor.dead or actor.run.dead]:
-            self.actors.remove(actor)
-            self.graveyard.append(actor)
+    def _remove(self, actors: list[Actor]) -> None:
+        for actor in actors:
+            if actor in self.actors:
+                self.actors.remove(actor)
+                self.graveyard.append(actor)
 
 
 class Switching:
-    """A port whose every call is two points: before and after. Faults are injected by `fault(name, when)`."""
+    """A port whose every call is two points, before and after. `fault(port, name, when)` may raise or never return."""
 
-    def __init__(self, port: Any, name: str, scheduler: Scheduler, fault: Callable[[str, str], None]) -> None:
+    def __init__(self, port: Any, name: str, scheduler: Scheduler, fault: Callable[[Any, str, str], None]) -> None:
         self._port, self._name, self._scheduler, self._fault = port, name, scheduler, fault
 
     def __getattr__(self, method: str) -> Any:
-        inner = getattr(self._port, method)
+        inner, point, fault = getattr(self._port, method), self._scheduler.point, self._fault
         name = f"{self._name}.{method}"
+        before, after, port = f"{name}<", f"{name}>", self._port
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            self._scheduler.point(f"{name}<")
-            self._fault(name, "before")
+            point(before)
+            fault(port, name, "before")
             result = inner(*args, **kwargs)
-            self._fault(name, "after")
-            self._scheduler.point(f"{name}>")
+            fault(port, name, "after")
+            point(after)
             return result
 
+        self.__dict__[method] = call
         return call
+
+
+class GreenSlots:
+    """Port Slots: each job is an actor of the caller's process, and its result is waited for until a deadline.
+
+    A job that is not done by then goes on by itself and its result is dropped, as with threads.
+    """
+
+    def __init__(self, scheduler: Scheduler, deadline: int, given_up: Callable[[str], Exception]) -> None:
+        self._scheduler, self._deadline, self._given_up = scheduler, deadline, given_up
+
+    def run(self, jobs: Any) -> list[Any]:
+        caller = self._scheduler.current()
+        if caller is None:
+            return [_outcome(call) for _, _, call in jobs]
+        results: dict[int, Any] = {}
+        given_up: dict[int, Any] = {}
+        for index in sorted(range(len(jobs)), key=lambda index: not jobs[index][1]):
+            self._start(caller, index, jobs[index][2], results, given_up)
+        until = self._scheduler.monotonic + self._deadline
+        while len(results) < len(jobs) and self._scheduler.monotonic < until:
+            self._scheduler.sleep(until - self._scheduler.monotonic)
+        given_up.update({index: self._given_up(jobs[index][0]) for index in range(len(jobs)) if index not in results})
+        return [{**given_up, **results}[index] for index in range(len(jobs))]
+
+    def _start(self, caller: Actor, index: int, call: Callable[[], Any], results: Any, given_up: Any) -> None:
+        def body() -> None:
+            result = _outcome(call)
+            if index not in given_up:
+                results[index] = result
+                self._scheduler.wake(caller)
+
+        self._scheduler.spawn(f"{caller.name} slot {index}", body, caller.process)
+
+
+def _outcome(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except Exception as error:  # a job's error is its result
+        return error

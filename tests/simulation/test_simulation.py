@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from contextlib import nullcontext
+from typing import Any
 
 import pytest
 
@@ -12,20 +12,21 @@ from delivery.machine import step
 from delivery.machine.rules.common import ignore
 from delivery.machine.table import OPEN, TABLE
 from tests.simulation.campaign import Outcome, run
-from tests.simulation.mutants import MUTANTS, Mutant
-from tests.simulation.world import FENCE
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants.mutant import Mutant
+from tests.simulation.profiles import FENCE
 
-SEEDS = range(40)
-MUTANT_SEEDS = 150
+SEEDS = range(60)
+Campaign = tuple[list[Outcome], Counter[tuple[str, str]]]
 
 
 @pytest.fixture(scope="module")
-def campaign() -> tuple[list[Outcome], Counter[tuple[str, str]]]:
-    """Many storms, and which pairs of the machine's table they met."""
+def campaign() -> Campaign:
+    """Many schedules, and which pairs of the machine's table they met."""
     met: Counter[tuple[str, str]] = Counter()
 
-    class Counting(dict):  # type: ignore[type-arg]
-        def __getitem__(self, pair):  # type: ignore[no-untyped-def]
+    class Counting(dict[Any, Any]):
+        def __getitem__(self, pair: Any) -> Any:
             met[(pair[0].value, pair[1].__name__)] += 1
             return super().__getitem__(pair)
 
@@ -35,51 +36,60 @@ def campaign() -> tuple[list[Outcome], Counter[tuple[str, str]]]:
     return outcomes, met
 
 
-def test_no_invariant_breaks(campaign: tuple[list[Outcome], Counter[tuple[str, str]]]) -> None:
+def test_no_invariant_breaks(campaign: Campaign) -> None:
     broken = {outcome.seed: outcome.broken for outcome in campaign[0] if outcome.broken}
-    assert not broken, f"make simulate SEEDS==N shows it again: {broken}"
+    assert not broken, f"`make simulate SEEDS==N` shows seed N again: {broken}"
 
 
-def test_every_kind_of_fault_happened(campaign: tuple[list[Outcome], Counter[tuple[str, str]]]) -> None:
+def test_every_kind_of_fault_happened(campaign: Campaign) -> None:
     happened = sum((outcome.happened for outcome in campaign[0]), Counter[str]())
-    kinds = (
-        "kill",
-        "mesh_down",
-        "lag",
-        "write_fault",
-        "edit",
-        "clock",
-        "stop",
-        "ready",
-        "commits lost",
-        "delivered twice",
-    )
-    assert [kind for kind in kinds if not happened[kind]] == []
-    faults = ("kill before", "kill after", "unavailable before", "unavailable after")
-    assert [f"{fault} {call}" for fault in faults for call in FENCE if not happened[f"{fault} {call}"]] == []
+    for fault in ("kill", "unavailable"):
+        never = [call for call in FENCE if not happened[f"{fault} before {call}"] + happened[f"{fault} after {call}"]]
+        assert never == [], fault
 
 
-def test_the_machine_was_met_in_every_phase(campaign: tuple[list[Outcome], Counter[tuple[str, str]]]) -> None:
-    """Sometimes-assertions: pairs that a storm must reach, or the world has become too tame."""
+def test_work_gets_done_in_every_weather(campaign: Campaign) -> None:
+    """A storm in which nothing moves proves nothing."""
+    ends: dict[str, Counter[str]] = {}
+    for outcome in campaign[0]:
+        ends.setdefault(outcome.profile, Counter()).update(outcome.ends)
+    assert len(ends) >= 7
+    for profile, counted in ends.items():
+        assert counted["promoted"], (profile, counted)
+        assert counted["rolled_back"] + counted["cancelled"] + counted["superseded"], (profile, counted)
+
+
+def test_the_machine_was_met_in_every_phase(campaign: Campaign) -> None:
+    """Sometimes-assertions: pairs that so many schedules must reach, or the world has become too tame."""
     met = campaign[1]
     wanted = {
-        (phase.value, signal.__name__)
-        for (phase, signal), rule in TABLE.items()
-        if phase in OPEN and rule is not ignore
+        (phase.value, signal.__name__) for (phase, signal), rule in TABLE.items() if phase in OPEN and rule != ignore
     }
-    rare = {pair for pair in wanted if not met[pair]}
-    assert len(rare) <= len(wanted) * 0.35, sorted(rare)
-    for phase in OPEN:
-        assert any(pair[0] == phase.value for pair in met), phase
+    rare = {(phase, signal) for phase, signals in RARE.items() for signal in signals.split()}
+    assert [pair for pair in sorted(wanted - rare) if not met[pair]] == []
+
+
+RARE = {
+    "baking": "Nacked StableAgain StableReady WorkloadFailing WorkloadReady",
+    "preparing": "HistoryLost MeshUp Nacked StableAgain",
+    "promoting": "Drifted Reject StableAgain StableReady StableUnready Unconfirmed WorkloadFailing",
+    "queued": "Due StableAgain",
+    "rolling_back": "Drifted Reject Unconfirmed",
+    "shifting": "Drifted HistoryLost Pause PromoteNow Reject StableAgain StableReady StableUnready Unconfirmed"
+    " WorkloadFailing WorkloadMissing WorkloadReady",
+}
+"""Pairs that so few schedules meet three times at most, by phase. Longer runs and the machine's own tests meet them."""
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_mistake_in_the_engine_is_found(mutant: Mutant) -> None:
-    for seed in range(MUTANT_SEEDS):
-        with mutant.patched() if mutant.patched else nullcontext():
-            if run(seed, mutant.wrap).broken:
-                return
-    pytest.fail(f"{mutant.name} survived {MUTANT_SEEDS} storms")
+    found = []
+    for seed in range(mutant.seeds):
+        with mutant.patched():
+            found = list(run(seed, mutant.profile, mutant.wrap).broken)
+        if any(mutant.breaks in text for text in found):
+            return
+    pytest.fail(f"{mutant.name} survived {mutant.seeds} schedules; the last one broke {found}")
 
 
 def test_a_seed_gives_the_same_history_in_any_process() -> None:

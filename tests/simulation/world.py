@@ -1,157 +1,190 @@
-"""The simulated world: two clusters, four services, workers that come and go, and everything that can go wrong."""
+"""The simulated world: two clusters, several services, worker processes that come and go, and what goes wrong."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from delivery.adapters.chat.memory import MemoryChat
 from delivery.adapters.hints.memory import MemoryHints
-from delivery.adapters.ledger.memory import MemoryLedger
-from delivery.adapters.mesh.memory import MemoryMesh
-from delivery.adapters.slots import InlineSlots
-from delivery.adapters.telemetry.memory import MemoryTelemetry
 from delivery.catalog.freeze import frozen
 from delivery.engine.book import Book
 from delivery.engine.cluster import Cluster
 from delivery.engine.outbox import Outbox
 from delivery.engine.parts import Parts
-from delivery.machine.evolve import fold
-from delivery.model.ids import Principal, TargetId, target_id
+from delivery.model.ids import Principal, TargetId
 from delivery.model.target import Target
 from delivery.ports.errors import PortError, Unavailable
 from delivery.ports.ledger import Row, ServiceRecord
 from delivery.strategies.plan import compile_plan
-from delivery.wiring import Engine, assemble, parse
-from tests.simulation.parts import SimClock, SimIds, SimMetrics, SimWorkloads
-from tests.simulation.scheduler import Actor, Scheduler, Switching
-from tests.simulation.watch import Watch
+from delivery.wiring import Engine, assemble
+from tests.simulation import services
+from tests.simulation.parts import Silent, SimChat, SimClock, SimIds, SimLedger, SimMesh, SimMetrics, SimWorkloads
+from tests.simulation.profiles import Faults
+from tests.simulation.scheduler import Actor, GreenSlots, Process, Scheduler, Switching
+from tests.simulation.services import BETA_SHARE, CLUSTERS
+from tests.simulation.watch.watch import Watch
 
-CLUSTERS = ("east", "west")
-_CANARY = {"canary": {"steps": ["5%", "50%"], "bake": "3s"}}
-DOCUMENTS: Mapping[str, Mapping[str, Any]] = {
-    "queueing": {"strategies": [_CANARY]},
-    "superseding": {
-        "on_new_version": "supersede",
-        "strategies": [{"dark_launch": {"mirror": "20%", "bake": "3s"}}, _CANARY],
-    },
-    "switching": {
-        "gates": {"success": {"threshold": "http_success_rate", "at_least": "90%", "over": "5s", "min_requests": 50}},
-        "strategies": [{"blue_green": {"bake": "3s", "approval": {"count": 1}}}],
-    },
-    "asking": {
-        "on_new_version": "reject",
-        "strategies": [
-            {"ab_test": {"match": [{"headers": {"x-beta": {"exact": "true"}}}], "bake": "3s", "then": "ask"}}
-        ],
-    },
-}
-
-BETA_SHARE = 20
-"""Percent of users that a rule sends to the candidate."""
 Wrap = Callable[[Any, str], Any]
+"""Lets a mutant put something between the engine and a port, by the port's name."""
+PROXIES = 3
+IDLE, BUSY = 250_000, 50_000
+SLOT_DEADLINE = 6_000_000
+STALL = (9_000_000, 20_000_000)
+TIMEOUT = (300_000, 2_000_000)
+"""How long a call to something that does not answer takes."""
 
 
-def document(service: str) -> dict[str, object]:
-    return {
-        "service": service,
-        "cluster": CLUSTERS[0] if service != "queueing" else list(CLUSTERS),
-        "workload": {"process": service, "rollback_window": "20s"},
-        "tick": "1s",
-        "policy": {
-            "on_drift": "alert" if service == "asking" else "correct",
-            "no_data": {"hold": "20s", "then": "revert"},
-            "low_traffic": "advance",
-        },
-        "notify": {"memory": service},
-        **DOCUMENTS[service],
-    }
+NO_FAULTS = Faults()
 
 
-FENCE = (
-    "ledger.holds",
-    "ledger.bump_epoch",
-    "ledger.settle",
-    "ledger.commit",
-    "mesh.read",
-    "mesh.write",
-    "mesh.confirm",
-)
-"""Where a fault hurts most: uniform choice hardly ever finds the window between a check and a write."""
+def unwrapped(port: Any, name: str) -> Any:
+    return port
 
 
-@dataclass(frozen=True)
-class Faults:
-    """Chances for each port call: to fail before it does anything, to fail after it did, to kill the caller.
+class World:
+    """`ledger(clock)` makes another ledger than the one in memory. Faults happen while `storming`.
 
-    The `preferred` calls fail ten times as often.
+    `disturbed` has, for each cluster, when something last went wrong that may cost a lease; in one that is `hampered`
+    (by so many deeds) nothing can be expected.
     """
 
-    before: float = 0.0
-    after: float = 0.0
-    kill: float = 0.0
-    preferred: tuple[str, ...] = FENCE
-
-
-@dataclass
-class World:
-    """`wrap` lets a mutant put something between the engine and a port."""
-
-    seed: int
-    wrap: Wrap = lambda port, name: port
-    faults: Faults = field(default_factory=Faults)
-
-    def __post_init__(self) -> None:
-        self.scheduler = Scheduler(self.seed)
+    def __init__(
+        self,
+        seed: int,
+        names: Iterable[str],
+        wrap: Wrap = unwrapped,
+        faults: Faults = NO_FAULTS,
+        ledger: Callable[[SimClock], Any] | None = None,
+    ) -> None:
+        self.wrap, self.faults = wrap, faults
+        self.scheduler = Scheduler(seed)
         self.random = self.scheduler.random
         self.happened: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        self.counting = False
         self.clock = SimClock(self.scheduler)
         self.ids = SimIds()
-        self.ledger = MemoryLedger(self.clock, fold, remember=8)
-        self.watch = Watch(self.ledger, self.scheduler)
-        self.chat = MemoryChat()
-        self.meshes = {name: self.watch.mesh(MemoryMesh(3)) for name in CLUSTERS}
-        self.workloads = SimWorkloads(self.scheduler)
-        self.metrics = SimMetrics(self.scheduler, self._live_weight, self._error_rate)
-        self.workers: dict[str, Actor] = {}
-        self.targets = [self._serve(name, cluster) for name in DOCUMENTS for cluster in _clusters(name)]
-        self.quiet = False
+        self.ledger = (ledger or SimLedger)(self.clock)
+        self.chat = SimChat()
+        self.meshes = {name: SimMesh(name, PROXIES) for name in CLUSTERS}
+        self.workloads = {name: SimWorkloads(self.scheduler) for name in CLUSTERS}
+        self.metrics = {name: SimMetrics(self.scheduler, self._live_weight, _error_rate) for name in CLUSTERS}
+        self.workers: dict[str, Process] = {}
+        self.storming = self.quiet = False
+        self.disturbed = dict.fromkeys(CLUSTERS, 0)
+        self.hampered = Counter[str]()
+        self._cut: set[Actor] = set()
+        self.watch = Watch(self)
+        self.services = tuple(names)
+        self.targets = [self._serve(target) for target in services.targets(self.services)]
+        if ledger is None:
+            self.ledger.keep()
 
-    def _serve(self, name: str, cluster: str) -> TargetId:
-        record = ServiceRecord(name, document(name), f"digest-{name}", 1, self.clock.now(), Principal("owner"))
-        self.ledger.put_service(record)
-        target = target_id(name, cluster)
+    def _serve(self, target: TargetId) -> TargetId:
+        name, _, cluster = target.partition("@")
+        if self.ledger.service(name) is None:
+            self.apply(name, services.document(name))
         self.ledger.create_target(Row(Target(target, name, cluster)))
         return target
 
+    def apply(self, name: str, document: Any) -> None:
+        """Somebody applies a service file."""
+        stored = self.ledger.service(name)
+        revision = stored.revision + 1 if stored else 1
+        record = ServiceRecord(
+            name, document, f"digest-{name}-{revision}", revision, self.clock.now(), Principal("owner")
+        )
+        self.ledger.put_service(record)
+
+    def mesh_of(self, target: TargetId) -> SimMesh:
+        return self.meshes[target.partition("@")[2]]
+
+    def row(self, target: TargetId) -> Row:
+        return next(row for row in self.ledger.rows(target.partition("@")[0]) if row.target.id == target)
+
     def _live_weight(self, target: TargetId) -> int:
-        traffic = self.meshes[target.partition("@")[2]].traffic(target, "proxy-0")
+        mesh = self.mesh_of(target)
+        traffic = mesh.traffic(target, next(iter(mesh.proxies)))
         if traffic is None:
             return 0
         return BETA_SHARE if traffic.rules and not traffic.weight else traffic.weight
 
-    @staticmethod
-    def _error_rate(version: str) -> float:
-        return 0.4 if version.startswith("bad") else 0.001
+    @property
+    def mishaps(self) -> int:
+        """What may have a message sent twice: crashes, answers that got lost, commits that got lost."""
+        kinds = ("kill", "unavailable", "stall", "suspend", "commits lost")
+        return sum(count for name, count in self.happened.items() if name.startswith(kinds))
 
     # Ports as an actor sees them.
 
     def port(self, port: Any, name: str) -> Any:
         return self.wrap(Switching(port, name, self.scheduler, self._fault), name)
 
-    def _fault(self, name: str, when: str) -> None:
+    def disturb(self, *clusters: str) -> None:
+        """Something went wrong: what must happen within a time counts from now on."""
+        for cluster in clusters or CLUSTERS:
+            self.disturbed[cluster] = self.scheduler.monotonic
+
+    def _begun(self, port: Any, name: str) -> None:
+        """A call is made; one to what is down takes its time."""
+        if self.counting:
+            self.calls[name] += 1
+        if getattr(port, "down", False):
+            self.scheduler.sleep(self.random.randrange(*TIMEOUT))
+
+    def _fault(self, port: Any, name: str, when: str) -> None:
         actor = self.scheduler.current()
-        if actor is None or self.quiet:
+        if actor is None:
             return
-        chance = self.faults
-        factor = 10 if name in chance.preferred else 1
-        if actor.name.startswith("worker") and self.random.random() < chance.kill * factor:
-            self.happened[f"kill {when} {name}"] += 1
-            self.scheduler.kill(actor)
-            self.scheduler.point("killed")
-        if self.random.random() < (chance.before if when == "before" else chance.after) * factor:
+        if when == "before":
+            self._begun(port, name)
+        if actor in self._cut and name.startswith("ledger."):
+            self._cut.discard(actor)
+            self.disturb()
+            raise Unavailable("the connection was cut")
+        if not self.storming:
+            return
+        faults, dice = self.faults, self.random.random()
+        if name in faults.preferred:
+            dice /= faults.factor
+        fails = faults.before if when == "before" else faults.after
+        if dice < fails:
             self.happened[f"unavailable {when} {name}"] += 1
+            self.disturb()
             raise Unavailable(f"{name} did not answer ({when})")
+        if actor.process in self.workers.values():
+            self._worker_fault(actor.process, dice - fails, f"{when} {name}")
+
+    def _worker_fault(self, process: Process, dice: float, where: str) -> None:
+        if dice < self.faults.kill:
+            self.happened[f"kill {where}"] += 1
+            self.disturb()
+            self._later(self.random.randrange(1_000_000), self.revive)
+            self.scheduler.kill(process)
+        elif dice < self.faults.kill + self.faults.stall:
+            self.happened[f"stall {where}"] += 1
+            self.disturb()
+            self.stall(process, whole=self.random.random() < 0.5)
+
+    def stall(self, process: Process, *, whole: bool) -> None:
+        """The process, or only the call that is being made, stands still for longer than a lease."""
+        micros = self.random.randrange(*STALL)
+        if whole:
+            self.scheduler.stop(process, micros)
+        else:
+            self.scheduler.sleep(micros)
+
+    def cut(self) -> None:
+        """Every connection to the database ends: whoever is in the middle of something is told so."""
+        self._cut = set(self.scheduler.actors)
+
+    def _later(self, micros: int, deed: Callable[[], object]) -> None:
+        def body() -> None:
+            self.scheduler.sleep(micros)
+            deed()
+
+        self.scheduler.spawn("mender", body)
+
+    # Actors.
 
     def engine(self) -> tuple[Engine, Outbox]:
         """One life of a process: it knows nothing but what the ledger says."""
@@ -160,54 +193,65 @@ class World:
             name: Cluster(
                 name,
                 self.port(self.meshes[name], "mesh"),
-                self.port(self.workloads, "workloads"),
-                self.port(self.metrics, "metrics"),
+                self.port(self.workloads[name], "workloads"),
+                self.port(self.metrics[name], "metrics"),
             )
             for name in CLUSTERS
         }
-        book = Book(ledger, self.clock, parse, compile_plan, frozen)
-        telemetry = MemoryTelemetry()
-        parts = Parts(ledger, clusters, book, self.clock, self.ids, MemoryHints(), InlineSlots(), telemetry)
-        outbox = Outbox(
-            ledger, self.ledger, {"memory": self.port(self.chat, "chat")}, self.clock, telemetry, self.ids.owner()
-        )
+        book = Book(ledger, self.clock, services.parse_once, compile_plan, frozen)
+        slots = GreenSlots(self.scheduler, SLOT_DEADLINE, lambda key: Unavailable(f"{key} did not answer in time"))
+        parts = Parts(ledger, clusters, book, self.clock, self.ids, MemoryHints(), slots, Silent())
+        chats = {"memory": self.port(self.chat, "chat")}
+        outbox = Outbox(ledger, self.ledger, chats, self.clock, Silent(), self.ids.owner())
         return assemble(parts), outbox
 
-    # Actors.
+    def worker(self, name: str, *, old: bool = False) -> None:
+        """Starts a worker process: as in production one thread drains and another one sends."""
+        process = self.workers[name] = Process(f"worker {name}", old)
+        engine, outbox = self.engine()
+        for work, idle in ((lambda: engine.drain.run(1.0), IDLE), (outbox.run, 2 * IDLE)):
+            self.scheduler.spawn(process.name, self._loop(work, idle), process)
 
-    def worker(self, name: str) -> None:
-        """Starts a worker; it drains for ever, and survives what its ports raise."""
-
+    def _loop(self, work: Callable[[], int], idle: int) -> Callable[[], None]:
         def life() -> None:
-            engine, outbox = self.engine()
             while True:
-                for work in (lambda: engine.drain.run(1.0), outbox.run):
-                    try:
-                        work()
-                    except PortError:
-                        self.happened["drain failed"] += 1
-                self.scheduler.sleep(250_000)
+                try:
+                    more = work()
+                except PortError:
+                    self.happened["drain failed"] += 1
+                    more = 0
+                self.scheduler.sleep(BUSY if more else idle)
 
-        self.workers[name] = self.scheduler.spawn(f"worker {name}", life)
+        return life
 
     def revive(self) -> None:
         """Workers that were killed are started again, as another life."""
-        for name, actor in list(self.workers.items()):
-            if actor.dead or actor.run.dead:
-                self.worker(name)
+        for name, process in list(self.workers.items()):
+            if process.dead:
+                self.worker(name, old=process.old)
 
-    def settle(self, seconds: float) -> None:
-        """Lets everything go on with nothing going wrong."""
-        self.quiet = True
-        for mesh in self.meshes.values():
-            mesh.down = False
-            mesh.land()
+    def mend(self) -> None:
+        """Nothing goes wrong any more."""
+        self.quiet, self.storming = True, False
+        for cluster in CLUSTERS:
+            self.mend_cluster(cluster)
         self.clock.mend()
+        self.chat.down = False
         self.ledger.lift_stop("*")
         self.revive()
-        self.scheduler.run(self.scheduler.monotonic + int(seconds * 1_000_000))
+
+    def mend_cluster(self, cluster: str) -> None:
+        mesh, workloads, metrics = self.meshes[cluster], self.workloads[cluster], self.metrics[cluster]
+        mesh.mend()
+        workloads.down = metrics.down = metrics.blind = False
+        self.hampered[cluster] = 0
+        workloads.unready.clear()
+        workloads.crashed.clear()
+
+    def run(self, micros: int) -> None:
+        """Lets this much simulated time go by."""
+        self.scheduler.run(self.scheduler.monotonic + micros)
 
 
-def _clusters(service: str) -> tuple[str, ...]:
-    clusters = document(service)["cluster"]
-    return tuple(clusters) if isinstance(clusters, list) else (str(clusters),)
+def _error_rate(version: str) -> float:
+    return 0.4 if version.startswith("bad") else 0.001

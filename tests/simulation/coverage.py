@@ -1,0 +1,3 @@
+"""Sometimes-assertions: what a campaign must have met."""
+
+

@@ -1,0 +1,156 @@
+"""Kinds of weather. A seed draws one, so that what happens in it happens often, and work gets done in between."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SECOND = 1_000_000
+Span = tuple[int, int]
+
+FENCE = (
+    "ledger.holds",
+    "ledger.bump_epoch",
+    "ledger.settle",
+    "ledger.commit",
+    "mesh.read",
+    "mesh.write",
+    "mesh.confirm",
+)
+"""Where a fault hurts most: uniform choice hardly ever finds the window between a check and a write."""
+
+
+CALM_PEOPLE: Mapping[str, int] = {
+    "approve": 60,
+    "resume": 25,
+    "pause": 4,
+    "abort": 5,
+    "reject": 2,
+    "promote": 4,
+    "again": 8,
+    "late": 2,
+}
+EVERY_DEED = (
+    "kill", "suspend", "mesh_down", "lag", "exchange", "write_fault", "edit", "strip", "clock", "stop", "unready",
+    "crash", "metrics", "restart", "chat", "stale", "refuse", "apply", "monitor", "failover",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Chances for each port call: to fail before it does anything, to fail after it did, to kill the caller's process,
+    to stand still for longer than a lease. The `preferred` calls fail `factor` times as often.
+    """
+
+    before: float = 0.0
+    after: float = 0.0
+    kill: float = 0.0
+    stall: float = 0.0
+    factor: float = 4.0
+    preferred: tuple[str, ...] = FENCE
+
+
+@dataclass(frozen=True)
+class Profile:
+    """`deeds` weighs what the nemesis does, `buttons` what people press. Everything goes wrong in waves of `storm`
+    microseconds with `lull` in between, in which what must happen within a time must happen. `lasts`: how long what was
+    broken stays so.
+    """
+
+    name: str
+    services: tuple[str, ...]
+    faults: Faults = Faults()
+    deeds: Mapping[str, int] = field(default_factory=dict)
+    gap: Span = (300_000, 2_500_000)
+    lasts: Span = (500_000, 6 * SECOND)
+    buttons: Mapping[str, int] = field(default_factory=lambda: dict(CALM_PEOPLE))
+    ci: Span = (300_000, 3 * SECOND)
+    people: Span = (200_000, 1_500_000)
+    bad: float = 0.25
+    storm: int = 9 * SECOND
+    lull: int = 15 * SECOND
+    waves: int = 2
+    older: bool = False
+
+
+ANGRY_PEOPLE = {"approve": 40, "resume": 30, "pause": 8, "abort": 20, "reject": 2, "promote": 5, "again": 5}
+FEW = Faults(before=0.002, after=0.002, kill=0.0003, factor=2)
+ALL = ("queueing", "superseding", "switching", "asking", "withdrawing", "frozen")
+
+PROFILES: Mapping[str, Profile] = {
+    profile.name: profile
+    for profile in (
+        Profile("calm", ALL, FEW, {"edit": 2, "kill": 1, "apply": 2, "stop": 1, "monitor": 3}, ci=(200_000, SECOND)),
+        Profile(
+            "fence",
+            ("queueing", "superseding"),
+            Faults(before=0.004, after=0.006, kill=0.002, stall=0.008),
+            {"write_fault": 4, "clock": 2, "kill": 2, "suspend": 2, "strip": 1, "edit": 1},
+            buttons=ANGRY_PEOPLE,
+            ci=(200_000, 1_500_000),
+            storm=14 * SECOND,
+            lull=6 * SECOND,
+            waves=3,
+        ),
+        Profile(
+            "failover",
+            ("queueing", "superseding", "asking"),
+            Faults(before=0.002, after=0.003, kill=0.001, stall=0.001),
+            {"failover": 6, "kill": 1, "write_fault": 1, "edit": 1},
+            buttons=ANGRY_PEOPLE,
+            gap=(400_000, 3 * SECOND),
+        ),
+        Profile(
+            "proxies",
+            ("queueing", "superseding", "switching", "asking"),
+            FEW,
+            {"lag": 8, "exchange": 2, "edit": 2, "strip": 1, "stale": 2, "refuse": 1, "kill": 1},
+            lasts=(500_000, 20 * SECOND),
+            buttons={**CALM_PEOPLE, "accept": 10, "abort": 10},
+            lull=20 * SECOND,
+        ),
+        Profile(
+            "clocks",
+            ALL,
+            FEW,
+            {"clock": 8, "kill": 1, "edit": 1, "stop": 1, "suspend": 1},
+            ci=(200_000, 1_500_000),
+        ),
+        Profile(
+            "workloads",
+            ("queueing", "switching", "frozen", "superseding"),
+            FEW,
+            {
+                "unready": 6,
+                "crash": 3,
+                "unreachable": 1,
+                "metrics": 4,
+                "restart": 2,
+                "chat": 2,
+                "kill": 1,
+                "monitor": 3,
+            },
+            buttons={**CALM_PEOPLE, "abort": 12, "again": 16, "promote": 8},
+            bad=0.4,
+        ),
+        Profile(
+            "outages",
+            ALL,
+            FEW,
+            {"mesh_down": 6, "kill": 3, "suspend": 1, "chat": 1, "metrics": 1},
+            lasts=(2 * SECOND, 12 * SECOND),
+            buttons={**CALM_PEOPLE, "abort": 10},
+            lull=22 * SECOND,
+        ),
+        Profile(
+            "everything",
+            ALL,
+            Faults(before=0.003, after=0.003, kill=0.001, stall=0.001),
+            dict.fromkeys(EVERY_DEED, 1),
+            older=True,
+        ),
+    )
+}
+
+
+def of_seed(seed: int) -> Profile:
+    """The weather that a seed draws."""
+    return list(PROFILES.values())[seed % len(PROFILES)]

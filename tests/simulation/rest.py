@@ -1,0 +1,140 @@
+"""What must hold when everything has come to rest."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from delivery.machine.announce import announce
+from delivery.machine.desired import desired
+from delivery.machine.evolve import evolve, fold
+from delivery.model.codec import GENESIS, canon, link, unseal
+from delivery.model.event import Closed, Event, Phase, Promoted, RollbackBegun, StagePassed, StageSkipped
+from delivery.model.ids import TargetId
+from delivery.model.release import Release
+from delivery.model.target import Target
+from delivery.ports.history import Filter
+from delivery.ports.ledger import InboxState, OutboxState, StoredRelease
+from tests.simulation.people import People
+from tests.simulation.world import World
+
+EVERYTHING = 1_000_000
+
+
+def at_rest(world: World, people: People) -> list[str]:
+    """Every broken invariant, in words."""
+    lossy = world.watch.ghost.lossy
+    return [
+        *(text for stored in _all(world) for text in _history(world, stored)),
+        *(text for target in world.targets for text in _traffic(world, target)),
+        *_ends(people),
+        *_outbox(world),
+        *(() if lossy else _inbox(world, people)),
+    ]
+
+
+def _all(world: World) -> tuple[StoredRelease, ...]:
+    found: tuple[StoredRelease, ...] = world.ledger.page(Filter(), EVERYTHING)
+    return found
+
+
+def _history(world: World, stored: StoredRelease) -> Iterator[str]:
+    """3, 4: the chain holds, state is the fold of stored bytes, stages pass once and in order."""
+    release, prev = stored.release, GENESIS
+    events = world.ledger.events(release.id, limit=EVERYTHING)
+    for number, event in enumerate(events, 1):
+        if event.seq != number or event.prev != prev or link(prev, event.body) != event.hash:
+            yield f"invariant 3: {release.id}: the chain is broken at {number}"
+        prev = event.hash
+    facts = [unseal(event.body) for event in events]
+    if canon(fold(facts)) != canon(release) or prev != stored.head:
+        yield f"invariant 3: {release.id} is not the fold of its events"
+    yield from _facts(release, facts)
+
+
+def _facts(release: Release, facts: list[Event]) -> Iterator[str]:
+    done = [fact.stage for fact in facts if isinstance(fact, StagePassed | StageSkipped)]
+    if done != sorted(set(done)):
+        yield f"invariant 4: {release.id} passed {done}"
+    ends = [fact for fact in facts if isinstance(fact, Promoted | Closed)]
+    if len(ends) > 1 or (ends and facts[-1] is not ends[0]):
+        yield f"invariant 3: {release.id} ended more than once, or went on after its end"
+    if any(isinstance(fact, RollbackBegun) for fact in facts) and release.phase is Phase.PROMOTED:
+        yield f"invariant 6: {release.id} was promoted after its revert began"
+
+
+def _traffic(world: World, target: TargetId) -> Iterator[str]:
+    """7, 18: each route is what the ledger alone says, on every proxy."""
+    mesh, row = world.mesh_of(target), world.row(target)
+    if row.quarantined:
+        yield f"invariant 2: {target} is quarantined: {row.quarantined}"
+    if row.target.last is None:
+        return
+    release = world.ledger.releases([row.target.last])[row.target.last].release
+    if row.target.active is None and (_left_alone(row.target) or _ahead(world, target)):
+        return
+    for name in (None, *mesh.proxies):
+        found = mesh.traffic(target, name)
+        if found != desired(release):
+            yield f"invariant 7: {target} on {name or 'the mesh'} has {found}, {release.id} wants {desired(release)}"
+    if release.phase is Phase.PROMOTED and row.target.stable != release.candidate:
+        yield f"one commit: {target}: stable is {row.target.stable}, {release.id} promoted {release.candidate}"
+
+
+def _left_alone(target: Target) -> bool:
+    """A foreign change of this idle route was reported and left, as its service asks."""
+    return target.service == "asking"
+
+
+def _ahead(world: World, target: TargetId) -> bool:
+    """This idle route was written by commits that are lost: people were told, and it is theirs to decide."""
+    entry = world.mesh_of(target).stored(target)
+    stamp = entry.stamp if entry else None
+    told = any(one.kind == "history_lost" and one.subject == target for one in world.ledger.alerts(EVERYTHING))
+    return told and stamp is not None and world.ledger.head_at(stamp.release, stamp.seq) != stamp.head
+
+
+def _ends(people: People) -> list[str]:
+    """2: nothing is left open that has all it waited for."""
+    return [
+        f"invariant 2: {release.id} of {release.target} is still {release.phase} with {release.holds}"
+        for release in people.open_ones()
+    ]
+
+
+def _inbox(world: World, people: People) -> Iterator[str]:
+    """1, 13: each acknowledged delivery is exactly one row for each target that it names; a copy makes no release."""
+    rows = Counter(row.key.partition("#")[0] for row in world.ledger.inbox(InboxState.DONE, EVERYTHING))
+    makers: Counter[str] = Counter()
+    for key, sent in people.sent.items():
+        if sent.answer.outcome == "unknown":
+            continue
+        if rows[key] != sent.targets:
+            yield f"invariant 1: {key} named {sent.targets} targets and left {rows[key]} rows"
+        if sent.replays and sent.answer.outcome == "release":
+            yield f"invariant 13: {key} is a copy of {sent.replays} and made {sent.answer.releases}"
+        makers.update(sent.answer.releases if sent.answer.outcome == "release" else ())
+    yield from (f"invariant 13: {one} was made by {count} deliveries" for one, count in makers.items() if count > 1)
+
+
+def _outbox(world: World) -> Iterator[str]:
+    """14: every message that an event makes is sent or dead with an alert, and sent twice only after a mishap."""
+    alerts = {alert.subject for alert in world.ledger.alerts(EVERYTHING) if alert.kind == "outbox_dead"}
+    dead = {row.key for row in world.ledger.outbox(OutboxState.DEAD, EVERYTHING)}
+    yield from (f"invariant 14: {key} is dead without an alert" for key in dead - alerts)
+    for stored in _all(world):
+        yield from _told(world, stored.release, dead)
+    twice = sum(count - 1 for count in world.chat.posts.values())
+    if twice > world.mishaps:
+        yield f"invariant 14: {twice} messages were sent twice, after {world.mishaps} mishaps"
+
+
+def _told(world: World, release: Release, dead: set[str]) -> Iterator[str]:
+    before: Release | None = None
+    service = release.target.partition("@")[0]
+    for stored in world.ledger.events(release.id, limit=EVERYTHING):
+        fact = unseal(stored.body)
+        after = evolve(before, fact)
+        for message in announce(before, fact, after):
+            key = f"{message.release}:{message.seq}:memory:{service}"
+            if key not in dead and (message.release, message.seq, service) not in world.chat.posts:
+                yield f"invariant 14: nobody was told of {type(fact).__name__} of {release.id}"
+        before = after

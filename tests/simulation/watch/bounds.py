@@ -1,0 +1,75 @@
+"""What must happen within a time, counted from the last thing that went wrong: reverts, and targets that are due."""
+
+from typing import TYPE_CHECKING
+
+from delivery.adapters.ledger.units import past
+from delivery.model.event import Phase, RollbackBegun
+from delivery.model.ids import Micros, TargetId
+from delivery.model.release import Release
+from delivery.ports.ledger import Row
+from tests.simulation.watch.ghost import Broken, Ghost
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+EVERY = 500_000
+BOUND = 10_000_000
+"""A lease, and what is left to do after it."""
+
+
+class Bounds:
+    """`checked` counts how often a bound was really tested: a revert or a due target while nothing went wrong."""
+
+    def __init__(self, ghost: Ghost, world: "World", broken: Broken) -> None:
+        self._ghost, self._world, self._broken = ghost, world, broken
+        self._due: dict[TargetId, tuple[int | None, int]] = {}
+        self.checked = 0
+
+    def body(self) -> None:
+        """Looks again and again."""
+        while True:
+            self._world.scheduler.sleep(EVERY)
+            self.look()
+
+    def look(self) -> None:
+        world = self._world
+        now, wall = world.scheduler.monotonic, world.clock.now()
+        lives = any(not one.dead and one.stopped_until <= now for one in world.workers.values())
+        for cluster, mesh in world.meshes.items():
+            if mesh.down or world.hampered[cluster] or not lives:
+                world.disturb(cluster)
+        for row in world.ledger.rows():
+            self._revert(row, now)
+            self._late(row, now, wall)
+
+    def _revert(self, row: Row, now: int) -> None:
+        """7: aborted or failed means candidate 0 within 10 s of the mesh being reachable."""
+        target = row.target.id
+        release = self._ghost.releases.get(row.target.active) if row.target.active else None
+        if release is None or release.phase is not Phase.ROLLING_BACK or release.stay:
+            return
+        mesh = self._world.mesh_of(target)
+        stored = mesh.stored(target)
+        if stored is None or not (stored.route.traffic.exposes or stored.route.traffic.mirror):
+            return
+        since = max(self._begun(release), self._world.disturbed[row.target.cluster])
+        self.checked += 1
+        if now - since > BOUND:
+            self._broken.say(7, f"{release.id} began to go back {(now - since) / 1e6:.0f} s ago and is not at 0")
+
+    def _begun(self, release: Release) -> int:
+        events = self._ghost.events[release.id]
+        seq = max(number for number, event in enumerate(events, 1) if isinstance(event, RollbackBegun))
+        return self._ghost.times.get((release.id, seq), 0)
+
+    def _late(self, row: Row, now: int, wall: int) -> None:
+        """15, 2: a due target is looked at, whatever happens to other clusters and to whoever had claimed it."""
+        target = row.target.id
+        waits = row.due_at is not None and past(row.due_at, Micros(wall))
+        if not waits or self._due.get(target, (None, 0))[0] != row.due_at:
+            self._due[target] = (row.due_at if waits else None, now)
+            return
+        since = max(self._due[target][1], self._world.disturbed[row.target.cluster])
+        self.checked += 1
+        if now - since > BOUND:
+            self._broken.say(15, f"{target} has been due for {(now - since) / 1e6:.0f} s: {row.due_why}")

@@ -1,0 +1,67 @@
+"""A copy of what was committed, kept beside the ledger by folding the stored bytes of every commit anew."""
+
+from typing import Any
+
+from delivery.machine.evolve import evolve, fold
+from delivery.model.codec import StoredEvent, unseal
+from delivery.model.event import Event
+from delivery.model.ids import ReleaseId, TargetId
+from delivery.model.release import Release
+from delivery.ports.history import Filter
+from delivery.ports.ledger import Row
+from tests.simulation.scheduler import Scheduler
+
+EVERYTHING = 1_000_000
+
+
+class InvariantBroken(BaseException):
+    """Ends the schedule where it happened. No `except Exception` of the engine may swallow it."""
+
+
+class Broken(list[str]):
+    """What was broken. The first one ends the schedule."""
+
+    def say(self, invariant: int | str, text: str) -> None:
+        told = f"invariant {invariant}: {text}" if isinstance(invariant, int) else f"{invariant}: {text}"
+        self.append(told)
+        raise InvariantBroken(told)
+
+
+class Ghost:
+    """`times` has the true time at which each event was committed. `lossy`: commits were lost in this schedule."""
+
+    def __init__(self, scheduler: Scheduler, broken: Broken) -> None:
+        self._scheduler, self._broken = scheduler, broken
+        self.rows: dict[TargetId, Row] = {}
+        self.releases: dict[ReleaseId, Release] = {}
+        self.events: dict[ReleaseId, list[Event]] = {}
+        self.heads: dict[ReleaseId, list[str]] = {}
+        self.times: dict[tuple[ReleaseId, int], int] = {}
+        self.lossy = False
+
+    def add(self, stored: StoredEvent) -> tuple[Release | None, Event, Release]:
+        """Folds one more event; the release before and after it."""
+        fact, before = unseal(stored.body), self.releases.get(stored.release)
+        try:
+            after = evolve(before, fact)
+        except (LookupError, ValueError) as error:
+            self._broken.say(3, f"{stored.release}: event {stored.seq} follows from nothing: {error!r}")
+            raise
+        self.releases[stored.release] = after
+        self.events.setdefault(stored.release, []).append(fact)
+        self.heads.setdefault(stored.release, []).append(stored.hash)
+        self.times[stored.release, stored.seq] = self._scheduler.monotonic
+        return before, fact, after
+
+    def open_ones(self, target: TargetId) -> set[ReleaseId]:
+        """Releases of a target that are not over."""
+        return {one.id for one in self.releases.values() if one.target == target and not one.phase.closed}
+
+    def resync(self, ledger: Any) -> None:
+        """Reads everything from the ledger."""
+        self.rows = {row.target.id: row for row in ledger.rows()}
+        kept = [stored.release.id for stored in ledger.page(Filter(), EVERYTHING)]
+        stored = {one: ledger.events(one, limit=EVERYTHING) for one in kept}
+        self.events = {one: [unseal(event.body) for event in events] for one, events in stored.items()}
+        self.heads = {one: [event.hash for event in events] for one, events in stored.items()}
+        self.releases = {one: fold(events) for one, events in self.events.items()}

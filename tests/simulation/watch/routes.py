@@ -1,0 +1,158 @@
+"""Looks at every route that is stored in a mesh, and at every version that is retired."""
+
+from collections.abc import Callable
+
+from delivery.adapters.mesh.answer import destinations
+from delivery.adapters.mesh.memory import Entry, Mood
+from delivery.engine.drain import LEASE
+from delivery.machine.desired import desired
+from delivery.machine.evolve import fold
+from delivery.model.event import (
+    Event,
+    HoldLifted,
+    Level,
+    Phase,
+    PromotionBegun,
+    RollbackBegun,
+    StageEntered,
+    StagePassed,
+    StageSkipped,
+)
+from delivery.model.hold import HoldKind
+from delivery.model.ids import ReleaseId, TargetId
+from delivery.model.release import Release
+from delivery.model.traffic import Traffic, raises
+from delivery.model.version import Backend, Lane, VersionRef
+from delivery.ports.mesh import Stamp
+from tests.simulation.parts import SimMesh
+from tests.simulation.scheduler import Actor, Scheduler
+from tests.simulation.watch.ghost import Broken, Ghost
+
+Content = tuple[TargetId, Stamp | None, Traffic]
+
+
+class Routes:
+    """`foreign` is set while somebody else writes."""
+
+    def __init__(self, ghost: Ghost, scheduler: Scheduler, broken: Broken) -> None:
+        self._ghost, self._scheduler, self._broken = ghost, scheduler, broken
+        self._checked: dict[Actor | None, int] = {}
+        self.foreign = False
+        self.writes = 0
+        self._edits: set[Content] = set()
+        self._epochs: dict[TargetId, int] = {}
+        self._reverted: set[ReleaseId] = set()
+
+    def stored(self, mesh: SimMesh, entry: Entry) -> None:
+        """A route is about to be stored."""
+        if self.foreign:
+            self._edits.add(_content(entry))
+        elif entry.stamp is not None:
+            self.writes += 1
+            self._ours(mesh, entry, entry.stamp)
+
+    def checked(self) -> None:
+        """Whoever runs now was told that it holds its target."""
+        self._checked[self._scheduler.current()] = self._scheduler.monotonic
+
+    def retired(self, mesh: SimMesh) -> Callable[[TargetId, VersionRef], None]:
+        """What looks at the versions of this mesh that are stopped."""
+
+        def look(target: TargetId, version: VersionRef) -> None:
+            checked = self._checked.get(self._scheduler.current(), self._scheduler.monotonic)
+            if self._scheduler.monotonic - checked > LEASE:
+                return  # it stood still after its check: no check helps against that, and the version is started again
+            backend = Backend(target.partition("@")[0], version)
+            gone = {backend.lane(lane) for lane in Lane}
+            stored = mesh.stored(target)
+            entries = [(name, entry) for name, entry, _ in mesh.running() if entry.route.target == target]
+            for name, entry in [*entries, *([("the mesh", stored)] if stored else [])]:
+                if gone & destinations(entry.route):
+                    self._broken.say("retire", f"{version.version} of {target} is stopped while {name} sends to it")
+
+        return look
+
+    def _ours(self, mesh: SimMesh, entry: Entry, stamp: Stamp) -> None:
+        target = entry.route.target
+        if stamp.epoch < self._epochs.get(target, 0):
+            self._broken.say(9, f"{target}: epoch {stamp.epoch} after {self._epochs[target]}")
+        self._epochs[target] = max(stamp.epoch, self._epochs.get(target, 0))
+        events = self._ghost.events.get(stamp.release, [])
+        self._authorised(entry, stamp, events)
+        self._stays_back(entry, stamp, events)
+        self._is_served(mesh, entry)
+        if _reaches(entry.route.traffic):
+            self._predecessor_is_gone(mesh, target, stamp.release)
+
+    def _authorised(self, entry: Entry, stamp: Stamp, events: list[Event]) -> None:
+        """5: nothing is exposed that the stages which passed (or a person skipped) do not authorise."""
+        traffic, target = entry.route.traffic, entry.route.target
+        if stamp.dseq == 0 or stamp.dseq > len(events):
+            if _reaches(traffic) and not self._ghost.lossy:  # a write past its check when commits were lost may land
+                self._broken.say(5, f"{target}: {traffic} is written for an event that is not stored")
+            return
+        release = fold(events[: stamp.dseq])
+        if raises(desired(release), traffic):
+            self._broken.say(5, f"{target}: {traffic} is written where {desired(release)} is authorised")
+        self._in_order(release, events[: stamp.dseq])
+
+    def _in_order(self, release: Release, events: list[Event]) -> None:
+        """4: every stage before was passed, or skipped by a person."""
+        decided = events[-1]
+        done = {event.stage for event in events if isinstance(event, StagePassed | StageSkipped)}
+        first = release.bound is not None and release.bound.stable is None
+        if isinstance(decided, StageEntered) and not set(range(decided.stage)) <= done:
+            self._broken.say(4, f"{release.id}: stage {decided.stage} entered, passed {sorted(done)}")
+        if isinstance(decided, PromotionBegun) and not first and not set(range(len(release.plan.stages))) <= done:
+            self._broken.say(4, f"{release.id}: promoted, passed {sorted(done)} of {len(release.plan.stages)}")
+
+    def _stays_back(self, entry: Entry, stamp: Stamp, events: list[Event]) -> None:
+        """6: after the first accepted revert write nothing rises again in that release.
+
+        Where the revert itself was lost with the database, a person may decide so.
+        """
+        decided = events[stamp.dseq - 1] if 0 < stamp.dseq <= len(events) else None
+        if isinstance(decided, RollbackBegun) and not decided.stay:
+            self._reverted.add(stamp.release)
+        elif stamp.release in self._reverted and _reaches(entry.route.traffic):
+            if self._ghost.lossy and any(map(_goes_on, events)):
+                self._reverted.discard(stamp.release)
+                return
+            self._broken.say(6, f"{stamp.release}: {entry.route.traffic} after its revert was written")
+
+    def _is_served(self, mesh: SimMesh, entry: Entry) -> None:
+        """No request is lost by a switch: whoever takes a route knows where to send requests."""
+        for name, proxy in mesh.proxies.items():
+            unknown = destinations(entry.route) - proxy.backends.keys()
+            if proxy.mood is Mood.TAKING and unknown:
+                self._broken.say("lost requests", f"{name} takes a route to {sorted(unknown)}, which it does not know")
+
+    def _predecessor_is_gone(self, mesh: SimMesh, target: TargetId, release: ReleaseId) -> None:
+        """17: a candidate that was superseded is at 0 on every proxy before its successor rises above 0.
+
+        A person may decide otherwise: without proxies that do not answer, or over a route of lost history.
+        """
+        if any(map(_goes_on, self._ghost.events.get(release, []))):
+            return
+        for name, running, _ in mesh.running():
+            stamp = running.stamp
+            if running.route.target != target or stamp is None or stamp.release == release:
+                continue
+            before = self._ghost.releases.get(stamp.release)
+            accepted = before is not None and before.level is Level.WRITTEN  # a person went on without this proxy
+            if before is None or before.phase is Phase.PROMOTED or accepted or _content(running) in self._edits:
+                continue
+            if _reaches(running.route.traffic):
+                self._broken.say(17, f"{release} rises while {name} runs {running.route.traffic} of {before.id}")
+
+
+def _content(entry: Entry) -> Content:
+    return entry.route.target, entry.stamp, entry.route.traffic
+
+
+def _reaches(traffic: Traffic) -> bool:
+    return traffic.exposes or traffic.mirror is not None
+
+
+def _goes_on(event: Event) -> bool:
+    return isinstance(event, HoldLifted) and event.kind is HoldKind.HISTORY_LOST and event.by is not None

@@ -1,0 +1,56 @@
+"""Everything that looks on while a schedule runs, and says which invariant of design/machine.md was broken."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from delivery.model.ids import TargetId
+from delivery.ports.ledger import Committed, Unit
+from tests.simulation.watch.bounds import Bounds
+from tests.simulation.watch.commits import Commits
+from tests.simulation.watch.ghost import Broken, Ghost
+from tests.simulation.watch.routes import Routes
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class Watch:
+    """`broken` has what was broken, in words."""
+
+    def __init__(self, world: "World") -> None:
+        self.broken = Broken()
+        self.ghost = Ghost(world.scheduler, self.broken)
+        self.commits = Commits(self.ghost, world, self.broken)
+        self.routes = Routes(self.ghost, world.scheduler, self.broken)
+        self.bounds = Bounds(self.ghost, world, self.broken)
+        for cluster, mesh in world.meshes.items():
+            mesh.watch = self.routes.stored
+            world.workloads[cluster].watch = self.routes.retired(mesh)
+        world.ledger = Watched(world.ledger, self.commits, self.routes)
+
+    def lost(self, ledger: Any) -> None:
+        """The database lost commits: what it says now is what there is."""
+        self.ghost.lossy = True
+        self.ghost.resync(ledger)
+
+
+class Watched:
+    """A ledger whose commits and checks are looked at as they happen."""
+
+    def __init__(self, ledger: Any, commits: Commits, routes: Routes) -> None:
+        self._ledger, self._commits, self._routes = ledger, commits, routes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    def commit(self, units: Sequence[Unit]) -> tuple[Committed, ...]:
+        results: tuple[Committed, ...] = self._ledger.commit(units)
+        for unit, result in zip(units, results, strict=True):
+            self._commits.saw(unit, result)
+        return results
+
+    def holds(self, target: TargetId, owner: str, version: int) -> bool:
+        found: bool = self._ledger.holds(target, owner, version)
+        if found:
+            self._routes.checked()
+        return found
