@@ -1,3 +1,0 @@
-"""Sometimes-assertions: what a campaign must have met."""
-
-
