@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 
 from benchmarks import report
@@ -10,35 +11,22 @@ from benchmarks.figure import Figure
 from benchmarks.say import Say, progress
 
 
-def _drain(say: Say) -> list[Figure]:
-    from benchmarks import drain
+def _of(module: str, function: str) -> Callable[[Say], list[Figure]]:
+    """A measurement; its module is loaded when it is wanted."""
 
-    return drain.measure(say)
+    def measure(say: Say) -> list[Figure]:
+        found: list[Figure] = getattr(import_module(f"benchmarks.{module}"), function)(say)
+        return found
 
-
-def _drain_postgres(say: Say) -> list[Figure]:
-    from benchmarks import drain
-
-    return drain.measure_postgres(say)
-
-
-def _intake(say: Say) -> list[Figure]:
-    from benchmarks import intake
-
-    return intake.measure(say)
-
-
-def _revert(say: Say) -> list[Figure]:
-    from benchmarks import revert
-
-    return revert.measure(say)
+    return measure
 
 
 MEASUREMENTS: Mapping[str, Callable[[Say], list[Figure]]] = {
-    "revert": _revert,
-    "intake": _intake,
-    "drain": _drain,
-    "drain-postgres": _drain_postgres,
+    "revert": _of("revert", "measure"),
+    "drain": _of("drain", "measure"),
+    "drain-postgres": _of("drain", "measure_postgres"),
+    "intake": _of("intake", "measure"),
+    "intake-postgres": _of("intake", "measure_postgres"),
 }
 
 

@@ -1,148 +1,198 @@
-"""Intake: signed release events a second through the API, each admitted and durably committed before its 202.
+"""Intake: signed webhooks a second, each a release of its own, admitted and durable before its answer.
 
-The API is a process of its own (uvicorn, SQLite with every commit synced); the senders are another, with keep-alive
-connections. Every event is a different one. A service's first starts a release, the next ones wait, the newest alone.
+The API runs as in production, one uvicorn process over a real database; the sender is another process. No worker runs:
+each service's first release waits for one, each later event makes a release that waits, and ends the one before it.
 """
 
-import asyncio
-import base64
 import json
-import multiprocessing
 import os
-import secrets
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from multiprocessing.connection import Connection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
+from sqlalchemy import create_engine, text
 
 from benchmarks.figure import Better, Figure, Goal
-from benchmarks.fleet import CLUSTER, Fleet
 from benchmarks.say import Say
-from delivery.adapters.ledger.sql import upgrade
+from delivery.adapters.clock.system import SystemClock
+from delivery.adapters.ledger.sql import SqlLedger, upgrade
+from delivery.machine.evolve import fold
+from delivery.model.codec import digest
+from delivery.model.ids import Principal, target_id
+from delivery.model.target import Target
+from delivery.model.version import VersionRef
+from delivery.ports.ledger import Row, ServiceRecord
 from delivery.sandbox.ports import HOST, free_port
 from delivery.sources.signing import sign
 
-SERVICES = 200
+SERVICES = 100
 CONNECTIONS = 32
-EVENTS = 6_000
+SECONDS = 4.0
 REPETITIONS = 5
-START_SECONDS = 20.0
-GOAL = Goal(2_000, Better.MORE)
+MOST = 20_000  # events in a repetition: more than it can take
+WITHIN = 20.0
+SECRET = "whsec_" + b64encode(b"a secret of the benchmarks").decode()
+SETTINGS = """
+[server]
+public_url = "http://127.0.0.1:{port}"
+[database]
+url = "{url}"
+[clusters.local]
+mesh = {{kind = "memory"}}
+workloads = {{kind = "memory"}}
+metrics = {{kind = "memory"}}
+[processes.shop]
+command = ["shop"]
+[sources.ci]
+dialect = "cloudevents"
+secrets = ["{secret}"]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One repetition: how many answers a second, and how many seconds each took."""
+
+    rate: float
+    answers: tuple[float, ...]
 
 
 def measure(say: Say) -> list[Figure]:
     """On SQLite."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        url = f"sqlite:///{Path(folder)}/delivery.db"
-        upgrade(url)
-        names = [f"service-{number:04}" for number in range(SERVICES)]
-        fleet = Fleet(url, names)
-        fleet.apply()
-        fleet.ledger.close()
-        secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
-        with _api(Path(folder), url, secret, names) as port:
-            rates, waits = [], list[float]()
-            for repetition in range(REPETITIONS):
-                rate, latencies = _sent(port, _requests(secret, names, repetition))
-                say(f"{rate:.0f} events/s, p99 {sorted(latencies)[len(latencies) * 99 // 100] * 1000:.0f} ms")
-                rates.append(rate)
-                waits += latencies
-    where = f"SQLite, {CONNECTIONS} connections"
+        return measured(f"sqlite:///{Path(folder)}/delivery.db", "SQLite", say, Goal(2_000, Better.MORE))
+
+
+def measure_postgres(say: Say) -> list[Figure]:
+    """On PostgreSQL, with fsync."""
+    from tools.postgres import postgres
+
+    with postgres(durable=True) as url:
+        return measured(url, "PostgreSQL", say, Goal(2_000, Better.MORE))
+
+
+def measured(url: str, name: str, say: Say, goal: Goal) -> list[Figure]:
+    upgrade(url)
+    _apply(url)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder, _api(url, Path(folder)) as port:
+        runs = []
+        for repetition in range(REPETITIONS):
+            before = _stored(url)
+            run = _send(port, Path(folder), repetition)
+            if _stored(url) - before != len(run.answers):
+                raise RuntimeError(f"{len(run.answers)} answers, but {_stored(url) - before} deliveries are stored")
+            runs.append(run)
+            say(f"intake on {name}: {run.rate:,.0f} webhooks/s")
+    answers = tuple(1000 * seconds for run in runs for seconds in run.answers)
     return [
-        Figure(f"intake: events, {where}", "1/s", tuple(rates), GOAL),
-        Figure(f"intake: wait for the 202, {where}", "ms", tuple(wait * 1000 for wait in waits)),
+        Figure(f"intake, {name}: webhooks", "1/s", tuple(run.rate for run in runs), goal),
+        Figure(f"intake, {name}: answer at {CONNECTIONS} connections", "ms", answers),
     ]
 
 
-@contextmanager
-def _api(folder: Path, url: str, secret: str, names: list[str]) -> Iterator[int]:
-    port = free_port()
-    config = folder / "delivery.toml"
-    config.write_text(
-        f'[database]\nurl = "{url}"\n[sources.ci]\ndialect = "cloudevents"\nsecrets = ["{secret}"]\n'
-        + "".join(f'[clusters.{CLUSTER}.{part}]\nkind = "memory"\n' for part in ("mesh", "workloads", "metrics"))
-        + "".join(f"[processes.{name}]\ncommand = ['any']\n" for name in names)
-    )
-    command = [sys.executable, "-m", "uvicorn", "api.main:app", "--factory", "--host", HOST, "--port", str(port)]
-    environ = {**os.environ, "DELIVERY_CONFIG": str(config)}
-    with (folder / "api.log").open("wb") as log:
-        process = subprocess.Popen([*command, "--no-access-log"], env=environ, stdout=log, stderr=log)
+def _apply(url: str) -> None:
+    ledger, now = SqlLedger(url, fold=fold), SystemClock().now()
+    for name in _services():
+        content = {"service": name, "cluster": "local", "workload": {"process": "shop"}}
+        ledger.put_service(ServiceRecord(name, content, digest(content), 1, now, Principal("bench")))
+        ledger.create_target(Row(Target(target_id(name, "local"), name, "local", stable=VersionRef.of("1.4.1"))))
+    ledger.close()
+
+
+def _services() -> list[str]:
+    return [f"service-{number:03}" for number in range(SERVICES)]
+
+
+def _stored(url: str) -> int:
+    """Deliveries in the inbox that became a release."""
+    engine = create_engine(url)
     try:
-        until = time.monotonic() + START_SECONDS
-        while not _ready(port):
-            if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"the API did not start: {(folder / 'api.log').read_text()[-2000:]}")
-            time.sleep(0.1)
+        with engine.connect() as connection:
+            query = "SELECT count(*) FROM inbox WHERE outcome = 'release'"
+            return int(connection.execute(text(query)).scalar_one())
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _api(url: str, folder: Path) -> Iterator[int]:
+    """The API as a process; its port, once it answers."""
+    port = free_port(0, set())
+    settings = folder / "delivery.toml"
+    settings.write_text(SETTINGS.format(port=port, url=url, secret=SECRET))
+    command = [sys.executable, "-m", "uvicorn", "api.main:app", "--factory", "--host", HOST, "--port", str(port)]
+    with (folder / "api.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--no-access-log"], env={**os.environ, "DELIVERY_CONFIG": str(settings)}, stdout=log, stderr=log
+        )
+    try:
+        _wait(f"http://{HOST}:{port}/readyz", process, folder / "api.log")
         yield port
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(WITHIN)
 
 
-def _ready(port: int) -> bool:
-    try:
-        return httpx.get(f"http://{HOST}:{port}/readyz", timeout=1.0).is_success
-    except httpx.TransportError:
-        return False
+def _wait(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    until = time.monotonic() + WITHIN
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(url, timeout=1.0):
+                return
+        except (OSError, urllib.error.URLError):
+            time.sleep(0.05)
+    raise RuntimeError(f"the API did not start:\n{log.read_text()[-2000:]}")
 
 
-def _requests(secret: str, names: list[str], repetition: int) -> list[bytes]:
-    """Whole requests, signed beforehand: the sender's own work is not what is measured."""
-    made = []
-    for number in range(EVENTS):
-        event, now = f"run-{repetition}-{number}", datetime.now(UTC)
-        body = json.dumps({
-            "specversion": "1.0", "id": event, "source": "https://ci.example.org/bench", "time": now.isoformat(),
+def _send(port: int, folder: Path, repetition: int) -> Run:
+    path = folder / "requests"
+    with path.open("wb") as file:
+        for number in range(MOST):
+            request = _request(port, repetition, number)
+            file.write(len(request).to_bytes(4) + request)
+    command = [sys.executable, "-m", "benchmarks.sender", str(port), str(path), str(CONNECTIONS), str(SECONDS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=WITHIN + SECONDS)
+    found = json.loads(done.stdout)
+    if set(found["statuses"]) != {"202"}:
+        raise RuntimeError(f"not every webhook was accepted: {found['statuses']}")
+    return Run(len(found["answers"]) / found["seconds"], tuple(found["answers"]))
+
+
+def _request(port: int, repetition: int, number: int) -> bytes:
+    """A release event as CI sends it, signed."""
+    service, event_id = _services()[number % SERVICES], f"run-{repetition}-{number}"
+    body = json.dumps(
+        {
+            "specversion": "1.0",
+            "id": event_id,
+            "source": f"https://ci.example.org/{service}",
             "type": "delivery.release.requested.v1",
-            "data": {"service": names[number % len(names)], "version": f"1.{repetition}.{number}", "actor": "ci"},
-        }).encode()  # fmt: skip
-        headers = sign(secret, event, int(now.timestamp()), body)
-        headers |= {"host": HOST, "content-type": "application/cloudevents+json", "content-length": str(len(body))}
-        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        made.append(f"POST /v1/webhooks/ci HTTP/1.1\r\n{head}\r\n".encode() + body)
-    return made
-
-
-def _sent(port: int, requests: list[bytes]) -> tuple[float, list[float]]:
-    """Events a second, and each one's seconds from sent to answered; sent by another process."""
-    ours, theirs = multiprocessing.get_context("fork").Pipe()
-    process = multiprocessing.get_context("fork").Process(target=_send, args=(port, requests, theirs), daemon=True)
-    process.start()
-    theirs.close()  # so that a sender that fails is an end of file here
-    answer: tuple[float, list[float]] = ours.recv()
-    process.join(10)
-    return answer
-
-
-def _send(port: int, requests: list[bytes], told: Connection) -> None:
-    told.send(asyncio.run(_all(port, requests)))
-
-
-async def _all(port: int, requests: list[bytes]) -> tuple[float, list[float]]:
-    waiting = iter(requests)
-    begun = time.monotonic()
-    latencies = await asyncio.gather(*(_connection(port, waiting) for _ in range(CONNECTIONS)))
-    return len(requests) / (time.monotonic() - begun), [one for some in latencies for one in some]
-
-
-async def _connection(port: int, waiting: Iterator[bytes]) -> list[float]:
-    reader, writer = await asyncio.open_connection(HOST, port)
-    latencies = []
-    for request in waiting:
-        begun = time.monotonic()
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n", 1)[0])
-        body = await reader.readexactly(length)
-        if not head.startswith(b"HTTP/1.1 202"):
-            raise RuntimeError(f"not accepted: {head!r} {body!r}")
-        latencies.append(time.monotonic() - begun)
-    writer.close()
-    return latencies
+            "time": (datetime.now(UTC) + timedelta(microseconds=number)).isoformat(),
+            "data": {
+                "service": service,
+                "cluster": "local",
+                "version": f"2.{repetition}.{number}",
+                "image": f"registry.example.org/{service}@sha256:{repetition:032x}{number:032x}",
+                "commit": f"{number:040x}",
+                "actor": "alice",
+                "run_url": f"https://ci.example.org/{service}/runs/{number}",
+            },
+        }
+    ).encode()
+    headers = {
+        "host": f"{HOST}:{port}",
+        "content-type": "application/cloudevents+json",
+        "content-length": str(len(body)),
+        **sign(SECRET, event_id, int(time.time()), body),
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST /v1/webhooks/ci HTTP/1.1\r\n{lines}\r\n".encode() + body
