@@ -41,6 +41,25 @@ def test_blue_green_back_while_the_old_one_is_warm():
     )
 
 
+def test_a_bake_at_100_percent_is_not_cut_short_by_a_gate_that_passes():
+    play(
+        """
+        strategies: [{blue_green: {bake: 10m}}]
+        gates: {errors: {ratio: http_errors, objective: 1%}}
+        """,
+        """
+        ci: 1.4.2           | #1 preparing 0% (started)
+        candidate ready     | #1 shifting preview
+        proxies confirm     | #1 baking preview
+        tick 0 requests     | #1 shifting 100%
+        proxies confirm     | #1 baking 100%
+        tick early pass     | #1 baking 100%
+        bob aborts          | #1 rolling_back 0% (aborted)
+        proxies confirm     | idle on 1.4.1, #1 rolled_back
+        """,
+    )
+
+
 def test_an_ab_test_asks_and_is_promoted():
     play(
         ASKED,

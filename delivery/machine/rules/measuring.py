@@ -64,9 +64,13 @@ class Reading:
         return lasted >= self.stage.bake
 
     @property
-    def all_passed(self) -> bool:
-        """Whether every blocking gate has shown that the candidate is no worse."""
-        return bool(self.blocking) and len(self.saying(Verdict.PASS)) == len(self.blocking)
+    def ends_early(self) -> bool:
+        """Whether every blocking gate has shown that the candidate is no worse.
+
+        At 100 percent nothing is gained by going on sooner: the bake there is time in which people can still abort.
+        """
+        below = self.stage.traffic.weight < 100
+        return below and bool(self.blocking) and len(self.saying(Verdict.PASS)) == len(self.blocking)
 
     @property
     def undecided(self) -> tuple[GateId, ...]:
@@ -145,7 +149,7 @@ def _passed(reading: Reading, wanting: Mapping[HoldKind, str]) -> Events:
     """The stage passes once: nothing is missing that nobody waived, and what was measured is what was meant."""
     release, tick = reading.release, reading.tick
     missing = any(kind not in release.waived for kind in wanting)
-    done = reading.baked or reading.all_passed
+    done = reading.baked or reading.ends_early
     if release.passed >= release.stage or missing or not done or holds.doubted(release):
         return NOTHING
     return (
