@@ -35,7 +35,10 @@ from delivery.ports.mesh import Route
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """An effect with all that performing it needs. `observed` is the live content, where it is known."""
+    """An effect with all that performing it needs. `observed` is the live content, where it is known.
+
+    `outage`: the last that was told of the mesh is that it fails.
+    """
 
     effect: Effect
     cluster: Cluster
@@ -45,6 +48,7 @@ class Task:
     workload: Workload | None
     observed: str | None = None
     correct: bool = True
+    outage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ def _guarded(task: Task, call: Callable[[], Done]) -> Done:
         done = call()
     except Unavailable as error:
         return Done((MeshDown(str(error)),), later=True)
-    if task.release is not None and task.release.mesh_failing and not _half(task.effect, task.release):
+    if task.outage and not (task.release and _half(task.effect, task.release)):
         return replace(done, signals=(MeshUp(), *done.signals))
     return done
 

@@ -18,7 +18,7 @@ from delivery.model.ids import SECOND, Micros
 from delivery.model.release import Release
 from delivery.model.signal import Drifted, HistoryLost, MeshDown, MeshUp, Nacked, Signal, Unconfirmed, WorkloadMissing
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Alert
+from delivery.ports.ledger import FARTHEST, Alert
 from delivery.ports.metrics import Sample, Subject
 
 FAULTS = 5  # faults of ours in a row before a target is quarantined
@@ -73,10 +73,10 @@ class Performer:
             _retired(turn, task.effect, result.retired, now)
         if any(isinstance(signal, MeshDown | WorkloadMissing) for signal in result.signals):
             turn.wake_in = RETRY if isinstance(result.signals[0], MeshDown) else POLL
+        if turn.release is not None and turn.release.phase.closed and _refused(result):
+            turn.wake_in = FARTHEST
         if isinstance(task.effect, ConfirmTraffic) and not result.later:
             return self._waits(turn, task.effect, result, now)
-        if isinstance(task.effect, WriteTraffic) and turn.confirms:
-            return tuple(one for one in result.signals if not isinstance(one, MeshUp))  # the proxies have yet to answer
         return result.signals
 
     def _waits(self, turn: Turn, effect: ConfirmTraffic, result: Done, now: Micros) -> tuple[Signal, ...]:
@@ -173,6 +173,10 @@ def _alerts(turn: Turn, result: Done, now: Micros) -> list[Alert]:
 def _urgent(turn: Turn) -> bool:
     active = turn.working.world.active
     return active is not None and active.phase is Phase.ROLLING_BACK
+
+
+def _refused(done: Done) -> bool:
+    return any(isinstance(signal, Nacked) for signal in done.signals)
 
 
 def _outcome(done: Done) -> str:

@@ -57,11 +57,6 @@ class Turn:
     def quarantined(self) -> bool:
         return self.working.row.quarantined is not None
 
-    @property
-    def confirms(self) -> bool:
-        """Whether the proxies are still to be asked in this drain."""
-        return any(isinstance(effect, ConfirmTraffic) for _, effect in self.left)
-
     def took(self, effect: Effect, row: Row | None, *, later: bool, lost: bool) -> None:
         """Notes what performing an effect left behind: the row as the database now has it, and whether to ask again."""
         if row is not None:
@@ -187,7 +182,12 @@ class Turn:
     def _in_force(self) -> bool:
         """Whether the route is known to be as it should be, so that nothing has to be asked."""
         live = self.release
-        return live is not None and not live.mesh_failing and in_force(self.working.row, live, self.observed)
+        return live is not None and not self._outage() and in_force(self.working.row, live, self.observed)
+
+    def _outage(self) -> bool:
+        """Whether the last that was told of the mesh is that it fails."""
+        told = self.working.world.active or self.release
+        return told is not None and told.mesh_failing
 
     def _next_tick(self, active: Release | None) -> Micros | None:
         measured = self.working.measuring
@@ -214,4 +214,5 @@ class Turn:
             service.workload if service else None,
             self.observed,
             correct,
+            self._outage(),
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from delivery.machine.announce import announce
 from delivery.machine.change import Change, Move
 from delivery.model.codec import GENESIS, StoredEvent, seal
+from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.release import Release
 from delivery.model.target import Target, World
@@ -54,9 +55,13 @@ class Working:
 
     @property
     def live(self) -> Release | None:
-        """The release whose desired traffic is the target's: the active one once it set any, else the last."""
+        """The release whose desired traffic is the target's: the active one once it set any, else the last.
+
+        Where history was lost, also one that has set none: then it desires that nothing of it is live.
+        """
         active = self.world.active
-        return active if active is not None and active.dseq else self.world.last
+        sets = active is not None and (active.dseq > 0 or active.held(HoldKind.HISTORY_LOST))
+        return active if sets else self.world.last
 
     def apply(self, change: Change, now: Micros) -> None:
         """Takes over what was decided; one-shot effects follow from each event."""
