@@ -78,7 +78,8 @@ class Drain:
                 return
             if all(turn.waits_until is not None for turn in turns):
                 self._clock.pause(BREATH)
-            for turn, signals in self._performer.round(cluster, turns):
+            committed = [turn for turn in turns if not turn.working.row_changed]  # not what a conflict had decided anew
+            for turn, signals in self._performer.round(cluster, committed):
                 self._decide(turn, signals)
         self._hand_back(turns)
 

@@ -117,18 +117,22 @@ class Nemesis:
     # what runs, what is measured, who is told
 
     def unready(self) -> None:
-        workloads = self._world.workloads[self._random.choice(CLUSTERS)]
-        if workloads.started:
-            _, version = self._random.choice(sorted(workloads.started))
-            workloads.unready.add(version)
-            self._later(lambda: workloads.unready.discard(version))
+        self._in_trouble("unready")
 
     def crash(self) -> None:
-        workloads = self._world.workloads[self._random.choice(CLUSTERS)]
-        if workloads.started:
-            _, version = self._random.choice(sorted(workloads.started))
-            workloads.crashed.add(version)
-            self._later(lambda: workloads.crashed.discard(version))
+        self._in_trouble("crashed")
+
+    def _in_trouble(self, what: str) -> None:
+        """Something happens to a version that a release needs."""
+        running = self._world.watch.ghost.running()
+        if not running:
+            return
+        release = self._random.choice(running)
+        stable = release.bound.stable if release.bound else None
+        version = self._random.choice((release.candidate, stable or release.candidate)).version
+        troubled: set[str] = getattr(self._world.workloads[release.target.partition("@")[2]], what)
+        troubled.add(version)
+        self._later(lambda: troubled.discard(version))
 
     def unreachable(self) -> None:
         workloads = self._world.workloads[self._random.choice(CLUSTERS)]
@@ -208,7 +212,6 @@ class Nemesis:
 
 def heal(mesh: SimMesh, name: str) -> None:
     """The proxy takes everything again, if it is still there."""
-    proxy = mesh.proxies.get(name)
-    if proxy is not None:
-        proxy.mood = Mood.TAKING
+    if name in mesh.proxies:
+        mesh.proxies[name].mood = Mood.TAKING
         mesh.deliver(name)

@@ -23,6 +23,7 @@ STARTER = Principal("ci")
 APPROVERS = (Principal("ann"), Principal("bob"), Principal("cid"))
 BAD_KINDS = ("bad", "bad", "bad", "broken", "missing")
 AGES = (0, 0, 0, 0, 2_000_000, 30_000_000)
+RARE = ("reject", "pause", "abort", "promote", "approve", "resume")
 SOURCES = ("ci", "ci", "cd")
 
 
@@ -82,6 +83,13 @@ class People:
                 world.happened["replayed under another id"] += 1
                 self.send(inbox, replace(notice, key=self.key()), named, replays=notice.key)
 
+    def first_versions(self) -> None:
+        """What runs before anything happens."""
+        inbox = self.inbox()
+        for service in self.world.services:
+            says = ReleaseRequested(service, VersionRef("good-0", "good-0"), STARTER)
+            self.send(inbox, Notice("ci", self.key(), "first", says), len(clusters(service)))
+
     def _event(self) -> Notice:
         world, dice = self.world, self.world.random
         self.versions += 1
@@ -111,9 +119,19 @@ class People:
 
     def press(self, inbox: Inbox, release: Release, button: str) -> None:
         actor = self.world.random.choice((*APPROVERS, STARTER))
+        if button == "stable":
+            self._stable_again(inbox, release)
+            return
         signal = _BUTTONS[button](actor, release)
         if signal is not None:
             self.say(inbox, ReleaseAction(release.id, signal))
+
+    def _stable_again(self, inbox: Inbox, release: Release) -> None:
+        """Somebody wants what is there already: whatever runs goes back."""
+        service, _, cluster = release.target.partition("@")
+        stable = self.world.row(release.target).target.stable
+        if stable is not None:
+            self.say(inbox, ReleaseRequested(service, stable, STARTER, cluster))
 
     def _about_a_closed_one(self, inbox: Inbox, button: str) -> None:
         closed = self.world.ledger.page(Filter(states=("closed",)), 8)
@@ -124,7 +142,7 @@ class People:
             back = release.phase is Phase.PROMOTED or dice.random() < 0.1
             self.say(inbox, Again(release.id, back, APPROVERS[0], "again"))
         else:
-            self.press(inbox, release, dice.choice(("approve", "reject", "pause", "resume", "abort", "promote")))
+            self.press(inbox, release, dice.choice(RARE))
 
     def open_ones(self) -> list[Release]:
         return [stored.release for stored in self.world.ledger.page(Filter(states=("open",)), 100)]

@@ -52,7 +52,7 @@ class Faults:
 class Profile:
     """`deeds` weighs what the nemesis does, `buttons` what people press. Everything goes wrong in waves of `storm`
     microseconds with `lull` in between, in which what must happen within a time must happen. `lasts`: how long what was
-    broken stays so.
+    broken stays so. `older`: one worker is of an older version.
     """
 
     name: str

@@ -21,11 +21,15 @@ FOREVER = 2**62
 
 @dataclass(eq=False)
 class Process:
-    """Actors that die and stand still together, as the threads of one process do. `old`: an older version of us."""
+    """Actors that die and stand still together, as the threads of one process do. `old`: an older version of us.
+
+    `hangs_until`: some call of it does not come back before.
+    """
 
     name: str
     old: bool = False
     stopped_until: int = 0
+    hangs_until: int = 0
     dead: bool = False
     actors: list["Actor"] = field(default_factory=list)
 

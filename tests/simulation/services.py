@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from delivery.model.ids import TargetId, target_id
+from delivery.model.ids import Micros, TargetId, target_id
+from delivery.model.plan import Plan
 from delivery.model.service import Service
+from delivery.strategies.plan import compile_plan
 from delivery.wiring import parse
 
 CLUSTERS = ("east", "west")
@@ -81,6 +84,14 @@ def clusters(service: str) -> tuple[str, ...]:
 
 def targets(services: Iterable[str]) -> list[TargetId]:
     return [target_id(service, cluster) for service in services for cluster in clusters(service)]
+
+
+GRACE = Micros(2_000_000)
+
+
+def plan_of(service: Service) -> Plan:
+    """The plan that the engine would compile, with less patience."""
+    return replace(compile_plan(service), grace=GRACE)
 
 
 _PARSED: dict[str, Service] = {}

@@ -14,7 +14,6 @@ from delivery.model.ids import Principal, TargetId
 from delivery.model.target import Target
 from delivery.ports.errors import PortError, Unavailable
 from delivery.ports.ledger import Row, ServiceRecord
-from delivery.strategies.plan import compile_plan
 from delivery.wiring import Engine, assemble
 from tests.simulation import services
 from tests.simulation.parts import Silent, SimChat, SimClock, SimIds, SimLedger, SimMesh, SimMetrics, SimWorkloads
@@ -70,6 +69,7 @@ class World:
         self.metrics = {name: SimMetrics(self.scheduler, self._live_weight, _error_rate) for name in CLUSTERS}
         self.workers: dict[str, Process] = {}
         self.storming = self.quiet = False
+        self.timeout = TIMEOUT
         self.disturbed = dict.fromkeys(CLUSTERS, 0)
         self.hampered = Counter[str]()
         self._cut: set[Actor] = set()
@@ -129,7 +129,7 @@ class World:
         if self.counting:
             self.calls[name] += 1
         if getattr(port, "down", False):
-            self.scheduler.sleep(self.random.randrange(*TIMEOUT))
+            self.scheduler.sleep(self.random.randrange(*self.timeout))
 
     def _fault(self, port: Any, name: str, when: str) -> None:
         actor = self.scheduler.current()
@@ -168,6 +168,7 @@ class World:
     def stall(self, process: Process, *, whole: bool) -> None:
         """The process, or only the call that is being made, stands still for longer than a lease."""
         micros = self.random.randrange(*STALL)
+        process.hangs_until = self.scheduler.monotonic + micros
         if whole:
             self.scheduler.stop(process, micros)
         else:
@@ -198,7 +199,7 @@ class World:
             )
             for name in CLUSTERS
         }
-        book = Book(ledger, self.clock, services.parse_once, compile_plan, frozen)
+        book = Book(ledger, self.clock, services.parse_once, services.plan_of, frozen)
         slots = GreenSlots(self.scheduler, SLOT_DEADLINE, lambda key: Unavailable(f"{key} did not answer in time"))
         parts = Parts(ledger, clusters, book, self.clock, self.ids, MemoryHints(), slots, Silent())
         chats = {"memory": self.port(self.chat, "chat")}

@@ -31,14 +31,14 @@ FACT_RULES = ("measuring", "mesh", "outside", "people", "progress", "workload", 
 @contextmanager
 def effects_first() -> Iterator[None]:
     """Effects follow from a decision before it is committed."""
-    settle = Drain._settle
+    decide = Drain._decide
 
-    def late(self: Drain, turns: Sequence[Turn]) -> list[Turn]:
-        now = self._clock.now()
-        waiting = [turn for turn in turns if turn.working.row_changed and turn.todo(now)]
-        return waiting + settle(self, [turn for turn in turns if turn not in waiting])
+    def at_once(self: Drain, turn: Turn, signals: Sequence[Any]) -> None:
+        decide(self, turn, signals)
+        if turn.working.row_changed:
+            self._performer.round(turn.cluster, [turn])
 
-    with patch.object(Drain, "_settle", late):
+    with patch.object(Drain, "_decide", at_once):
         yield
 
 
@@ -74,27 +74,28 @@ def successor_at_once() -> Iterator[None]:
 def skips_equal() -> Iterator[None]:
     """A write is skipped where live equals desired, whoever wrote it, and is proven where every proxy runs its like."""
     write, confirm = Fence._write, SimMesh.confirm
-    skipped: dict[tuple[Any, ...], Traffic] = {}
+    skipped: dict[tuple[Any, ...], tuple[Traffic, Stamp]] = {}
 
     def skipping(self: Fence, mesh: Any, row: Any, order: Any, live: Live, drift: str) -> Outcome:
         wanted, found = order.route.traffic, mesh._port.stored(row.target.id)  # behind the switch
-        if found is None or found.stamp is None or found.route.traffic != wanted:
+        same = found is not None and (found.route.traffic, found.route.stable) == (wanted, order.route.stable)
+        if not same or found.stamp is None:
             return write(self, mesh, row, order, live, drift)
-        skipped[(row.target.id, *order.token)] = wanted
+        stamp = Stamp(row.epoch, order.release.id, order.release.dseq, order.release.seq, order.head)
+        skipped[(row.target.id, *order.token)] = (wanted, stamp)
         settled = (row.epoch, *order.token)
         self._ledger.settle(row.target.id, self._owner, settled, live.content, self._clock.now())
         return Outcome(Fenced.WRITTEN, replace(row, settled=settled, content=live.content), live=live)
 
     def trusting(self: SimMesh, *token: Any) -> Any:
         found = confirm(self, *token)
-        if token in skipped and all(self.traffic(token[0], name) == skipped[token] for name in self.proxies):
-            self.proven[token] = tuple(
-                entry.stamp
-                for _, entry, _ in self.running()
-                if entry.route.target == token[0] and entry.stamp is not None
-            )
-            return replace(found, proven=True, missing=(), refused=None)
-        return found
+        if token not in skipped:
+            return found
+        wanted, stamp = skipped[token]
+        if any(self.traffic(token[0], name) != wanted for name in self.proxies):
+            return found
+        self.proven[token] = (stamp,)
+        return replace(found, proven=True, missing=(), refused=None)
 
     with patch.object(Fence, "_write", skipping), patch.object(SimMesh, "confirm", trusting):
         yield

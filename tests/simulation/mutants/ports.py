@@ -9,10 +9,9 @@ from delivery.model.version import Backend
 from delivery.ports.errors import Conflict
 from delivery.ports.ledger import Committed, Unit
 from delivery.ports.mesh import Confirmation, Live, Route, Stamp
-from delivery.strategies.plan import compile_plan
 from tests.simulation.mutants.mutant import Over
 from tests.simulation.parts import SimMesh
-from tests.simulation.services import document, parse_once
+from tests.simulation.services import document, parse_once, plan_of
 
 
 class NoCheck(Over):
@@ -76,7 +75,7 @@ def _replanned(target: str, releases: Any) -> Any:
         **document(target.partition("@")[0]),
         "strategies": [{"canary": {"steps": ["3%", "40%", "60%"], "bake": "2s"}}],
     }
-    plan = compile_plan(parse_once(changed))
+    plan = plan_of(parse_once(changed))
     return {key: replace(stored, release=replace(stored.release, plan=plan)) for key, stored in releases.items()}
 
 

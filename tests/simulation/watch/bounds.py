@@ -34,7 +34,7 @@ class Bounds:
     def look(self) -> None:
         world = self._world
         now, wall = world.scheduler.monotonic, world.clock.now()
-        lives = any(not one.dead and one.stopped_until <= now for one in world.workers.values())
+        lives = any(not one.dead and one.hangs_until <= now for one in world.workers.values())
         for cluster, mesh in world.meshes.items():
             if mesh.down or world.hampered[cluster] or not lives:
                 world.disturb(cluster)

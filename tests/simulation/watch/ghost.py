@@ -53,6 +53,10 @@ class Ghost:
         self.times[stored.release, stored.seq] = self._scheduler.monotonic
         return before, fact, after
 
+    def running(self) -> list[Release]:
+        """Releases that are under way, by id."""
+        return [one for _, one in sorted(self.releases.items()) if one.bound is not None and not one.phase.closed]
+
     def open_ones(self, target: TargetId) -> set[ReleaseId]:
         """Releases of a target that are not over."""
         return {one.id for one in self.releases.values() if one.target == target and not one.phase.closed}

@@ -80,9 +80,10 @@ class Routes:
         events = self._ghost.events.get(stamp.release, [])
         self._authorised(entry, stamp, events)
         self._stays_back(entry, stamp, events)
-        self._is_served(mesh, entry)
         if _reaches(entry.route.traffic):
+            self._is_not_over(entry, stamp)
             self._predecessor_is_gone(mesh, target, stamp.release)
+        self._is_served(mesh, entry)
 
     def _authorised(self, entry: Entry, stamp: Stamp, events: list[Event]) -> None:
         """5: nothing is exposed that the stages which passed (or a person skipped) do not authorise."""
@@ -119,6 +120,13 @@ class Routes:
                 self._reverted.discard(stamp.release)
                 return
             self._broken.say(6, f"{stamp.release}: {entry.route.traffic} after its revert was written")
+
+    def _is_not_over(self, entry: Entry, stamp: Stamp) -> None:
+        """7: what ended otherwise than promoted gets nothing any more, however late a write arrives."""
+        release = self._ghost.releases.get(stamp.release)
+        ended = release is not None and release.phase.closed and release.phase is not Phase.PROMOTED
+        if ended and not self._ghost.lossy:
+            self._broken.say(7, f"{stamp.release} is over, and {entry.route.traffic} is written for it")
 
     def _is_served(self, mesh: SimMesh, entry: Entry) -> None:
         """No request is lost by a switch: whoever takes a route knows where to send requests."""

@@ -1,0 +1,31 @@
+"""Whatever can happen to a release, in every phase, through the whole engine: no invariant breaks."""
+
+from collections import Counter
+from itertools import product
+
+import pytest
+
+from tests.simulation.coverage import UNREACHABLE, Pair, counting, every_pair
+from tests.simulation.scenes.table import DEEDS, WAYS, enact
+
+
+class Enacted:
+    """Everything, and what the machine was asked meanwhile."""
+
+    def __init__(self) -> None:
+        self.pairs: Counter[Pair] = Counter()
+        with counting(self.pairs):
+            self.broken = [text for phase, deed in product(WAYS, DEEDS) for text in enact(phase, deed)]
+
+
+@pytest.fixture(scope="module")
+def enacted() -> Enacted:
+    return Enacted()
+
+
+def test_no_invariant_breaks(enacted: Enacted) -> None:
+    assert enacted.broken == []
+
+
+def test_every_pair_of_the_machines_table_is_met(enacted: Enacted) -> None:
+    assert sorted(every_pair() - enacted.pairs.keys()) == sorted(UNREACHABLE)
