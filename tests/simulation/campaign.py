@@ -92,15 +92,16 @@ def calm(world: World, people: People) -> None:
     world.run(SETTLE)
     helper = world.scheduler.spawn("helper", people.finish)
     end = world.scheduler.monotonic + REST
-    while world.scheduler.monotonic < end and (not helper.run.dead or _waits(world)):
+    while world.scheduler.monotonic < end and (not helper.run.dead or waits(world)):
         world.run(LOOK)
     _idle(world)
 
 
-def _waits(world: World) -> bool:
+def waits(world: World) -> bool:
     """Whether something is left to do that nobody has to ask for."""
     due = any(row.due_at is not None for row in world.ledger.rows())
-    return due or bool(world.ledger.outbox(OutboxState.WAITING, 1))
+    hangs = any(one.hangs_until + LOOK > world.scheduler.monotonic for one in world.workers.values())
+    return due or hangs or bool(world.ledger.outbox(OutboxState.WAITING, 1))
 
 
 def _idle(world: World) -> None:

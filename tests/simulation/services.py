@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -39,6 +40,11 @@ SERVICES: Mapping[str, Mapping[str, Any]] = {
         "cluster": "west",
         "strategies": [{"dark_launch": {"mirror": "20%", "methods": "all", "then": "withdraw", **_TERMS}}],
     },
+    "short": {
+        "tick": "100ms",
+        "workload": {"process": "short", "rollback_window": "1s", "appear_within": "1m"},
+        "strategies": [{"canary": {"steps": ["20%"], "bake": "300ms", "deadline": "20s"}}],
+    },
     "frozen": {
         "gates": {"errors": {"ratio": "http_errors"}, "success": _SUCCESS},
         "low_traffic": "hold",
@@ -61,7 +67,7 @@ _POLICY = {
 
 def document(service: str) -> dict[str, Any]:
     """The service file."""
-    own = dict(SERVICES[service])
+    own = deepcopy(dict(SERVICES[service]))
     policy: dict[str, Any] = {
         **_POLICY,
         **{key: own.pop(key) for key in ("on_drift", "no_data", "low_traffic", "freeze") if key in own},

@@ -73,6 +73,7 @@ class World:
         self.disturbed = dict.fromkeys(CLUSTERS, 0)
         self.hampered = Counter[str]()
         self._cut: set[Actor] = set()
+        self.trigger: Callable[[Actor, str], None] | None = None
         self.watch = Watch(self)
         self.services = tuple(names)
         self.targets = [self._serve(target) for target in services.targets(self.services)]
@@ -137,12 +138,16 @@ class World:
             return
         if when == "before":
             self._begun(port, name)
+        if self.trigger is not None:
+            self.trigger(actor, f"{when} {name}")
         if actor in self._cut and name.startswith("ledger."):
             self._cut.discard(actor)
             self.disturb()
             raise Unavailable("the connection was cut")
-        if not self.storming:
-            return
+        if self.storming:
+            self._chance(actor, name, when)
+
+    def _chance(self, actor: Actor, name: str, when: str) -> None:
         faults, dice = self.faults, self.random.random()
         if name in faults.preferred:
             dice /= faults.factor

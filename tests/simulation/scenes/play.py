@@ -71,6 +71,12 @@ class Play:
     def tell(self, release: ReleaseId, signal: PersonSignal) -> Answer:
         return self.say(ReleaseAction(release, signal))
 
+    def restart(self) -> None:
+        """Every worker dies and is started again."""
+        for process in list(self.world.workers.values()):
+            self.world.scheduler.kill(process)
+        self.world.revive()
+
     # Time.
 
     def go(self, seconds: float) -> None:

@@ -28,6 +28,7 @@ from tests.simulation.parts import SimMesh
 from tests.simulation.scheduler import Actor, Scheduler
 from tests.simulation.watch.ghost import Broken, Ghost
 
+MOMENT = 100_000
 Content = tuple[TargetId, Stamp | None, Traffic]
 
 
@@ -40,6 +41,7 @@ class Routes:
         self.foreign = False
         self.writes = 0
         self._edits: set[Content] = set()
+        self._edited: dict[TargetId, int] = {}
         self._epochs: dict[TargetId, int] = {}
         self._reverted: set[ReleaseId] = set()
 
@@ -47,6 +49,7 @@ class Routes:
         """A route is about to be stored."""
         if self.foreign:
             self._edits.add(_content(entry))
+            self._edited[entry.route.target] = self._scheduler.monotonic
         elif entry.stamp is not None:
             self.writes += 1
             self._ours(mesh, entry, entry.stamp)
@@ -62,6 +65,8 @@ class Routes:
             checked = self._checked.get(self._scheduler.current(), self._scheduler.monotonic)
             if self._scheduler.monotonic - checked > LEASE:
                 return  # it stood still after its check: no check helps against that, and the version is started again
+            if self._edited.get(target, 0) > checked - MOMENT:
+                return  # somebody edited the route between our look at it and this
             backend = Backend(target.partition("@")[0], version)
             gone = {backend.lane(lane) for lane in Lane}
             stored = mesh.stored(target)
