@@ -2,7 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -69,7 +69,7 @@ class Wired:
     clusters: Mapping[str, Cluster]
     book: Book
     inbox: Inbox
-    drain: Drain
+    drains: Mapping[str, Drain]
     outbox: Outbox
 
     def close(self) -> None:
@@ -89,10 +89,10 @@ def wire(settings: Settings, hints: Hints | None = None, only: Iterable[str] | N
     hints = hints or _hints(settings, telemetry)
     clusters = _clusters(settings, clock, settings.clusters if only is None else only)
     book = Book(ledger, clock, partial(parse, settings=settings), compile_plan, frozen)
-    engine = assemble(Parts(ledger, clusters, book, clock, ids, hints, ThreadSlots(), telemetry))
+    parts = Parts(ledger, clusters, book, clock, ids, hints, ThreadSlots(), telemetry)
     outbox = Outbox(ledger, ledger, _chats(settings), clock, telemetry, ids.owner())
     return Wired(
-        settings, ledger, ledger, clock, ids, hints, telemetry, clusters, book, engine.inbox, engine.drain, outbox
+        settings, ledger, ledger, clock, ids, hints, telemetry, clusters, book, Inbox(parts), drains(parts), outbox
     )
 
 
@@ -113,6 +113,11 @@ def spare_collector() -> None:
 def migrate(settings: Settings) -> None:
     """Brings the database to the schema that this version needs; several processes may do so at once."""
     upgrade(settings.database.url)
+
+
+def drains(parts: Parts) -> Mapping[str, Drain]:
+    """A drain for each cluster, to be run side by side: one that does not answer holds up no other."""
+    return {name: assemble(replace(parts, clusters={name: parts.clusters[name]})).drain for name in parts.clusters}
 
 
 def assemble(parts: Parts) -> Engine:

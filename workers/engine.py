@@ -1,9 +1,11 @@
-"""What a worker needs of the engine, and the one engine of this process.
+"""What a worker needs of the engine.
 
-A worker has two reasons to look for work, its own scan and hints, and one engine: drains never overlap in a process.
+A worker has two reasons to look for work, its own scan and hints. Each cluster has a drain of its own, so that one that
+does not answer holds up no other; drains of one cluster never overlap in a process.
 """
 
 import threading
+from collections.abc import Mapping
 from typing import Protocol
 
 DRAIN_LIMIT = 1.0
@@ -28,7 +30,8 @@ class Heart(Protocol):
 
 class Engine(Protocol):
     @property
-    def drain(self) -> Drain: ...
+    def drains(self) -> Mapping[str, Drain]:
+        """By cluster."""
 
     @property
     def outbox(self) -> Outbox: ...
@@ -38,7 +41,7 @@ class Engine(Protocol):
 
 
 class OneDrain:
-    """The lock around the drain of this process."""
+    """The lock around a drain of this process."""
 
     def __init__(self, drain: Drain) -> None:
         self._drain = drain

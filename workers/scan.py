@@ -6,6 +6,8 @@ A worker bootstep, because nothing else in Celery keeps running in every weather
 
 import logging
 import time
+from collections.abc import Iterator
+from functools import partial
 
 from celery import bootsteps
 from celery.exceptions import ImproperlyConfigured
@@ -27,50 +29,60 @@ log = logging.getLogger(__name__)
 
 
 class Scan:
-    """Drains and sends for ever, each in a thread of its own: a revert never waits for a message to be delivered."""
+    """Drains and sends for ever, each cluster's drain and the outbox in a thread of its own: a revert never waits for a
+    message to be delivered, nor for another cluster to answer.
+    """
 
     def __init__(self, engine: Engine, detail: str) -> None:
         self._ledger = engine.ledger
-        self._one = OneDrain(engine.drain)
+        self._drains = {name: OneDrain(drain) for name, drain in engine.drains.items()}
         self._detail = detail
         self._name = ""
         self._shut = False
         self._beaten_at = float("-inf")
-        self._drain = Loop("scan", self._drain_once, idle=IDLE, busy=BUSY)
+        self._scans = {
+            name: Loop(f"scan {name}", partial(self._drain_once, one), idle=IDLE, busy=BUSY)
+            for name, one in self._drains.items()
+        }
         self._outbox = Loop("outbox", lambda: engine.outbox.run() > 0, idle=2 * IDLE, busy=BUSY)
 
     def start(self, name: str) -> None:
         self._name = name
-        for loop in (self._drain, self._outbox):
+        for loop in self._loops():
             loop.start()
 
     def hinted(self) -> None:
         """Somebody said that something is due. Drains in the caller's thread, or has the one that drains look again."""
-        if self._shut:
-            return
-        if self._one.run() is None:
-            self._drain.wake()
+        for name, one in self._drains.items():
+            if self._shut:
+                return
+            if one.run() is None:
+                self._scans[name].wake()
         self._outbox.wake()
 
     def shut(self) -> None:
         """Claims nothing from now on, for hints neither."""
         self._shut = True
-        for loop in (self._drain, self._outbox):
+        for loop in self._loops():
             loop.stop()
 
     def stop(self) -> None:
         """Claims nothing from now on, and waits for what is being done."""
         self.shut()
         until = time.monotonic() + JOIN_WITHIN
-        for loop in (self._drain, self._outbox):
+        for loop in self._loops():
             if not loop.join(max(0.0, until - time.monotonic())):
                 log.error("a call did not end within %g s; its claim runs out by itself", JOIN_WITHIN)
 
-    def _drain_once(self) -> bool:
+    def _loops(self) -> Iterator[Loop]:
+        yield from self._scans.values()
+        yield self._outbox
+
+    def _drain_once(self, one: OneDrain) -> bool:
         if time.monotonic() - self._beaten_at >= BEAT_EVERY:
             self._ledger.beat(self._name, self._detail)
             self._beaten_at = time.monotonic()
-        done = self._one.run()
+        done = one.run()
         if done:
             self._outbox.wake()
         return done is None or done > 0

@@ -13,7 +13,7 @@ from delivery.sandbox.ports import free_port
 from delivery.sandbox.valkey import LocalValkey
 
 LIMIT = 30.0
-SCAN = "scan"
+SCAN = "scan-local"
 """The name of the thread that scans; hints are served in threads of the pool."""
 
 

@@ -15,14 +15,14 @@ from workers.assemble import assemble
 class Engine:
     """Counts drains; raises `error` where there is one."""
 
-    drains: int = 0
+    drained: int = 0
     sent: int = 0
     error: Exception | None = None
     beats: list[str] = field(default_factory=list)
 
     @property
-    def drain(self) -> "Engine":
-        return self
+    def drains(self) -> "dict[str, Engine]":
+        return {"local": self}
 
     @property
     def outbox(self) -> "Engine":
@@ -33,7 +33,7 @@ class Engine:
         return self
 
     def run(self, limit: float | None = None) -> int:
-        self.drains += 1
+        self.drained += 1
         if self.error is not None:
             raise self.error
         return 0
@@ -73,7 +73,7 @@ def test_nothing_is_kept_repeated_or_put_off(app):
 
 def test_a_hint_drains(app, engine):
     app.tasks[DRAIN_TASK]()
-    assert engine.drains == 1
+    assert engine.drained == 1
 
 
 def test_a_hint_never_fails(app, engine, caplog):
@@ -85,7 +85,7 @@ def test_a_hint_never_fails(app, engine, caplog):
 def test_once_the_shutdown_began_nothing_is_claimed_for_hints_neither(app, engine):
     worker_shutting_down.send(sender="w1", sig="SIGTERM", how="Warm", exitcode=0)
     app.tasks[DRAIN_TASK]()
-    assert engine.drains == 0
+    assert engine.drained == 0
 
 
 def test_logging_stays_ours(app):

@@ -140,8 +140,8 @@ class Engine:
     limits: list[float] = field(default_factory=list)
 
     @property
-    def drain(self) -> "Engine":
-        return self
+    def drains(self) -> "dict[str, Engine]":
+        return {"local": self}
 
     def run(self, limit: float, /) -> int:
         self.limits.append(limit)
@@ -265,6 +265,25 @@ def test_an_outbox_that_hangs_does_not_hold_up_drains():
     scan.start("w1")
     try:
         engine.work.wait_for(3)
+    finally:
+        leave.set()
+        scan.stop()
+
+
+def test_a_cluster_that_hangs_does_not_hold_up_another():
+    leave = threading.Event()
+    hung, other = Engine(), Engine()
+    hung.run = lambda limit, /: int(leave.wait(LIMIT))  # type: ignore[method-assign]
+
+    class Two(Engine):
+        @property
+        def drains(self) -> "dict[str, Engine]":
+            return {"hung": hung, "other": other}
+
+    scan = Scan(Two(), "hung, other")
+    scan.start("w1")
+    try:
+        other.work.wait_for(3)
     finally:
         leave.set()
         scan.stop()
