@@ -16,11 +16,12 @@ from delivery.machine.admission import admit
 from delivery.machine.change import Admission
 from delivery.machine.quarantine import force_abort
 from delivery.machine.refusal import Refusal
+from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.notice import Again, HandsOff, Notice, ReleaseAction, ReleaseRequested
 from delivery.model.plan import Plan
 from delivery.model.service import OnNewVersion
-from delivery.model.signal import Abort
+from delivery.model.signal import Abort, Resume
 from delivery.ports.errors import PortError, Unavailable
 from delivery.ports.ledger import Alert as Alarm
 from delivery.ports.ledger import Delivery, InboxState, Result, Unit, Wake
@@ -165,15 +166,21 @@ class Inbox:
         return Answer(admission.outcome, releases, admission.reason, admission.text)
 
     def _quarantined(self, notice: Notice, working: Working) -> Answer:
-        """Only the way back is open: an abort skips the rules that failed."""
+        """Two ways are open: an abort, which skips the rules that failed, and an admin's word that it is mended."""
         says, active = notice.says, working.world.active
-        if isinstance(says, ReleaseAction) and isinstance(says.signal, Abort) and active and active.id == says.release:
+        signal = says.signal if isinstance(says, ReleaseAction) else None
+        if isinstance(signal, Resume) and HoldKind.QUARANTINED in signal.holds and signal.admin:
+            working.recover()
+            return Answer("signal", _about(notice), "resumed", "the target is worked on again")
+        if isinstance(signal, Abort) and active and _about(notice) == (active.id,):
             context = self._book.context(working.target, recent=True)
-            working.apply(force_abort(working.world, says.signal, context), context.now)
+            working.apply(force_abort(working.world, signal, context), context.now)
             return Answer("signal", (active.id,), "aborted", "the target is quarantined: traffic goes back to stable")
-        error = working.row.quarantined or ""
         refusal = Refusal(
-            "quarantined", f"the target is quarantined: {error}. Abort its release, or mend it", ("abort",)
+            "quarantined",
+            f"the target is quarantined: {working.row.quarantined}. Abort its release; or mend the cause, and let an"
+            " admin resume it naming quarantined",
+            ("abort", "resume"),
         )
         return Answer("refused", _about(notice), refusal.kind, refusal.text, refusal)
 

@@ -77,12 +77,18 @@ class Working:
         self.heads[release] = stored.head
 
     def quarantine(self, error: str, now: Micros) -> None:
-        """Takes the target out of service: what was decided since the last commit is dropped, people are told."""
+        """Takes the target out of service: what was decided since the last commit is dropped, people are told once."""
         fresh = Working.of(self.stored, self.channels)
         self.world, self.heads, self.measuring = fresh.world, fresh.heads, fresh.measuring
         self._clear()
-        self.row = replace(self.row, quarantined=error)
-        self.alerts.append(Alert(now, "quarantined", self.row.target.id, error))
+        if self.row.quarantined is None:
+            self.row = replace(self.row, quarantined=error)
+            self.alerts.append(Alert(now, "quarantined", self.row.target.id, error))
+            self.row_changed = True
+
+    def recover(self) -> None:
+        """Takes the target into service again."""
+        self.row = replace(self.row, quarantined=None, failures=0)
         self.row_changed = True
 
     def note_failure(self, error: str, now: Micros, limit: int) -> None:
