@@ -17,7 +17,6 @@ from tests.simulation.versions import two_versions
 from tests.simulation.watch.ghost import InvariantBroken
 from tests.simulation.world import World, Wrap, unwrapped
 
-WORKERS = ("one", "two", "three")
 SETTLED = 0.8
 """Share of the schedules that begin with something stable everywhere."""
 WARM = 3_000_000
@@ -70,8 +69,8 @@ def _rules(world: World, profile: Profile) -> AbstractContextManager[object]:
 
 def _storm(world: World, people: People, profile: Profile) -> None:
     nemesis = Nemesis(world, people, profile)
-    for number, name in enumerate(WORKERS):
-        world.worker(name, old=profile.older and number == 0)
+    for number in range(profile.workers):
+        world.worker(f"worker-{number}", old=profile.older and number == 0)
     if world.random.random() < SETTLED:
         world.scheduler.spawn("before", people.first_versions)
         world.run(WARM)

@@ -13,6 +13,7 @@ from delivery.model.event import Phase
 from tests.simulation.profiles import FENCE, PROFILES
 
 Pair = tuple[str, str]
+WHEN = ("before", "after")
 
 MET: dict[str, str] = {
     "queued": "Approve Pause Resume Abort PromoteNow TurnCame SupersededBy",
@@ -27,16 +28,16 @@ MET: dict[str, str] = {
 }
 """What a campaign of the test's size meets by chance in each phase. The scenes of the table meet every pair."""
 
-DEEDS = {name for profile in PROFILES.values() for name in profile.deeds}
-FAULTS = (
-    *(f"{fault} {when} {call}" for fault in ("kill", "stall") for when in ("before", "after") for call in FENCE[3:4]),
-    *(f"unavailable {when} {call}" for when in ("before", "after") for call in FENCE if call != "ledger.bump_epoch"),
-    *DEEDS,
-    "commits lost",
-    "delivered twice",
-    "replayed under another id",
+_DEEDS = sorted({name for profile in PROFILES.values() for name in profile.deeds})
+FAULTS: tuple[tuple[str, ...], ...] = (
+    *((f"unavailable before {call}", f"unavailable after {call}") for call in FENCE),
+    *(tuple(f"{fault} {when} {call}" for when in WHEN for call in FENCE) for fault in ("kill", "stall")),
+    *((deed,) for deed in _DEEDS),
+    ("commits lost",),
+    ("delivered twice",),
+    ("replayed under another id",),
 )
-"""What must have gone wrong in a campaign of the test's size."""
+"""What must have gone wrong in a campaign of the test's size: of each row, something."""
 
 
 def every_pair() -> set[Pair]:

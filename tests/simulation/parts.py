@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.adapters.mesh.memory import Entry, MemoryMesh, Mood, Proxy
-from delivery.machine.evolve import fold
+from delivery.machine.evolve import evolve, fold
+from delivery.model.codec import unseal
 from delivery.model.ids import Micros, ReleaseId, TargetId
+from delivery.model.release import Release
 from delivery.model.service import Workload
 from delivery.model.version import Endpoint, Lane, VersionRef
 from delivery.ports.chat import Post
 from delivery.ports.errors import Refused, Unavailable
+from delivery.ports.ledger import BEYOND
 from delivery.ports.mesh import Confirmation, Stamp
 from delivery.ports.metrics import Sample, Series, Subject
 from delivery.ports.workloads import Running
@@ -20,15 +23,20 @@ HOME = Endpoint("127.0.0.1", 9000)
 
 
 class SimClock:
-    """Wall time can be stepped both ways by the nemesis (`skew`); monotonic time cannot."""
+    """Wall time can be stepped both ways by the nemesis (`skew`); monotonic time cannot.
+
+    `back`: how much longer a lease may last, because the clock went back while it was out.
+    """
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
-        self.skew = self.furthest = 0
+        self.skew = self.furthest = self.back = 0
 
     def step(self, micros: int) -> None:
         """Sets the clock forward or back."""
         self.skew += micros
+        if -BEYOND < micros < 0:
+            self.back -= micros
         self.furthest = max(self.furthest, self.skew)
 
     def mend(self) -> None:
@@ -70,14 +78,25 @@ class Silent:
 
 
 class SimLedger(MemoryLedger):
-    """A database that can lose its newest commits."""
+    """A database that can lose its newest commits. A history is folded once, however often it is asked for."""
 
     def __init__(self, clock: SimClock) -> None:
         super().__init__(clock, fold, remember=64)
+        self._folded: dict[str, Release] = {}
 
     def keep(self) -> None:
         """What is stored by now cannot be lost."""
         self._journal._past.clear()
+
+    def release_at(self, release: ReleaseId, seq: int) -> Release | None:
+        events = self._tables.events.get(release, ())[: max(0, seq)]
+        known = len(events)
+        while known and events[known - 1].hash not in self._folded:
+            known -= 1
+        found = self._folded[events[known - 1].hash] if known else None
+        for event in events[known:]:
+            found = self._folded[event.hash] = evolve(found, unseal(event.body))
+        return found
 
 
 class SimMesh(MemoryMesh):
@@ -119,6 +138,11 @@ class SimMesh(MemoryMesh):
             proxy.mood = Mood.TAKING
             self.deliver(name)
         self.land()
+
+    def forget(self, target: TargetId) -> None:
+        """The route is gone everywhere."""
+        for routes in (self._routes, *(proxy.routes for proxy in self.proxies.values())):
+            routes.pop(target, None)
 
     def exchange(self, gone: str) -> None:
         """A proxy vanishes; another one joins and gets all that is stored."""

@@ -62,15 +62,11 @@ class People:
         self.keys += 1
         return f"key-{self.keys:05d}"
 
-    def inbox(self) -> Inbox:
-        """One life of an API process."""
-        return self.world.engine()[0].inbox
-
     # CI
 
     def ci(self) -> None:
         """Sends releases: some twice, some late, some again under another id, some of an old version."""
-        world, inbox = self.world, self.inbox()
+        world, inbox = self.world, self.world.inbox()
         while not world.quiet:
             world.scheduler.sleep(world.random.randrange(*self.profile.ci))
             notice = self._event()
@@ -85,7 +81,7 @@ class People:
 
     def first_versions(self) -> None:
         """What runs before anything happens."""
-        inbox = self.inbox()
+        inbox = self.world.inbox()
         for service in self.world.services:
             says = ReleaseRequested(service, VersionRef("good-0", "good-0"), STARTER)
             self.send(inbox, Notice("ci", self.key(), "first", says), len(clusters(service)))
@@ -106,7 +102,7 @@ class People:
 
     def press_buttons(self) -> None:
         """Mostly sensible ones."""
-        world, inbox = self.world, self.inbox()
+        world, inbox = self.world, self.world.inbox()
         names, weights = zip(*self.profile.buttons.items(), strict=True)
         while not world.quiet:
             world.scheduler.sleep(world.random.randrange(*self.profile.people))
@@ -150,11 +146,11 @@ class People:
     def monitor(self) -> None:
         """An alert fires, for every service that names it."""
         notice = Notice("monitor", self.key(), "burning", Alert(BURNING, self.world.clock.now()))
-        self.send(self.inbox(), notice, len(self.world.targets))
+        self.send(self.world.inbox(), notice, len(self.world.targets))
 
     def finish(self) -> None:
         """With nothing going wrong any more, gives every release what it waits for, until none is open."""
-        inbox = self.inbox()
+        inbox = self.world.inbox()
         while True:
             found = self.open_ones()
             if not found:

@@ -68,6 +68,7 @@ class Profile:
     storm: int = 9 * SECOND
     lull: int = 15 * SECOND
     waves: int = 2
+    workers: int = 3
     older: bool = False
 
 

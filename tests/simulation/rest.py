@@ -1,14 +1,15 @@
 """What must hold when everything has come to rest."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from delivery.machine.announce import announce
 from delivery.machine.desired import desired
-from delivery.machine.evolve import evolve, fold
+from delivery.machine.evolve import evolve
 from delivery.model.codec import GENESIS, canon, link, unseal
 from delivery.model.event import Closed, Event, Phase, Promoted, RollbackBegun, StagePassed, StageSkipped
 from delivery.model.ids import TargetId
+from delivery.model.message import Message
 from delivery.model.release import Release
 from delivery.model.target import Target
 from delivery.ports.history import Filter
@@ -22,11 +23,12 @@ EVERYTHING = 1_000_000
 def at_rest(world: World, people: People) -> list[str]:
     """Every broken invariant, in words."""
     lossy = world.watch.ghost.lossy
+    dead = {row.key for row in world.ledger.outbox(OutboxState.DEAD, EVERYTHING)}
     return [
-        *(text for stored in _all(world) for text in _history(world, stored)),
+        *(text for stored in _all(world) for text in _history(world, stored, dead)),
         *(text for target in world.targets for text in _traffic(world, target)),
         *_ends(people),
-        *_outbox(world),
+        *_outbox(world, dead),
         *(() if lossy else _inbox(world, people)),
     ]
 
@@ -36,16 +38,19 @@ def _all(world: World) -> tuple[StoredRelease, ...]:
     return found
 
 
-def _history(world: World, stored: StoredRelease) -> Iterator[str]:
-    """3, 4: the chain holds, state is the fold of stored bytes, stages pass once and in order."""
+def _history(world: World, stored: StoredRelease, dead: set[str]) -> Iterator[str]:
+    """3, 4, 14: the chain holds, state is the fold of stored bytes, stages pass once and in order, people are told."""
     release, prev = stored.release, GENESIS
-    events = world.ledger.events(release.id, limit=EVERYTHING)
-    for number, event in enumerate(events, 1):
+    facts, before = list[Event](), None
+    for number, event in enumerate(world.ledger.events(release.id, limit=EVERYTHING), 1):
         if event.seq != number or event.prev != prev or link(prev, event.body) != event.hash:
             yield f"invariant 3: {release.id}: the chain is broken at {number}"
-        prev = event.hash
-    facts = [unseal(event.body) for event in events]
-    if canon(fold(facts)) != canon(release) or prev != stored.head:
+        fact = unseal(event.body)
+        after = evolve(before, fact)
+        yield from _told(world, announce(before, fact, after), dead)
+        facts.append(fact)
+        prev, before = event.hash, after
+    if before is None or canon(before) != canon(release) or prev != stored.head:
         yield f"invariant 3: {release.id} is not the fold of its events"
     yield from _facts(release, facts)
 
@@ -115,26 +120,18 @@ def _inbox(world: World, people: People) -> Iterator[str]:
     yield from (f"invariant 13: {one} was made by {count} deliveries" for one, count in makers.items() if count > 1)
 
 
-def _outbox(world: World) -> Iterator[str]:
-    """14: every message that an event makes is sent or dead with an alert, and sent twice only after a mishap."""
+def _outbox(world: World, dead: set[str]) -> Iterator[str]:
+    """14: what is dead has an alert, and nothing is sent twice but after a mishap."""
     alerts = {alert.subject for alert in world.ledger.alerts(EVERYTHING) if alert.kind == "outbox_dead"}
-    dead = {row.key for row in world.ledger.outbox(OutboxState.DEAD, EVERYTHING)}
     yield from (f"invariant 14: {key} is dead without an alert" for key in dead - alerts)
-    for stored in _all(world):
-        yield from _told(world, stored.release, dead)
     twice = sum(count - 1 for count in world.chat.posts.values())
     if twice > world.mishaps:
         yield f"invariant 14: {twice} messages were sent twice, after {world.mishaps} mishaps"
 
 
-def _told(world: World, release: Release, dead: set[str]) -> Iterator[str]:
-    before: Release | None = None
-    service = release.target.partition("@")[0]
-    for stored in world.ledger.events(release.id, limit=EVERYTHING):
-        fact = unseal(stored.body)
-        after = evolve(before, fact)
-        for message in announce(before, fact, after):
-            key = f"{message.release}:{message.seq}:memory:{service}"
-            if key not in dead and (message.release, message.seq, service) not in world.chat.posts:
-                yield f"invariant 14: nobody was told of {type(fact).__name__} of {release.id}"
-        before = after
+def _told(world: World, messages: Sequence[Message], dead: set[str]) -> Iterator[str]:
+    for message in messages:
+        service = world.ledger.releases([message.release])[message.release].release.target.partition("@")[0]
+        key = f"{message.release}:{message.seq}:memory:{service}"
+        if key not in dead and (message.release, message.seq, service) not in world.chat.posts:
+            yield f"invariant 14: nobody was told of {message.topic} of {message.release}"

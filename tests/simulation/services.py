@@ -53,6 +53,8 @@ SERVICES: Mapping[str, Mapping[str, Any]] = {
         "strategies": [{"canary": {"steps": ["2%", "100%"], "min_requests": 400, **_TERMS}}],
     },
 }
+ORDINARY: Mapping[str, Any] = {"strategies": [_CANARY]}
+"""What a service of any other name is like."""
 BURNING = "Burning"
 """The alert that every service names."""
 BETA_SHARE = 20
@@ -67,7 +69,7 @@ _POLICY = {
 
 def document(service: str) -> dict[str, Any]:
     """The service file."""
-    own = deepcopy(dict(SERVICES[service]))
+    own = deepcopy(dict(SERVICES.get(service, ORDINARY)))
     policy: dict[str, Any] = {
         **_POLICY,
         **{key: own.pop(key) for key in ("on_drift", "no_data", "low_traffic", "freeze") if key in own},

@@ -11,7 +11,7 @@ from tests.simulation.campaign import Outcome, run
 from tests.simulation.coverage import FAULTS, MET, Pair, counting
 from tests.simulation.profiles import PROFILES
 
-SEEDS = range(5 * len(PROFILES))
+SEEDS = range(4 * len(PROFILES))
 
 
 class Campaign:
@@ -38,7 +38,7 @@ def test_no_invariant_breaks(campaign: Campaign) -> None:
 
 
 def test_every_kind_of_fault_happened(campaign: Campaign) -> None:
-    assert [kind for kind in FAULTS if not campaign.happened[kind]] == []
+    assert [kinds for kinds in FAULTS if not any(campaign.happened[kind] for kind in kinds)] == []
 
 
 def test_what_the_machine_must_be_asked_was_asked(campaign: Campaign) -> None:

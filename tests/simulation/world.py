@@ -2,19 +2,21 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from delivery.adapters.hints.memory import MemoryHints
 from delivery.catalog.freeze import frozen
 from delivery.engine.book import Book
 from delivery.engine.cluster import Cluster
+from delivery.engine.inbox import Inbox
 from delivery.engine.outbox import Outbox
 from delivery.engine.parts import Parts
 from delivery.model.ids import Principal, TargetId
 from delivery.model.target import Target
 from delivery.ports.errors import PortError, Unavailable
 from delivery.ports.ledger import Row, ServiceRecord
-from delivery.wiring import Engine, assemble
+from delivery.wiring import drains
 from tests.simulation import services
 from tests.simulation.parts import Silent, SimChat, SimClock, SimIds, SimLedger, SimMesh, SimMetrics, SimWorkloads
 from tests.simulation.profiles import Faults
@@ -62,7 +64,7 @@ class World:
         self.counting = False
         self.clock = SimClock(self.scheduler)
         self.ids = SimIds()
-        self.ledger = (ledger or SimLedger)(self.clock)
+        self.ledger: Any = (ledger or SimLedger)(self.clock)
         self.chat = SimChat()
         self.meshes = {name: SimMesh(name, PROXIES) for name in CLUSTERS}
         self.workloads = {name: SimWorkloads(self.scheduler) for name in CLUSTERS}
@@ -86,6 +88,10 @@ class World:
             self.apply(name, services.document(name))
         self.ledger.create_target(Row(Target(target, name, cluster)))
         return target
+
+    def reopen(self, ledger: Any) -> None:
+        """Whoever starts from now on finds the stored data through another connection."""
+        self.ledger = self.watch.over(ledger)
 
     def apply(self, name: str, document: Any) -> None:
         """Somebody applies a service file."""
@@ -192,8 +198,8 @@ class World:
 
     # Actors.
 
-    def engine(self) -> tuple[Engine, Outbox]:
-        """One life of a process: it knows nothing but what the ledger says."""
+    def parts(self) -> Parts:
+        """What one life of a process is made of: it knows nothing but what the ledger says."""
         ledger = self.port(self.ledger, "ledger")
         clusters = {
             name: Cluster(
@@ -206,17 +212,23 @@ class World:
         }
         book = Book(ledger, self.clock, services.parse_once, services.plan_of, frozen)
         slots = GreenSlots(self.scheduler, SLOT_DEADLINE, lambda key: Unavailable(f"{key} did not answer in time"))
-        parts = Parts(ledger, clusters, book, self.clock, self.ids, MemoryHints(), slots, Silent())
+        return Parts(ledger, clusters, book, self.clock, self.ids, MemoryHints(), slots, Silent())
+
+    def inbox(self) -> Inbox:
+        """One life of an API process."""
+        return Inbox(self.parts())
+
+    def outbox(self, parts: Parts) -> Outbox:
         chats = {"memory": self.port(self.chat, "chat")}
-        outbox = Outbox(ledger, self.ledger, chats, self.clock, Silent(), self.ids.owner())
-        return assemble(parts), outbox
+        return Outbox(parts.ledger, self.ledger, chats, self.clock, Silent(), self.ids.owner())
 
     def worker(self, name: str, *, old: bool = False) -> None:
-        """Starts a worker process: as in production one thread drains and another one sends."""
-        process = self.workers[name] = Process(f"worker {name}", old)
-        engine, outbox = self.engine()
-        for work, idle in ((lambda: engine.drain.run(1.0), IDLE), (outbox.run, 2 * IDLE)):
-            self.scheduler.spawn(process.name, self._loop(work, idle), process)
+        """Starts a worker process: as in production a thread for each cluster drains, and another one sends."""
+        process = self.workers[name] = Process(name, old)
+        parts = self.parts()
+        for drain in drains(parts).values():
+            self.scheduler.spawn(process.name, self._loop(partial(drain.run, 1.0), IDLE), process)
+        self.scheduler.spawn(process.name, self._loop(self.outbox(parts).run, 2 * IDLE), process)
 
     def _loop(self, work: Callable[[], int], idle: int) -> Callable[[], None]:
         def life() -> None:

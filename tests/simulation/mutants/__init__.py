@@ -32,29 +32,36 @@ EDITED = replace(
 """Routes that are left as somebody else wrote them, also while the versions they name are to go."""
 
 MUTANTS: tuple[Mutant, ...] = (
-    Mutant("fence check removed", "invariant 9", PROFILES["fence"], only(ports.NoCheck, "ledger")),
-    Mutant("blind PUT", "invariant 9", SLOW_WRITES, only(ports.BlindPut, "mesh")),
-    Mutant("GET after the database check", "invariant 9", SLOW_WRITES, patched=engine.reads_after_the_check),
-    Mutant("write skipped when live equals desired", "invariant 7", LATE_WRITES, patched=engine.skips_equal),
-    Mutant("no head check after failover", "invariant 6", PROFILES["failover"], patched=engine.no_head_check),
-    Mutant("confirm without token", "invariant 11", PROFILES["proxies"], only(ports.ConfirmWithoutToken, "mesh")),
-    Mutant("epoch as the token", "invariant 11", PROFILES["proxies"], only(ports.EpochAsToken, "mesh")),
+    Mutant("fence check removed", "invariant 9:", PROFILES["fence"], only(ports.NoCheck, "ledger")),
+    Mutant("blind PUT", "invariant 9:", SLOW_WRITES, only(ports.BlindPut, "mesh")),
+    Mutant("GET after the database check", "invariant 9:", SLOW_WRITES, patched=engine.reads_after_the_check),
+    Mutant("write skipped when live equals desired", "invariant 7:", LATE_WRITES, patched=engine.skips_equal),
     Mutant(
-        "successor starts before 0 is confirmed", "invariant 17", PROFILES["proxies"], patched=engine.successor_at_once
+        "no head check after failover",
+        ("invariant 6:", "invariant 17:"),
+        PROFILES["failover"],
+        patched=engine.no_head_check,
     ),
-    Mutant("close and start in two commits", "invariant 2", PROFILES["calm"], patched=engine.two_commits),
-    Mutant("no version check at commit", "invariant 10", PROFILES["fence"], only(ports.NoVersionCheck, "ledger")),
-    Mutant("outbox outside the commit", "invariant 14", PROFILES["fence"], only(ports.OutboxOutside, "ledger")),
-    Mutant("verdict not committed before the revert", "invariant 5", PROFILES["calm"], patched=engine.effects_first),
-    Mutant("no-op moves the version", "invariant 13", PROFILES["calm"], patched=engine.no_op_moves_the_version),
-    Mutant("bake by wall clock", "invariant 11", PROFILES["clocks"], patched=engine.bakes_by_the_wall),
-    Mutant("revert obeys holds", "invariant 7", PROFILES["workloads"], patched=engine.revert_obeys_holds),
-    Mutant("retire without a look at the routes", "retire", EDITED, only(ports.RetireBlindly, "mesh")),
-    Mutant("plan recompiled on load", "invariant 3", PROFILES["calm"], only(ports.PlanAgain, "ledger")),
-    Mutant("stable pointer moved outside Promoted", "one commit", PROFILES["calm"], patched=engine.pointer_moves_early),
+    Mutant("confirm without token", "invariant 11:", PROFILES["proxies"], only(ports.ConfirmWithoutToken, "mesh")),
+    Mutant("epoch as the token", "invariant 11:", PROFILES["proxies"], only(ports.EpochAsToken, "mesh")),
+    Mutant(
+        "successor starts before 0 is confirmed", "invariant 17:", PROFILES["proxies"], patched=engine.successor_at_once
+    ),
+    Mutant("close and start in two commits", "invariant 2:", PROFILES["calm"], patched=engine.two_commits),
+    Mutant("no version check at commit", "invariant 10:", PROFILES["fence"], only(ports.NoVersionCheck, "ledger")),
+    Mutant("outbox outside the commit", "invariant 14:", PROFILES["fence"], only(ports.OutboxOutside, "ledger")),
+    Mutant("verdict not committed before the revert", "invariant 5:", PROFILES["calm"], patched=engine.effects_first),
+    Mutant("no-op moves the version", "invariant 13:", PROFILES["calm"], patched=engine.no_op_moves_the_version),
+    Mutant("bake by wall clock", "invariant 11:", PROFILES["clocks"], patched=engine.bakes_by_the_wall),
+    Mutant("revert obeys holds", "invariant 7:", PROFILES["workloads"], patched=engine.revert_obeys_holds),
+    Mutant("retire without a look at the routes", "retire:", EDITED, only(ports.RetireBlindly, "mesh")),
+    Mutant("plan recompiled on load", "invariant 3:", PROFILES["calm"], only(ports.PlanAgain, "ledger")),
+    Mutant(
+        "stable pointer moved outside Promoted", "one commit:", PROFILES["calm"], patched=engine.pointer_moves_early
+    ),
     Mutant(
         "a worker that cleans up in finally",
-        "invariant 15",
+        ("invariant 7:", "invariant 15:"),
         PROFILES["outages"],
         only(ports.LongLease, "ledger"),
         engine.cleans_up_at_the_end,

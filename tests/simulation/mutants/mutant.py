@@ -13,15 +13,15 @@ from tests.simulation.world import Wrap, unwrapped
 class Mutant:
     """`wrap` stands between the engine and a port, `patched` changes the engine's code while a schedule runs.
 
-    It must break `breaks` within the first `seeds` schedules of `profile`.
+    It must break what `breaks` says (any of it) within the first `seeds` schedules of `profile`.
     """
 
     name: str
-    breaks: str
+    breaks: str | tuple[str, ...]
     profile: Profile
     wrap: Wrap = unwrapped
     patched: Callable[[], AbstractContextManager[Any]] = nullcontext
-    seeds: int = 12
+    seeds: int = 60
 
 
 class Over:

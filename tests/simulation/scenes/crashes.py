@@ -89,7 +89,7 @@ def _send(play: Play, version: str) -> ReleaseId:
 
     def life() -> None:
         try:
-            made.extend(world.engine()[0].inbox.accept([Arrival(notice, b"{}")])[0].releases)
+            made.extend(world.inbox().accept([Arrival(notice, b"{}")])[0].releases)
         except PortError:
             return
 

@@ -60,7 +60,7 @@ class Play:
 
     def say(self, says: Says, time: int | None = None) -> Answer:
         notice = Notice("play", self.people.key(), f"digest {says}", says, None if time is None else Micros(time))
-        return self.people.send(self.people.inbox(), notice)
+        return self.people.send(self.world.inbox(), notice)
 
     def event(self, version: str, *, urgent: bool = False, service: str | None = None) -> ReleaseId:
         """A version is there; the release that it makes."""

@@ -54,7 +54,7 @@ class Bounds:
             return
         since = max(self._begun(release), self._world.disturbed[row.target.cluster])
         self.checked += 1
-        if now - since > BOUND:
+        if now - since > BOUND + self._world.clock.back:
             self._broken.say(7, f"{release.id} began to go back {(now - since) / 1e6:.0f} s ago and is not at 0")
 
     def _begun(self, release: Release) -> int:
@@ -71,5 +71,5 @@ class Bounds:
             return
         since = max(self._due[target][1], self._world.disturbed[row.target.cluster])
         self.checked += 1
-        if now - since > BOUND:
+        if now - since > BOUND + self._world.clock.back:
             self._broken.say(15, f"{target} has been due for {(now - since) / 1e6:.0f} s: {row.due_why}")

@@ -17,13 +17,16 @@ ONE_COMMIT = "one commit"
 
 
 class Commits:
+    """`poisoned`: the scene has the database refuse something; otherwise nothing of ours may be refused."""
+
     def __init__(self, ghost: Ghost, world: "World", broken: Broken) -> None:
+        self.poisoned = False
         self._ghost, self._broken = ghost, broken
         self._facts = Facts(ghost, world, broken)
 
     def saw(self, unit: Unit, result: Committed) -> None:
         if result.result is not Result.DONE:
-            if result.result is Result.POISON:
+            if result.result is Result.POISON and not self.poisoned:
                 self._broken.say("poison", f"the ledger refused a commit of {unit.target}: {result.error}")
             return
         facts: dict[ReleaseId, list[Event]] = {}

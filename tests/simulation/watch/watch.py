@@ -26,7 +26,11 @@ class Watch:
         for cluster, mesh in world.meshes.items():
             mesh.watch = self.routes.stored
             world.workloads[cluster].watch = self.routes.retired(mesh)
-        world.ledger = Watched(world.ledger, self.commits, self.routes)
+        world.ledger = self.over(world.ledger)
+
+    def over(self, ledger: Any) -> "Watched":
+        """The ledger, looked at."""
+        return Watched(ledger, self.commits, self.routes)
 
     def lost(self, ledger: Any) -> None:
         """The database lost commits: what it says now is what there is."""

@@ -29,7 +29,7 @@ class Chat:
 
 def asked(world: World, version: str) -> None:
     says = ReleaseRequested("queueing", VersionRef.of(version), Principal("ci"))
-    world.engine()[0].inbox.accept([Arrival(Notice("ci", version, version, says), b"{}")])
+    world.inbox().accept([Arrival(Notice("ci", version, version, says), b"{}")])
 
 
 def sends(world: World, chat: Chat) -> None:

@@ -1,0 +1,237 @@
+"""What goes wrong for one, and must not for others; what is down, and what happens within a time once it is back."""
+
+import pytest
+
+from delivery.adapters.mesh.memory import Mood
+from delivery.model.event import MeshFailing, MeshRecovered, Phase, PromotionBegun, RollbackBegun, StageEntered
+from delivery.model.hold import HoldKind
+from delivery.model.ids import Principal, ReleaseId, target_id
+from delivery.model.signal import Abort, Resume
+from delivery.model.traffic import ALL_STABLE, Traffic
+from tests.simulation.databases import Sqlite
+from tests.simulation.scenes.play import Play
+from tests.simulation.scenes.poison import unsteppable, unstorable
+
+ANN = Principal("ann")
+EVERYTHING = 1_000_000
+
+
+def settled(play: Play) -> None:
+    """Every service has a first version."""
+    for service in play.services:
+        play.event("good-1", service=service)
+    play.until(lambda: all(row.target.stable for row in play.world.ledger.rows() if row.target.cluster == play.cluster))
+
+
+def alerts(play: Play, kind: str) -> list[str]:
+    return [alert.subject for alert in play.world.ledger.alerts(EVERYTHING) if alert.kind == kind]
+
+
+class TestPoison:
+    """A target whose step raises is taken out of service alone."""
+
+    def play(self) -> tuple[Play, ReleaseId, ReleaseId]:
+        play = Play(services=("queueing", "superseding"))
+        settled(play)
+        bad = play.event("good-2")
+        other = play.event("good-2", service="superseding")
+        play.reach(bad, Phase.BAKING)
+        return play, bad, other
+
+    def rises(self, play: Play, release: ReleaseId) -> int:
+        return sum(isinstance(event, StageEntered | PromotionBegun) for event in play.events(release))
+
+    def test_alone_with_one_alert_and_its_candidate_never_rises(self) -> None:
+        play, bad, other = self.play()
+        with unsteppable(play.target):
+            play.reach(other, Phase.PROMOTED)
+            play.go(30)
+        assert play.world.row(play.target).quarantined == "ZeroDivisionError('a fault of ours')"
+        assert alerts(play, "quarantined") == [play.target]
+        assert (self.rises(play, bad), play.mesh.traffic(play.target)) == (1, Traffic(weight=5))
+        assert play.event("good-3") == "", "nothing begins here meanwhile"
+
+    def test_abort_takes_it_back_even_if_every_rule_raises(self) -> None:
+        play, bad, _ = self.play()
+        with unsteppable(play.target):
+            play.until(lambda: play.world.row(play.target).quarantined)
+            play.tell(bad, Abort(ANN))
+            play.until(lambda: play.mesh.traffic(play.target) == ALL_STABLE, within=10)
+            play.go(20)
+        assert isinstance(play.events(bad)[-1], RollbackBegun)
+        assert alerts(play, "quarantined") == [play.target]
+
+    def test_mended_and_resumed_by_an_admin_it_goes_on(self) -> None:
+        play, bad, _ = self.play()
+        with unsteppable(play.target):
+            play.until(lambda: play.world.row(play.target).quarantined)
+        resume = Resume(ANN, "mended", holds=(HoldKind.QUARANTINED,))
+        refusal = play.tell(bad, resume).refusal
+        assert refusal is not None, "not without the right to"
+        assert "resume it naming quarantined" in refusal.text
+        answer = play.tell(bad, Resume(ANN, "mended", admin=True, holds=(HoldKind.QUARANTINED,)))
+        assert (answer.outcome, answer.reason) == ("signal", "resumed")
+        play.reach(bad, Phase.PROMOTED)
+        assert play.end() == []
+
+
+@pytest.mark.parametrize("ledger", ["memory", "sqlite"])
+def test_two_bad_rows_of_a_batch_spoil_no_other(ledger: str, database: Sqlite) -> None:
+    """50 targets are due at once; the step of one raises, and the database refuses what another one decides."""
+    names = tuple(f"many-{number:02}" for number in range(50))
+    raising, refused = target_id("many-07", "east"), target_id("many-31", "east")
+    play = Play(services=names, wrap=unstorable(refused), ledger=database if ledger == "sqlite" else None)
+    play.world.watch.commits.poisoned = True
+    with unsteppable(raising, (Phase.PREPARING,)):
+        made = {target_id(name, "east"): play.event("good-1", service=name) for name in names}
+        bad = {raising, refused}
+        play.until(lambda: all(play.now(made[one]).phase is Phase.PROMOTED for one in made.keys() - bad))
+    assert sorted(alerts(play, "quarantined")) == sorted(bad)
+    assert {row.target.id for row in play.world.ledger.rows() if row.quarantined} == bad
+    assert [play.mesh.traffic(one) for one in sorted(bad)] == [None, None]
+
+
+class TestStable:
+    """Stable without a ready instance."""
+
+    def exposed(self) -> tuple[Play, ReleaseId]:
+        """Half of the users are on the candidate, and stable is gone."""
+        play = Play()
+        settled(play)
+        release = play.event("good-2")
+        play.until(lambda: play.mesh.traffic(play.target) == Traffic(weight=50))
+        play.world.workloads["east"].unready.add("good-1")
+        play.until(lambda: play.now(release).held(HoldKind.STABLE_UNREADY))
+        return play, release
+
+    def test_a_revert_leaves_users_where_they_are_until_it_is_back(self) -> None:
+        play, release = self.exposed()
+        play.tell(release, Abort(ANN))
+        play.go(20)
+        assert play.now(release).stay
+        assert play.mesh.traffic(play.target) == Traffic(weight=50)
+        play.world.workloads["east"].unready.discard("good-1")
+        play.until(lambda: play.mesh.traffic(play.target) == ALL_STABLE, within=10)
+        play.reach(release, Phase.ROLLED_BACK)
+        assert play.end() == []
+
+    def test_a_second_abort_takes_them_back_all_the_same(self) -> None:
+        play, release = self.exposed()
+        play.tell(release, Abort(ANN))
+        play.tell(release, Abort(ANN))
+        play.until(lambda: play.mesh.traffic(play.target) == ALL_STABLE, within=10)
+        assert play.end() == []
+
+
+class TestSuccessor:
+    """A newer version takes the place of one that some proxies still run."""
+
+    def superseded(self) -> tuple[Play, ReleaseId, ReleaseId]:
+        play = Play()
+        settled(play)
+        old = play.event("good-2")
+        play.until(lambda: play.mesh.traffic(play.target) == Traffic(weight=50))
+        play.reach(old, Phase.BAKING)
+        play.mesh.proxies["proxy-1"].mood = Mood.LAGGING
+        return play, old, play.event("good-3", urgent=True)
+
+    def test_it_gets_nothing_while_a_proxy_runs_the_old_candidate(self) -> None:
+        play, old, new = self.superseded()
+        play.go(60)
+        assert play.mesh.traffic(play.target, "proxy-1") == Traffic(weight=50)
+        assert (play.now(old).phase, play.now(new).phase) == (Phase.ROLLING_BACK, Phase.QUEUED)
+
+    def test_it_rises_once_every_proxy_has_let_go(self) -> None:
+        play, old, new = self.superseded()
+        play.go(5)
+        play.moods(Mood.TAKING)
+        play.reach(old, Phase.SUPERSEDED)
+        play.reach(new, Phase.PROMOTED)
+        assert play.end() == []
+
+    def test_a_proxy_that_vanishes_is_not_waited_for(self) -> None:
+        play, _, new = self.superseded()
+        play.go(5)
+        play.mesh.exchange("proxy-1")
+        play.reach(new, Phase.PROMOTED)
+        assert play.end() == []
+
+
+class TestOutage:
+    """A mesh that does not answer."""
+
+    def test_a_revert_is_accepted_soon_after_it_is_back_however_long_it_was_away(self) -> None:
+        play = Play()
+        settled(play)
+        release = play.event("good-2")
+        play.until(lambda: play.mesh.traffic(play.target) == Traffic(weight=50))
+        play.mesh.down = True
+        play.tell(release, Abort(ANN))
+        play.go(600)
+        assert play.mesh.traffic(play.target) == Traffic(weight=50)
+        play.mesh.down = False
+        play.until(lambda: play.mesh.traffic(play.target) == ALL_STABLE, within=5)
+        play.reach(release, Phase.ROLLED_BACK)
+        told = [type(event) for event in play.events(release) if isinstance(event, MeshFailing | MeshRecovered)]
+        assert told == [MeshFailing, MeshRecovered], "events grow with what changes, not with attempts"
+
+    def test_another_cluster_is_as_quick_as_ever(self) -> None:
+        def lasted(*, down: bool) -> int:
+            play = Play()
+            settled(play)
+            play.world.timeout = (1_000_000, 5_000_000)
+            play.world.meshes["west"].down = down
+            play.cluster = "west"
+            play.event("good-2")
+            play.cluster = "east"
+            release = play.event("good-2")
+            begun = play.world.scheduler.monotonic
+            play.reach(release, Phase.PROMOTED)
+            return play.world.scheduler.monotonic - begun
+
+        assert lasted(down=True) < lasted(down=False) + 300_000
+
+
+class TestClock:
+    """The wall clock is wrong by an hour."""
+
+    @pytest.mark.parametrize("hours", [1, -1])
+    def test_a_bake_lasts_as_long_as_it_should(self, hours: int) -> None:
+        play = Play()
+        settled(play)
+        release = play.event("good-2")
+        play.reach(release, Phase.BAKING)
+        begun = play.world.scheduler.monotonic
+        play.world.clock.step(hours * 3600 * 1_000_000)
+        play.until(lambda: play.now(release).stage == 1)
+        assert 200_000 < play.world.scheduler.monotonic - begun < 3_000_000
+        play.reach(release, Phase.PROMOTED)
+        assert play.end() == []
+
+    def test_it_goes_back_while_leases_are_out(self) -> None:
+        play = Play(workers=2)
+        settled(play)
+        release = play.event("good-2")
+        play.until(lambda: play.mesh.traffic(play.target) == Traffic(weight=5))
+        play.restart()
+        play.world.clock.step(-3600 * 1_000_000)
+        play.tell(release, Abort(ANN))
+        play.until(lambda: play.mesh.traffic(play.target) == ALL_STABLE, within=10)
+        assert play.end() == []
+
+
+def test_a_restart_goes_on_from_what_is_stored_alone(database: Sqlite) -> None:
+    """Every process ends in the middle of a release, and the routes are gone: the ledger's file says all."""
+    play = Play(ledger=database)
+    settled(play)
+    release = play.event("good-2")
+    play.until(lambda: play.mesh.traffic(play.target) == Traffic(weight=50))
+    for process in list(play.world.workers.values()):
+        play.world.scheduler.kill(process)
+    database.close()
+    play.world.reopen(database(play.world.clock))
+    play.mesh.forget(play.target)
+    play.world.revive()
+    play.until(lambda: play.mesh.traffic(play.target) == Traffic(weight=50))
+    play.reach(release, Phase.PROMOTED)
+    assert play.end() == []
