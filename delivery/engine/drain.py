@@ -145,6 +145,8 @@ class Drain:
                 self._hand_back([turn])
                 continue
             goes = not turn.todo(now)
+            if goes and not turn.faulted:
+                turn.working.note_success()
             if goes or turn.working.row_changed or turn.working.alerts:
                 units.append(turn.working.unit(self._owner, turn.wake(now) if goes else None))
                 going.append((turn, goes))

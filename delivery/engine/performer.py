@@ -60,11 +60,7 @@ class Performer:
         if isinstance(result, Unavailable):
             result = _too_slow(task, result)
         if isinstance(result, Exception):
-            self._telemetry.count("effects", kind=kind, outcome="fault")
-            self._telemetry.log("fault", target=turn.working.target.id, effect=kind, error=repr(result))
-            turn.working.note_failure(f"{kind}: {result!r}", now, FAULTS)
-            turn.give_up(task.effect)
-            turn.wake_in = RETRY
+            self._faulted(turn, task.effect, result)
             return ()
         self._telemetry.count("effects", kind=kind, outcome=_outcome(result))
         turn.took(task.effect, result.row, later=result.later, lost=result.lost)
@@ -78,6 +74,16 @@ class Performer:
         if isinstance(task.effect, ConfirmTraffic) and not result.later:
             return self._waits(turn, task.effect, result, now)
         return result.signals
+
+    def _faulted(self, turn: Turn, effect: Effect, error: Exception) -> None:
+        """A fault of ours: it is tried again, and counted against its own target alone."""
+        kind = type(effect).__name__
+        self._telemetry.count("effects", kind=kind, outcome="fault")
+        self._telemetry.log("fault", target=turn.working.target.id, effect=kind, error=repr(error))
+        turn.faulted = True
+        turn.working.note_failure(f"{kind}: {error!r}", self._clock.now(), FAULTS)
+        turn.give_up(effect)
+        turn.wake_in = RETRY
 
     def _waits(self, turn: Turn, effect: ConfirmTraffic, result: Done, now: Micros) -> tuple[Signal, ...]:
         """A confirmation that is not there yet: a moment in place, then later; named once the grace time is over."""
@@ -103,8 +109,11 @@ class Performer:
         signals: Signals = []
         for turn, effect, (candidate, stable) in due:
             pair = (samples.get(candidate), samples.get(stable) if stable else Sample(now, {}))
-            signals.append((turn, self._look(turn, effect, pair)))
-            turn.give_up(effect)
+            try:
+                signals.append((turn, self._look(turn, effect, pair)))
+                turn.give_up(effect)
+            except Exception as error:  # a gate that cannot read its state must not blind the others
+                self._faulted(turn, effect, error)
         return signals
 
     def _sample(self, cluster: Cluster, subjects: Sequence[Subject]) -> dict[Subject, Sample | None]:

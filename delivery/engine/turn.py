@@ -31,7 +31,7 @@ class Turn:
     """`tried` has the effects that gave all they can in this drain; a new desired state starts it afresh.
 
     `left` are the standing effects of `world` without those: they are asked for many times in a drain. `failing`: the
-    mesh failed at something since this turn began.
+    mesh failed at something since this turn began. `faulted`: our own code did.
     """
 
     working: Working
@@ -48,6 +48,7 @@ class Turn:
     reloads: int = 0
     lost: bool = False
     failing: bool = False
+    faulted: bool = False
 
     @property
     def release(self) -> Release | None:
@@ -60,9 +61,9 @@ class Turn:
     def took(self, effect: Effect, row: Row | None, *, later: bool, lost: bool) -> None:
         """Notes what performing an effect left behind: the row as the database now has it, and whether to ask again."""
         if row is not None:
-            self.working.row = row
+            known = self.working.row  # faults of other effects were noted since this one began
+            self.working.row = replace(row, failures=known.failures, quarantined=known.quarantined)
         self.lost = self.lost or lost
-        self.working.note_success()
         if later:
             self.give_up(effect)
 

@@ -1,0 +1,59 @@
+"""Faults of our own code while performing: counted against their target alone, whatever else succeeds."""
+
+import pytest
+
+from delivery.adapters.ledger.memory import MemoryLedger
+from delivery.adapters.workloads.memory import MemoryWorkloads
+from delivery.machine.evolve import fold
+from delivery.model.ids import TargetId
+from tests.api.world import ManualClock, World
+from tests.unit.engine.started import baking
+
+CHECKOUT = TargetId("checkout@local")
+
+
+@pytest.fixture
+def world() -> World:
+    clock = ManualClock()
+    world = World(MemoryLedger(clock, fold), clock)
+    baking(world)
+    return world
+
+
+def test_a_fault_that_stays_ends_in_quarantine_though_everything_else_works(world, monkeypatch):
+    original = MemoryWorkloads.ensure
+
+    def broken(self, target, workload, version):
+        if version.version == "1.4.2":
+            raise KeyError("endpoints")
+        return original(self, target, workload, version)
+
+    monkeypatch.setattr(MemoryWorkloads, "ensure", broken)
+    world.go(10)
+    (row,) = world.ledger.rows()
+    assert row.quarantined is not None
+    assert "EnsureWorkload" in row.quarantined
+    assert [alert.kind for alert in world.ledger.alerts(9)] == ["quarantined"]
+
+
+def test_a_gate_that_raises_quarantines_its_target(world, monkeypatch):
+    monkeypatch.setattr("delivery.gates.comparing.ComparingGate.add", lambda self, state, tick: state["nonsense"])
+    world.go(60)
+    (row,) = world.ledger.rows()
+    assert "Measure" in (row.quarantined or "")
+    assert world.mesh.traffic(CHECKOUT).weight == 5
+
+
+def test_faults_that_end_are_forgotten(world, monkeypatch):
+    original, left = MemoryWorkloads.ensure, [3]
+
+    def sometimes(self, *arguments):
+        if left[0] > 0:
+            left[0] -= 1
+            raise KeyError("endpoints")
+        return original(self, *arguments)
+
+    monkeypatch.setattr(MemoryWorkloads, "ensure", sometimes)
+    world.go(30)
+    (row,) = world.ledger.rows()
+    assert (left, row.failures, row.quarantined) == ([0], 0, None)
