@@ -11,8 +11,9 @@ from typing import Protocol, TypeVar
 from delivery.gates import latency, ratio, threshold
 from delivery.gates.gate import Kind
 from delivery.model.fields import Fields
-from delivery.model.ids import Micros
+from delivery.model.ids import Micros, TargetId
 from delivery.model.notice import Notice
+from delivery.model.place import Place
 from delivery.model.service import Strategy
 from delivery.ports.chat import Chat
 from delivery.ports.clock import Clock
@@ -42,10 +43,14 @@ class UnknownName(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an adapter may need besides its own arguments. `processes` are commands and environments by name."""
+    """What an adapter may need besides its own arguments. `processes` are commands and environments by name.
+
+    `locate` says where a target lives, by its service file of now; it raises Refused where the file does not say.
+    """
 
     cluster: str
     clock: Clock
+    locate: Callable[[TargetId], Place]
     processes: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = field(default_factory=dict)
 
 

@@ -87,8 +87,8 @@ def wire(settings: Settings, hints: Hints | None = None, only: Iterable[str] | N
     clock = _clock(settings, ledger)
     ids, telemetry = UlidIds(), PrometheusTelemetry()
     hints = hints or _hints(settings, telemetry)
-    clusters = _clusters(settings, clock, settings.clusters if only is None else only)
     book = Book(ledger, clock, partial(parse, settings=settings), compile_plan, frozen)
+    clusters = _clusters(settings, clock, book, settings.clusters if only is None else only)
     parts = Parts(ledger, clusters, book, clock, ids, hints, ThreadSlots(), telemetry)
     outbox = Outbox(ledger, ledger, _chats(settings), clock, telemetry, ids.owner())
     return Wired(
@@ -187,13 +187,13 @@ def _hints(settings: Settings, telemetry: PrometheusTelemetry) -> Hints:
     return CeleryHints(make_app(settings.broker.url), lambda outcome: telemetry.count("hints", outcome=outcome))
 
 
-def _clusters(settings: Settings, clock: Clock, names: Iterable[str]) -> Mapping[str, Cluster]:
+def _clusters(settings: Settings, clock: Clock, book: Book, names: Iterable[str]) -> Mapping[str, Cluster]:
     processes = {name: (process.command, process.env) for name, process in settings.processes.items()}
     found = {}
     for name in names:
         if name not in settings.clusters:
             raise UnknownName(f"there is no cluster {name!r}; there is: {', '.join(sorted(settings.clusters))}")
-        cluster, around = settings.clusters[name], Surroundings(name, clock, processes)
+        cluster, around = settings.clusters[name], Surroundings(name, clock, book.place, processes)
         found[name] = Cluster(
             name,
             _make(registry.MESHES, cluster.mesh, f"clusters.{name}.mesh", around),

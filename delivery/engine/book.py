@@ -4,11 +4,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from delivery.model.context import Context, Freeze, Stop
-from delivery.model.ids import SECOND, Micros, Principal, ReleaseId
+from delivery.model.ids import SECOND, Micros, Principal, ReleaseId, TargetId
+from delivery.model.place import Place
 from delivery.model.plan import Plan
 from delivery.model.service import FreezeRule, Service
 from delivery.model.target import Target
 from delivery.ports.clock import Clock
+from delivery.ports.errors import Refused
 from delivery.ports.ledger import Ledger, ServiceRecord, StopOrder
 
 Parse = Callable[[Mapping[str, object]], Service]
@@ -65,6 +67,15 @@ class Book:
     def _known(self, name: str, now: Micros) -> tuple[Micros, Entry | None] | None:
         known = self._recent.get(name)
         return known if known and 0 <= now - known[0] < STALE_AFTER else None
+
+    def place(self, target: TargetId) -> Place:
+        """Where the target lives in its Kubernetes cluster. Raises Refused where its service file does not say."""
+        name, _, cluster = target.rpartition("@")
+        entry = self.recent(name)
+        place = entry.service.workload_in(cluster).place if entry and entry.service else None
+        if place is None:
+            raise Refused(f"the service file of {name} does not say where it lives in {cluster}: namespace, deployment")
+        return place
 
     def context(self, target: Target, fresh_ids: tuple[ReleaseId, ...] = (), *, recent: bool = False) -> Context:
         """What a decision about this target may know now."""

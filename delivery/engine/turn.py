@@ -212,7 +212,7 @@ class Turn:
             self.working.row,
             release,
             self.working.heads.get(release.id, "") if release else "",
-            service.workload if service else None,
+            service.workload_in(self.cluster.name) if service else None,
             self.observed,
             correct,
             self._outage(),

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from delivery.model.ids import Micros
+from delivery.model.place import Place
 from delivery.model.plan import Approval, GateSpec, Limit, LowTraffic, Stage, Then
 from delivery.model.traffic import Traffic
 
@@ -66,10 +67,11 @@ class FreezeRule:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """`kind` names the adapter's notion ("process", later "deployment"), `name` the thing itself."""
+    """`kind` names the adapter's notion ("process", "deployment"), `name` the thing itself, `place` where it is."""
 
     kind: str
     name: str
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """`clusters` has one target each. `notify` maps a chat adapter's name to a channel of it."""
+    """`clusters` has one target each. `notify` maps a chat adapter's name to a channel of it.
+
+    `targets` has the workloads of clusters in which it is another one than `workload`.
+    """
 
     name: str
     clusters: tuple[str, ...]
@@ -100,3 +105,8 @@ class Service:
     rollback_window: Micros = Micros(3_600_000_000)
     appear_within: Micros = Micros(600_000_000)
     notify: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, Workload] = field(default_factory=dict)
+
+    def workload_in(self, cluster: str) -> Workload:
+        """What runs in this cluster."""
+        return self.targets.get(cluster, self.workload)

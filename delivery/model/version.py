@@ -31,10 +31,14 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where a version's requests go. One per version, never repointed at another one."""
+    """Where a version's requests go. One per version, never repointed at another one.
+
+    `home`: the version runs in the workload that its owners keep, and not in a copy that we made of it.
+    """
 
     service: str
     version: VersionRef
+    home: bool = False
 
     @property
     def name(self) -> str:

@@ -10,7 +10,10 @@ from delivery.model.version import Endpoint, VersionRef
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """`ready` only if it answers. `failing` says why waiting will not help; `looked_for` what was looked for."""
+    """`ready` only if it answers. `failing` says why waiting will not help; `looked_for` what was looked for.
+
+    `endpoints` are addresses of instances, or of one Service before them.
+    """
 
     ready: bool
     endpoints: tuple[Endpoint, ...] = ()
