@@ -1,5 +1,6 @@
 """What must hold after every event of every release, checked from outside: nothing here asks the rules."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -7,7 +8,7 @@ from delivery.machine.change import Move
 from delivery.machine.desired import desired
 from delivery.machine.evolve import evolve
 from delivery.machine.wake import wake
-from delivery.model.codec import GENESIS, canon, link, seal, unseal
+from delivery.model.codec import GENESIS, canon, from_plain, link, seal, unseal
 from delivery.model.context import Context
 from delivery.model.event import (
     Approved,
@@ -26,7 +27,7 @@ from delivery.model.hold import HoldKind
 from delivery.model.ids import ReleaseId
 from delivery.model.plan import Approval, Then
 from delivery.model.release import Release
-from delivery.model.target import World
+from delivery.model.target import Target, World
 from delivery.model.traffic import raises
 
 MOVES_DSEQ = (StageEntered, PromotionBegun, RollbackBegun)
@@ -152,9 +153,17 @@ def check_world(before: World, after: World, moves: Sequence[Move]) -> None:
     in_use = {active.candidate.identity} if active else set()
     in_use |= {target.stable.identity} if target.stable else set()
     assert not in_use & {entry.version.identity for entry in target.retiring}, "what is used is to be retired"
+    assert _read_back(target) == target
+    for release in {move.after.id: move.after for move in moves}.values():
+        assert _read_back(release) == release
     for release in after.releases.values():
         overlapping = release.id != target.active and not release.phase.closed and release.phase is not Phase.QUEUED
         assert not overlapping, "two releases run"
+
+
+def _read_back(value: Release | Target) -> Release | Target:
+    """What the stored form is decoded to: ledgers may hand out what was written instead of decoding it."""
+    return from_plain(type(value), json.loads(canon(value)))
 
 
 def holds_are_sane(moves: Sequence[Move]) -> None:

@@ -39,7 +39,7 @@ class Recent(Generic[K, V]):
     def get(self, key: K, make: Callable[[], V]) -> V:
         try:
             value = self._values[key]
-            self._values.move_to_end(key)
+            self._values.move_to_end(key)  # a KeyError as well where another thread drops it just now
         except KeyError:
             value = make()
             self.keep(key, value)
@@ -50,8 +50,8 @@ class Recent(Generic[K, V]):
         return self._values.get(key, otherwise)
 
     def keep(self, key: K, value: V) -> None:
+        self._values.pop(key, None)  # not moved to the end: another thread may have dropped it in between
         self._values[key] = value
-        self._values.move_to_end(key)
         if len(self._values) > self._size:
             self._values.popitem(last=False)
 
@@ -65,9 +65,19 @@ def packed(value: object) -> bytes:
     return _write(value).encode()
 
 
-@lru_cache(maxsize=16_384)
+TARGETS_KEPT = 16_384
+_targets: Recent[bytes, Target] = Recent(TARGETS_KEPT)
+
+
 def target_from(body: bytes) -> Target:
-    return from_plain(Target, json.loads(body))
+    return _targets.get(body, lambda: from_plain(Target, json.loads(body)))
+
+
+def target_to(target: Target) -> bytes:
+    """The stored form; whoever wrote a target last mostly is the one who reads it next."""
+    body = canon(target)
+    _targets.keep(body, target)
+    return body
 
 
 def release_from(body: bytes) -> Release:

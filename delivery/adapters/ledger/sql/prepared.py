@@ -6,9 +6,8 @@ from typing import Any
 from delivery.adapters.ledger.sql import coding, row_change
 from delivery.adapters.ledger.sql.measured import Measured, segment_values
 from delivery.adapters.ledger.units import chains, row_of
-from delivery.model.codec import canon
 from delivery.model.ids import TargetId
-from delivery.ports.ledger import Unit
+from delivery.ports.ledger import StoredRelease, Unit
 
 Values = dict[str, Any]
 UNFIT = (TypeError, ValueError, OverflowError)
@@ -32,6 +31,7 @@ class Prepared:
     segments: list[Values] = field(default_factory=list)
     outbox: list[Values] = field(default_factory=list)
     alerts: list[Values] = field(default_factory=list)
+    releases: tuple[StoredRelease, ...] = ()
     refusal: Exception | None = None
 
 
@@ -49,7 +49,7 @@ def prepare(number: int, unit: Unit, measured: Measured) -> Prepared:
 
 def _fill(made: Prepared, unit: Unit, measured: Measured) -> None:
     if unit.row:
-        made.state = {"b_id": unit.row.target.id, "body": canon(unit.row.target)}
+        made.state = {"b_id": unit.row.target.id, "body": coding.target_to(unit.row.target)}
     made.inbox = [coding.delivery_values(delivery) for delivery in unit.inbox]
     made.measuring = measured.values(unit.measuring) if unit.measuring else None
     made.events = [coding.event_values(event) for event in unit.events]
@@ -57,6 +57,7 @@ def _fill(made: Prepared, unit: Unit, measured: Measured) -> None:
     made.outbox = [coding.outgoing_values(outgoing) for outgoing in unit.outbox]
     made.alerts = [coding.alert_values(alert) for alert in unit.alerts]
     if unit.releases:
+        made.releases = unit.releases
         _fill_releases(made, unit)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import bindparam, select, tuple_, update
+from sqlalchemy import bindparam, select, update
 
 from delivery.adapters.ledger.sql import coding
 from delivery.adapters.ledger.sql.part import Part, past
@@ -18,9 +18,15 @@ class Queues(Part):
     def deliveries(self, keys: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Delivery]:
         if not keys:
             return {}
-        query = select(INBOX).where(tuple_(INBOX.c.source, INBOX.c.key).in_(list(keys)))
+        by_source: dict[str, list[str]] = {}
+        for source, key in keys:
+            by_source.setdefault(source, []).append(key)
+        found: dict[tuple[str, str], Delivery] = {}
         with self._database.read() as connection:
-            return {(row.source, row.key): coding.delivery_from(row) for row in connection.execute(query)}
+            for source, of_source in by_source.items():  # one source, as a rule
+                query = select(INBOX).where(INBOX.c.source == source, INBOX.c.key.in_(of_source))
+                found |= {(row.source, row.key): coding.delivery_from(row) for row in connection.execute(query)}
+        return found
 
     def update_delivery(self, delivery: Delivery) -> None:
         statement = update(INBOX).where(INBOX.c.source == delivery.source, INBOX.c.key == delivery.key)

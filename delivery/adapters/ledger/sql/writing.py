@@ -39,12 +39,19 @@ class Commits(Part):
                 for layer in _layers(sound):
                     self._apply(connection, layer)
             results |= {unit.number: _DONE for unit in sound}
+            self._remember(sound)
         except (_Moved, *_REFUSALS):
             with self._database.write() as connection:
                 self._lock_targets(connection, sound)
                 for layer in _layers(sound):
                     self._sort_out(connection, layer, results)
         return tuple(results[number] for number in range(len(units)))
+
+    def _remember(self, units: Sequence[Prepared]) -> None:
+        """What was written need not be decoded when it is read next."""
+        for unit in units:
+            for stored in unit.releases:
+                self._decoded.keep((stored.release.id, stored.head), stored.release)
 
     def _lock_targets(self, connection: Connection, units: Sequence[Prepared]) -> None:
         """Always in the same order, so that two committers never wait for each other. SQLite has one writer anyway."""
