@@ -21,7 +21,8 @@ class Target:
     """`last` is the release whose desired traffic is live, also when it is finished.
 
     `rejected` are identities that came to a bad end here, newest last (bounded). `newest` is, for each source, the
-    time of the newest event that was accepted. `number` is that of the newest release.
+    time of the newest event that was accepted, and `named` the identities that its events of just that time were
+    about (bounded): what comes once more under another id is known by both. `number` is that of the newest release.
     """
 
     id: TargetId
@@ -33,6 +34,7 @@ class Target:
     last: ReleaseId | None = None
     rejected: tuple[str, ...] = ()
     newest: Mapping[str, Micros] = field(default_factory=dict)
+    named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     number: int = 0
     retiring: tuple[Retiring, ...] = ()
     paused: str | None = None  # break-glass: who stopped every write of ours here, and why

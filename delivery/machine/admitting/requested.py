@@ -13,15 +13,18 @@ from delivery.model.service import OnNewVersion
 from delivery.model.signal import StableAgain, SupersededBy
 from delivery.model.target import World
 
+NAMED_KEPT = 20
+"""Identities of one moment and source: senders whose clocks tell whole seconds may ask for several in one."""
+
 
 def requested(case: Case, says: ReleaseRequested) -> Admission:
-    """Told apart before anything begins: what is older, repeated, running already, or known to be bad."""
+    """Told apart before anything begins: what is older, running already, known to be bad, or repeated."""
     target, identity = case.world.target, says.version.identity
     newest, time = target.newest.get(case.notice.source), case.notice.time
     if time is not None and newest is not None and time < newest:
         return no_op("older_event", f"a newer event of {case.notice.source} was accepted before this one")
-    repeated = time is not None and time == newest
-    case = replace(case, world=_with_newest(case))
+    repeated = time is not None and time == newest and identity in target.named.get(case.notice.source, ())
+    case = replace(case, world=_with_newest(case, identity))
     if target.stable is not None and identity == target.stable.identity:
         return _stable_asked_for(case, says, repeated)
     if known := open_release(case.world, identity):
@@ -29,17 +32,21 @@ def requested(case: Case, says: ReleaseRequested) -> Admission:
     if identity in target.rejected:
         text = f"{says.version.version} came to a bad end here before; retry that release to try it again"
         return noted(case, "rejected_identity", text)
+    if repeated:
+        return no_op("repeated_event", "this event was taken before, under another id: a newer one asks anew")
     if case.policy is OnNewVersion.REJECT and target.active is not None and not says.urgent:
         return noted(case, "busy", "another release runs, and the service says to reject new versions meanwhile")
     return begin(case, Wish(says.version, says.actor, says.urgent, case.plan, dict(says.origin)))
 
 
-def _with_newest(case: Case) -> World:
-    time = case.notice.time
+def _with_newest(case: Case, identity: str) -> World:
+    time, source, target = case.notice.time, case.notice.source, case.world.target
     if time is None:
         return case.world
-    target = case.world.target
-    return replace(case.world, target=replace(target, newest={**target.newest, case.notice.source: time}))
+    known = target.named.get(source, ()) if target.newest.get(source) == time else ()
+    named = known if identity in known else (*known, identity)[-NAMED_KEPT:]
+    after = replace(target, newest={**target.newest, source: time}, named={**target.named, source: named})
+    return replace(case.world, target=after)
 
 
 def _wanted_already(case: Case, known: Release, ordered: bool) -> Admission:

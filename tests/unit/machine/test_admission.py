@@ -102,6 +102,32 @@ class TestOrder:
         assert (admission.outcome, admission.reason) == ("no_op", reasons[how])
         assert story.world == world
 
+    def test_a_copy_of_what_was_turned_down_begins_nothing_once_there_is_room(self):
+        story = busy(OnNewVersion.REJECT)
+        assert story.ask(NEXT, time=Micros(NOW + HOUR)).reason == "busy"
+        done(story)
+        world = story.world
+        admission = story.ask(NEXT, time=Micros(NOW + HOUR), key="another delivery")
+        assert (admission.outcome, admission.reason, story.world) == ("no_op", "repeated_event", world)
+        assert story.ask(NEXT, time=Micros(NOW + HOUR + 1)).outcome == "release"
+
+    def test_a_copy_of_what_was_superseded_supersedes_nothing(self):
+        story = busy(OnNewVersion.SUPERSEDE)
+        story.ask(NEXT, time=Micros(NOW + HOUR))
+        story.confirm()
+        story.ask(AFTER_NEXT, time=Micros(NOW + HOUR), urgent=True)
+        assert story.ask(NEXT, time=Micros(NOW + HOUR), key="another delivery").reason == "repeated_event"
+        assert phases(story) == {1: Phase.SUPERSEDED, 2: Phase.ROLLING_BACK, 3: Phase.QUEUED}
+
+    def test_two_versions_of_one_second_are_two_events(self):
+        story = busy()
+        assert story.ask(NEXT, time=Micros(NOW + HOUR)).reason == "queued"
+        assert story.ask(AFTER_NEXT, time=Micros(NOW + HOUR)).reason == "queued"
+        assert phases(story) == {1: Phase.BAKING, 2: Phase.SUPERSEDED, 3: Phase.QUEUED}
+        world = story.world
+        assert story.ask(NEXT, time=Micros(NOW + HOUR), key="another delivery").reason == "repeated_event"
+        assert story.world == world
+
 
 class TestWhileOneRuns:
     def test_only_the_newest_waits(self):
