@@ -12,7 +12,7 @@ from api.auth import Approver, Operator
 from api.openapi import WRITE, Responses, errors
 from api.problems import Problem
 from api.routes.calls import VIA, Calling
-from api.routes.lookup import Id, context, find
+from api.routes.lookup import Id, context, find, in_hand
 from api.schemas.common import AnswerOut
 from api.schemas.release_in import ActionIn, ActionOut, ResumeIn, StartIn
 from api.views.common import ref, state
@@ -35,7 +35,7 @@ _ERRORS = WRITE | errors(
 )
 _REVERTS: Responses = {202: {"model": ActionOut, "description": "Decided; traffic is on its way back to stable."}}
 _CREATES: Responses = {201: {"model": ActionOut, "description": "A new release, named in the Location header."}}
-_STATUS = {"reverting": 202, "started": 201, "queued": 201}
+_STATUS = {"reverting": 202, "waiting": 202, "started": 201, "queued": 201}
 
 
 class Acting:
@@ -95,7 +95,8 @@ class Acting:
             raise
         named = answer.release or ReleaseId(self._given)
         release = (await run_in_threadpool(find, services, named)).release
-        effect = _effect(answer, release.phase)
+        paused = await run_in_threadpool(in_hand, services, release)
+        effect = _effect(answer, release.phase, paused)
         where = ref(services.public_url, release.id)
         self._response.headers["ETag"] = etag.etag(release.seq)
         self._response.status_code = _STATUS.get(effect, 200)
@@ -107,7 +108,7 @@ class Acting:
             state=state(release.phase),
             release=where,
             reason=answer.reason,
-            text=answer.text,
+            text=answer.text if effect != "waiting" else f"{answer.text}, but nothing is written now: {paused}",
         )
 
 
@@ -118,11 +119,11 @@ def _action(says: Says) -> str:
     return type(says.signal).__name__.lower() if isinstance(says, ReleaseAction) else ""
 
 
-def _effect(answer: Answer, phase: Phase) -> str:
+def _effect(answer: Answer, phase: Phase, paused: str | None) -> str:
     if answer.outcome == "release":
         return "queued" if phase is Phase.QUEUED else "started"
     if phase is Phase.ROLLING_BACK:
-        return "reverting"
+        return "waiting" if paused else "reverting"
     return "none" if answer.outcome == "no_op" else "effective"
 
 

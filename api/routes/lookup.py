@@ -32,6 +32,12 @@ def context(services: AppServices, release: Release) -> Context:
     return services.book.context(Target(release.target, service, cluster), recent=True)
 
 
+def in_hand(services: AppServices, release: Release) -> str | None:
+    """Who took the routes of the release's service in hand, and why."""
+    rows = services.history.rows(target(release)[0])
+    return next((row.target.paused for row in rows if row.target.id == release.target), None)
+
+
 def _found(services: Services, given: Id) -> StoredRelease:
     return find(services, given)
 

@@ -8,7 +8,7 @@ from api import paging
 from api.auth import Viewer
 from api.etag import etag
 from api.openapi import READ, errors
-from api.routes.lookup import Found, context
+from api.routes.lookup import Found, context, in_hand
 from api.schemas.query import ReleaseQuery
 from api.schemas.release import AnalysisOut, EventsOut, ExplainOut, ReleaseDetail, ReleasePage
 from api.services import Services
@@ -20,7 +20,6 @@ from delivery.machine.actions import allowed
 from delivery.machine.wake import wake
 from delivery.model.verdict import Counts
 from delivery.wording.explain import explain
-from delivery.wording.release import target
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
 _ONE = READ | errors("unknown-release")
@@ -94,9 +93,7 @@ def get_explanation(services: Services, _: Viewer, stored: Found) -> ExplainOut:
     """Say in sentences why it is where it is, what it waits for, until when, and who can change it."""
     release = stored.release
     around = context(services, release)
-    rows = services.history.rows(target(release)[0])
-    paused = next((row.target.paused for row in rows if row.target.id == release.target), None)
-    told = explain(release, around, wake(release, around), paused)
+    told = explain(release, around, wake(release, around), in_hand(services, release))
     return ExplainOut(
         why=list(told.why), waits_for=list(told.waits_for), until=time(told.until), who=list(told.who), text=told.text()
     )

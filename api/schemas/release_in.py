@@ -55,8 +55,9 @@ class ResumeIn(ActionIn):
 
 
 class ActionOut(Out):
-    """`effect`: `reverting` while users may still meet the candidate, `effective` once the action has taken effect,
-    `started` or `queued` for a new release, `none` where there was nothing left to do."""
+    """`effect`: `reverting` while users may still meet the candidate, `waiting` where that is decided and a person has
+    the service's routes in hand, so that nothing is written, `effective` once the action has taken effect, `started` or
+    `queued` for a new release, `none` where there was nothing left to do."""
 
     outcome: str
     effect: str

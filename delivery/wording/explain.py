@@ -16,6 +16,13 @@ from delivery.wording.traffic import describe, place
 from delivery.wording.units import duration, moment, number
 from delivery.wording.verdict import brief, finding
 
+_PEOPLE = {
+    HoldKind.PAUSE: "somebody to resume it",
+    HoldKind.STOP: "somebody to lift the stop",
+    HoldKind.HISTORY_LOST: "an admin's decision",
+    HoldKind.QUARANTINED: "an admin's decision",
+}
+
 
 class Wake(Protocol):
     """When the machine looks again, and what it waits for; the machine's own value fits."""
@@ -57,10 +64,20 @@ def explain(release: Release, context: Context, wake: Wake, paused: str | None =
         return _in_hand(release, paused)
     return Explanation(
         why=(*_standing(release), *_mesh(release), *_holds(release)),
-        waits_for=(wake.why,) if wake.why else (),
+        waits_for=_waits_for(release, wake),
         until=wake.at if wake.at is not None and wake.at > context.now else None,
         who=_who(release),
     )
+
+
+def _waits_for(release: Release, wake: Wake) -> tuple[str, ...]:
+    """People first: what they have to do does not happen at the next look."""
+    if release.phase is Phase.ROLLING_BACK:
+        return (wake.why,)
+    people = [_PEOPLE[hold.kind] for hold in release.holds if hold.kind in _PEOPLE]
+    if release.held(HoldKind.APPROVAL):
+        people.append(f"an approval: {asks(release)}")
+    return tuple(people) or ((wake.why,) if wake.why else ())
 
 
 def _in_hand(release: Release, paused: str) -> Explanation:

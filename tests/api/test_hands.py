@@ -25,7 +25,9 @@ def test_nothing_is_written_while_a_person_has_the_wheel(world, checkout):
 
     assert paused(checkout, "pause").json()["text"] == "nothing of ours is written here"
     mesh.edit(target, Traffic(weight=40))
-    checkout.post(f"/v1/releases/{release}/abort", json={"reason": "bad"}, headers=OLGA)
+    answer = checkout.post(f"/v1/releases/{release}/abort", json={"reason": "bad"}, headers=OLGA)
+    assert (answer.status_code, answer.json()["effect"]) == (202, "waiting")
+    assert answer.json()["text"].endswith("but nothing is written now: olga: incident 7")
     world.go(30)
     assert mesh.traffic(target).weight == 40
     said = checkout.get(f"/v1/releases/{release}/explain", headers=OLGA).json()

@@ -46,6 +46,16 @@ def test_an_approval_ahead_names_the_group_and_who_cannot():
     assert who[0] == "canary 25% (3/4) needs 1 of sre, not alice, who started it"
 
 
+def test_what_only_people_can_end_is_what_it_waits_for():
+    held = release(holds=(Hold(HoldKind.APPROVAL, NOW, ""), Hold(HoldKind.PAUSE, NOW, "", Principal("bob"))))
+    assert explain(held, CONTEXT, LATER).waits_for == (
+        "somebody to resume it",
+        "an approval: canary 25% (3/4) needs 1 of sre, not alice, who started it",
+    )
+    back = release(phase=Phase.ROLLING_BACK, holds=held.holds)
+    assert explain(back, CONTEXT, Due(None, "the proxies' confirmation")).waits_for == ("the proxies' confirmation",)
+
+
 def test_a_chain_that_asks_at_its_end_says_so():
     asking = release(plan=Plan(PLAN.stages[:2], then=Then.ASK, promotion=Approval()))
     assert explain(asking, CONTEXT, LATER).who[0].replace(THIN, " ") == (
