@@ -1,5 +1,6 @@
 """Port: what runs. Implemented by adapters/workloads."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,8 +10,21 @@ from delivery.model.version import Endpoint, VersionRef
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """What a version must be able to do. `share`: the percent of the traffic that it must be able to carry.
+
+    `home`: it is the one in its owners' own workload, which we never make nor change here: it is looked at, and what
+    it carries may not shrink.
+    """
+
+    home: bool = False
+    share: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
-    """`ready` only if it answers. `failing` says why waiting will not help; `looked_for` what was looked for.
+    """`ready` only if it answers, and can carry what it is needed for. `failing` says why waiting will not help;
+    `looked_for` what was looked for, and what was found instead: `Deployment checkout to run 1.4.1, it runs 1.4.0`.
 
     `endpoints` are addresses of instances, or of one Service before them.
     """
@@ -21,14 +35,47 @@ class Running:
     looked_for: str = ""
 
 
+EVERYTHING = Need()
+
+
+def always() -> bool:
+    """Nobody else can have taken the target over."""
+    return True
+
+
 class Workloads(Protocol):
     """Every call is bounded in time and returns the state at once: none waits for readiness. Raises Unavailable."""
 
-    def ensure(self, target: TargetId, workload: Workload, version: VersionRef) -> Running:
-        """Starts the version where it does not run and is ours to start. Idempotent."""
+    def ensure(self, target: TargetId, workload: Workload, version: VersionRef, need: Need = EVERYTHING) -> Running:
+        """Starts the version where it does not run and is ours to start, and sizes it for its share. Idempotent.
 
-    def look(self, target: TargetId, workload: Workload, version: VersionRef) -> Running:
-        """As ensure, but starts nothing."""
+        One that is needed at home is never started: it is ready if its owners' workload runs this very version.
+        """
+
+    def look(self, target: TargetId, workload: Workload, version: VersionRef, *, home: bool = False) -> Running:
+        """As ensure, but starts and sizes nothing."""
 
     def retire(self, target: TargetId, workload: Workload, version: VersionRef) -> None:
-        """Lets it end its requests, then stops it. Idempotent."""
+        """Lets ours end its requests, then stops it; its owners' own workload is not touched. Idempotent.
+
+        Raises Unavailable while it still ends its requests: then it is to be asked again.
+        """
+
+    def current(self, target: TargetId, workload: Workload) -> VersionRef | None:
+        """What the owners' own workload is to run now: that is what is stable. None where nothing of theirs runs.
+
+        Raises Refused where their workload is missing and needed, or cannot be released this way: with what was looked
+        for.
+        """
+
+    def promote(
+        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+    ) -> Running:
+        """Makes the owners' own workload run the version; ready once all of it does. Idempotent.
+
+        `still` is asked between reading the workload and writing it, expecting what was read: nothing is written where
+        it says no. Raises Conflict then, and where somebody else wrote in between.
+        """
+
+    def rest(self, target: TargetId, workload: Workload) -> None:
+        """No release needs more than the usual any more: what was kept from shrinking may shrink again. Idempotent."""

@@ -17,7 +17,8 @@ from delivery.adapters.workloads import pids, process, records
 from delivery.adapters.workloads.process import Command, ProcessWorkloads, stop_all
 from delivery.adapters.workloads.records import Record, Records
 from delivery.model.service import Workload
-from delivery.ports.errors import Unavailable
+from delivery.ports.errors import Refused, Unavailable
+from delivery.ports.workloads import Need
 from delivery.testing.contracts.workloads import FIRST, SECOND, TARGET, WorkloadsContract, ready, retired
 
 LIMIT = 20.0  # seconds that no healthy machine needs
@@ -165,7 +166,15 @@ def test_it_ends_by_itself_when_its_owner_is_gone(world):
 
 def test_looking_starts_no_process(world):
     world.workloads.look(TARGET, world.workload, FIRST)
+    world.workloads.ensure(TARGET, world.workload, FIRST, Need(home=True))
     assert Records(world.state).all() == {}
+
+
+def test_a_process_is_nobodys_own(world):
+    ready(world, FIRST)
+    assert world.workloads.current(TARGET, world.workload) is None
+    with pytest.raises(Refused, match="nobody's own"):
+        world.workloads.promote(TARGET, world.workload, FIRST)
 
 
 def test_workers_take_turns(world, monkeypatch):

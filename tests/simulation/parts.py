@@ -16,7 +16,7 @@ from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.ledger import BEYOND
 from delivery.ports.mesh import Confirmation, Stamp
 from delivery.ports.metrics import Sample, Series, Subject
-from delivery.ports.workloads import Running
+from delivery.ports.workloads import EVERYTHING, Need, Running, always
 from tests.simulation.scheduler import Scheduler
 
 HOME = Endpoint("127.0.0.1", 9000)
@@ -184,12 +184,12 @@ class SimWorkloads:
     watch: Callable[[TargetId, VersionRef], None] = lambda target, version: None
     down: bool = False
 
-    def ensure(self, target: TargetId, workload: Workload, version: VersionRef) -> Running:
+    def ensure(self, target: TargetId, workload: Workload, version: VersionRef, need: Need = EVERYTHING) -> Running:
         self._reach()
         self.started.setdefault((target, version.identity), self.scheduler.monotonic)
         return self.look(target, workload, version)
 
-    def look(self, target: TargetId, workload: Workload, version: VersionRef) -> Running:
+    def look(self, target: TargetId, workload: Workload, version: VersionRef, *, home: bool = False) -> Running:
         self._reach()
         if version.version in self.crashed or version.version.startswith("broken"):
             return Running(False, failing=f"{version.version} exits with 1")
@@ -203,6 +203,18 @@ class SimWorkloads:
         self._reach()
         self.watch(target, version)
         self.started.pop((target, version.identity), None)
+
+    def current(self, target: TargetId, workload: Workload) -> VersionRef | None:
+        self._reach()
+        return None
+
+    def promote(
+        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+    ) -> Running:
+        raise Refused("nothing here has owners of its own")
+
+    def rest(self, target: TargetId, workload: Workload) -> None:
+        self._reach()
 
     def _reach(self) -> None:
         if self.down:

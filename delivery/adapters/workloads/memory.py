@@ -1,42 +1,74 @@
 """Port Workloads in memory: versions that are ready at once, or do what they are told."""
 
+from collections.abc import Callable
+
 from delivery.model.ids import TargetId
 from delivery.model.service import Workload
 from delivery.model.version import Endpoint, VersionRef
-from delivery.ports.errors import Unavailable
-from delivery.ports.workloads import Running
+from delivery.ports.errors import Conflict, Unavailable
+from delivery.ports.workloads import EVERYTHING, Need, Running, always
 
 FIRST_PORT = 20_000
 Key = tuple[TargetId, str]
 
 
 class MemoryWorkloads:
-    """`down` makes every call Unavailable. A version is told apart by its identity."""
+    """`down` makes every call Unavailable. A version is told apart by its identity.
+
+    `shares` has what each version of ours was last asked to carry, `pinned` the targets whose owners' own workload is
+    kept from shrinking.
+    """
 
     def __init__(self) -> None:
         self.down = False
         self._running: dict[Key, Endpoint] = {}
         self._scripts: dict[Key, list[Running]] = {}
         self._broken: dict[str, str] = {}
+        self._homes: dict[TargetId, tuple[VersionRef, Endpoint]] = {}
         self._next_port = FIRST_PORT
+        self.shares: dict[Key, int] = {}
+        self.pinned: set[TargetId] = set()
 
     # The port.
 
-    def ensure(self, target: TargetId, workload: Workload, version: VersionRef) -> Running:
+    def ensure(self, target: TargetId, workload: Workload, version: VersionRef, need: Need = EVERYTHING) -> Running:
         self._reach()
+        if need.home:
+            self.pinned.add(target)
+            return self._at_home(target, workload, version)
         key = (target, version.identity)
         if key not in self._running:
-            self._running[key] = Endpoint("127.0.0.1", self._next_port)
-            self._next_port += 1
+            self._running[key] = self._endpoint()
+        self.shares[key] = need.share
         return self._state(key, workload, version)
 
-    def look(self, target: TargetId, workload: Workload, version: VersionRef) -> Running:
+    def look(self, target: TargetId, workload: Workload, version: VersionRef, *, home: bool = False) -> Running:
         self._reach()
+        if home:
+            return self._at_home(target, workload, version)
         return self._state((target, version.identity), workload, version)
 
     def retire(self, target: TargetId, workload: Workload, version: VersionRef) -> None:
         self._reach()
         self._running.pop((target, version.identity), None)
+
+    def current(self, target: TargetId, workload: Workload) -> VersionRef | None:
+        self._reach()
+        return self._homes[target][0] if target in self._homes else None
+
+    def promote(
+        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+    ) -> Running:
+        self._reach()
+        if target in self._homes and self._homes[target][0].identity != version.identity:
+            if not still():
+                raise Conflict(f"somebody else has {target} by now")
+            self._homes[target] = (version, self._homes[target][1])
+        return self._at_home(target, workload, version)
+
+    def rest(self, target: TargetId, workload: Workload) -> None:
+        self._reach()
+        self.pinned.discard(target)
 
     # The world.
 
@@ -48,6 +80,10 @@ class MemoryWorkloads:
         """The version ends by itself."""
         self._running.pop((target, identity), None)
 
+    def own(self, target: TargetId, version: VersionRef) -> None:
+        """The owners have their own workload run this version."""
+        self._homes[target] = (version, self._endpoint())
+
     def breaks(self, workload: str, reason: str) -> None:
         """No version of this workload can run."""
         self._broken[workload] = reason
@@ -57,7 +93,21 @@ class MemoryWorkloads:
 
     def endpoints(self) -> frozenset[Endpoint]:
         """Where something runs."""
-        return frozenset(self._running.values())
+        return frozenset((*self._running.values(), *(endpoint for _, endpoint in self._homes.values())))
+
+    def _endpoint(self) -> Endpoint:
+        self._next_port += 1
+        return Endpoint("127.0.0.1", self._next_port - 1)
+
+    def _at_home(self, target: TargetId, workload: Workload, version: VersionRef) -> Running:
+        if workload.name in self._broken:
+            return Running(False, failing=self._broken[workload.name])
+        own, endpoint = self._homes.get(target, (None, None))
+        if own is None or endpoint is None:
+            return Running(False, looked_for=f"{workload.kind} {workload.name}")
+        looked_for = f"{workload.kind} {workload.name} to run {version.version}, it runs {own.version}"
+        ready = own.identity == version.identity
+        return Running(ready, (endpoint,) if ready else (), looked_for=looked_for)
 
     def _state(self, key: Key, workload: Workload, version: VersionRef) -> Running:
         script = self._scripts.get(key)

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from delivery.adapters.workloads.records import Record, Records
 from delivery.model.ids import TargetId
 from delivery.model.service import Workload
 from delivery.model.version import Backend, Endpoint, VersionRef
-from delivery.ports.errors import Unavailable
-from delivery.ports.workloads import Running
+from delivery.ports.errors import Refused, Unavailable
+from delivery.ports.workloads import EVERYTHING, Need, Running, always
 
 HOST = "127.0.0.1"
 HEALTH_SECONDS = 0.5
@@ -51,10 +51,11 @@ class ProcessWorkloads:
         self._owner = f"{owner}:{pids.mark(owner)}" if owner is not None else ""
         self._health = health
 
-    def ensure(self, target: TargetId, workload: Workload, version: VersionRef) -> Running:
-        return self._state(target, workload, version, start=True)
+    def ensure(self, target: TargetId, workload: Workload, version: VersionRef, need: Need = EVERYTHING) -> Running:
+        """One process carries any share."""
+        return self._state(target, workload, version, start=not need.home)
 
-    def look(self, target: TargetId, workload: Workload, version: VersionRef) -> Running:
+    def look(self, target: TargetId, workload: Workload, version: VersionRef, *, home: bool = False) -> Running:
         return self._state(target, workload, version, start=False)
 
     def retire(self, target: TargetId, workload: Workload, version: VersionRef) -> None:
@@ -75,6 +76,18 @@ class ProcessWorkloads:
             _gone(record, IN_PLACE)
         with self._records.lock():
             self._records.remove(name)
+
+    def current(self, target: TargetId, workload: Workload) -> VersionRef | None:
+        """Every process here is ours: what is stable is what was released."""
+        return None
+
+    def promote(
+        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+    ) -> Running:
+        raise Refused(f"the process {workload.name} is nobody's own workload: there is nothing to promote")
+
+    def rest(self, target: TargetId, workload: Workload) -> None:
+        """Nothing was kept from shrinking."""
 
     def _state(self, target: TargetId, workload: Workload, version: VersionRef, *, start: bool) -> Running:
         command = self._commands.get(workload.name) if workload.kind == "process" else None

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Protocol
 
+import pytest
+
 from delivery.model.ids import target_id
 from delivery.model.service import Workload
 from delivery.model.version import Endpoint, VersionRef
-from delivery.ports.errors import Unavailable
-from delivery.ports.workloads import Running, Workloads
+from delivery.ports.errors import Conflict, Unavailable
+from delivery.ports.workloads import EVERYTHING, Need, Running, Workloads
 
 TARGET = target_id("checkout", "local")
 FIRST = VersionRef("1.4.1", "sha256:aaa", "registry/checkout@sha256:aaa")
@@ -35,6 +37,13 @@ class World(Protocol):
 
     def until(self, condition: Callable[[], bool]) -> None:
         """Returns when it holds; fails after a time that no healthy machine needs."""
+
+
+class HomeWorld(World, Protocol):
+    """Workloads whose owners keep one of their own."""
+
+    def own(self, version: VersionRef) -> None:
+        """The owners have their own workload run this version, and it does."""
 
 
 class WorkloadsContract:
@@ -96,13 +105,96 @@ class WorkloadsContract:
         world.until(lambda: retired(world.workloads, world, FIRST))
         assert world.answers(ready(world, FIRST).endpoints[0])
 
+    def test_any_share_can_be_had(self, world: World) -> None:
+        for share in (1, 50, 100):
+            assert world.answers(ready(world, FIRST, Need(share=share)).endpoints[0])
 
-def ready(world: World, version: VersionRef) -> Running:
+    def test_letting_go_of_what_was_never_kept_is_harmless(self, world: World) -> None:
+        world.workloads.rest(TARGET, world.workload)
+        assert world.answers(ready(world, FIRST).endpoints[0])
+        world.workloads.rest(TARGET, world.workload)
+        assert world.workloads.look(TARGET, world.workload, FIRST).ready
+
+
+class HomeContract(WorkloadsContract):
+    """Of adapters that can say what the owners' own workload runs. The fixture `world` is a HomeWorld."""
+
+    def test_what_the_owners_run_is_known(self, world: HomeWorld) -> None:
+        for version in (FIRST, SECOND):
+            world.own(version)
+            found = world.workloads.current(TARGET, world.workload)
+            assert found is not None
+            assert (found.identity, found.image) == (version.identity, version.image)
+
+    def test_home_is_ready_only_with_this_very_version(self, world: HomeWorld) -> None:
+        world.own(FIRST)
+        found = world.workloads.look(TARGET, world.workload, FIRST, home=True)
+        assert found.ready
+        assert world.answers(found.endpoints[0])
+        assert world.workloads.ensure(TARGET, world.workload, FIRST, Need(home=True)) == found
+        other = world.workloads.ensure(TARGET, world.workload, SECOND, Need(home=True))
+        assert (other.ready, other.endpoints, other.failing) == (False, (), None)
+        assert "1.4.1" in other.looked_for, "people are told what is there"
+        assert "1.4.2" in other.looked_for, "and what should be"
+        current = world.workloads.current(TARGET, world.workload)
+        assert current is not None
+        assert current.identity == FIRST.identity, "looking at home changes nothing there"
+
+    def test_a_copy_comes_and_goes_beside_home(self, world: HomeWorld) -> None:
+        world.own(FIRST)
+        home = world.workloads.look(TARGET, world.workload, FIRST, home=True).endpoints[0]
+        copies = [ready(world, version).endpoints[0] for version in (SECOND, FIRST)]
+        assert len({home, *copies}) == 3
+        world.until(lambda: all(retired(world.workloads, world, version) for version in (SECOND, FIRST)))
+        assert [world.answers(endpoint) for endpoint in (home, *copies)] == [True, False, False]
+
+    def test_what_is_promoted_runs_at_home(self, world: HomeWorld) -> None:
+        world.own(FIRST)
+        for version, old in ((SECOND, FIRST), (FIRST, SECOND)):
+            found = promoted(world, version)
+            assert world.answers(found.endpoints[0])
+            assert world.workloads.look(TARGET, world.workload, version, home=True).ready
+            assert not world.workloads.look(TARGET, world.workload, old, home=True).ready
+            current = world.workloads.current(TARGET, world.workload)
+            assert current is not None
+            assert current.identity == version.identity
+            assert world.other.promote(TARGET, world.workload, version) == found, "repeating it changes nothing"
+
+    def test_whoever_lost_the_target_promotes_nothing(self, world: HomeWorld) -> None:
+        world.own(FIRST)
+        with pytest.raises(Conflict):
+            world.workloads.promote(TARGET, world.workload, SECOND, lambda: False)
+        current = world.workloads.current(TARGET, world.workload)
+        assert current is not None
+        assert current.identity == FIRST.identity
+        assert world.workloads.look(TARGET, world.workload, FIRST, home=True).ready
+
+    def test_home_is_left_as_it_was_found(self, world: HomeWorld) -> None:
+        world.own(FIRST)
+        world.workloads.ensure(TARGET, world.workload, FIRST, Need(home=True))
+        world.workloads.rest(TARGET, world.workload)
+        assert world.workloads.look(TARGET, world.workload, FIRST, home=True).ready
+
+
+def promoted(world: HomeWorld, version: VersionRef) -> Running:
+    """Promotes the version until home runs it."""
+    seen: list[Running] = []
+
+    def found() -> bool:
+        seen.append(world.workloads.promote(TARGET, world.workload, version))
+        assert seen[-1].failing is None, seen[-1].failing
+        return seen[-1].ready
+
+    world.until(found)
+    return seen[-1]
+
+
+def ready(world: World, version: VersionRef, need: Need = EVERYTHING) -> Running:
     """Ensures the version until it is ready. Fails at once where it says that waiting will not help."""
     seen: list[Running] = []
 
     def found() -> bool:
-        seen.append(world.workloads.ensure(TARGET, world.workload, version))
+        seen.append(world.workloads.ensure(TARGET, world.workload, version, need))
         assert seen[-1].failing is None, seen[-1].failing
         return seen[-1].ready
 
