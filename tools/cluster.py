@@ -44,10 +44,11 @@ def _tell(cluster: Cluster) -> None:
     print(
         f"""\
 export KUBECONFIG={cluster.kubeconfig}
-gateway   http://{HOST}:{cluster.gateway.port} (a VirtualService names it as gateways: [{GATEWAY}])
-envoy     http://{HOST}:{cluster.gateway.admin} (its admin interface)
-istiod    http://{HOST}:{cluster.istiod.debug}/debug/syncz
-logs      {cluster.folder}
+gateway     http://{HOST}:{cluster.gateway.port} (a VirtualService names it as gateways: [{GATEWAY}])
+envoy       http://{HOST}:{cluster.gateway.admin} (its admin interface)
+istiod      http://{HOST}:{cluster.istiod.debug}/debug/syncz
+prometheus  {cluster.prometheus.url}
+logs        {cluster.folder}
 Ctrl-C ends it and takes the folder along.""",
         flush=True,
     )

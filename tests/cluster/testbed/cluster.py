@@ -11,10 +11,12 @@ from tests.cluster.testbed.certificates import make_certificates
 from tests.cluster.testbed.control_plane import ControlPlane
 from tests.cluster.testbed.gateway import LABELS, Gateway
 from tests.cluster.testbed.istiod import DEBOUNCE, NAMESPACE, Istiod
+from tests.cluster.testbed.monitoring import jobs
 from tests.cluster.testbed.network import PodNetwork
 from tests.cluster.testbed.node import NAME
 from tests.cluster.testbed.pod_life import ROOT
 from tests.cluster.testbed.process import Process, wait_until
+from tests.prometheus import Prometheus
 from tools.cluster_build import built, programs
 
 START_SECONDS = 30.0
@@ -30,6 +32,7 @@ class Cluster:
         self._programs = {program.name: program for program in programs()}
         for program in self._programs.values():
             built(program)  # before anything is started
+        self._targets = folder / "targets.json"
         self._debounce = debounce
         self._stack = contextlib.ExitStack()
 
@@ -45,13 +48,16 @@ class Cluster:
         self._stack.callback(self.api.close)
         self._start_node()
         istio = self._programs["pilot-discovery"]
-        self.istiod = Istiod(self.folder, istio, self.kubeconfig, self.api, certificates, self._debounce)
+        self.istiod = Istiod(
+            self.folder, istio, self.kubeconfig, self.api, certificates, self.network.host, self._debounce
+        )
         self._stack.callback(lambda: _stop(self.istiod.process))
         self.istiod.start()
         self.gateway = Gateway(self.folder, self.istiod.xds)
         self._stack.callback(lambda: _stop(self.gateway.process))
         self.gateway.start()
         self.api.create(gateway_object(self.gateway.port))
+        self._start_prometheus()
         wait_until("the gateway's listener", self.gateway.listens, START_SECONDS, self.check)
 
     @property
@@ -60,7 +66,8 @@ class Cluster:
 
     def check(self) -> None:
         """Raises CannotRun where a program of it has ended."""
-        for process in (*self.control_plane.processes(), self.node, self.istiod.process, self.gateway.process):
+        ours = (self.node, self.istiod.process, self.gateway.process, self.prometheus.process)
+        for process in (*self.control_plane.processes(), *ours):
             if process is not None:
                 process.check()
 
@@ -73,9 +80,16 @@ class Cluster:
         logs.mkdir()
         command = [sys.executable, "-m", "tests.cluster.testbed.node", "--kubeconfig", str(self.kubeconfig)]
         command += ["--address", self.network.node, "--holder", str(self.network.holder), "--logs", str(logs)]
+        command += ["--targets", str(self._targets)]
         self.node = Process("node", command, self.folder / "node.log", cwd=ROOT)
         self._stack.callback(self.node.stop)
         self.node.wait(self._has_node, START_SECONDS)
+
+    def _start_prometheus(self) -> None:
+        scraped = jobs(self._targets, self.gateway.admin, self.istiod.debug)
+        self.prometheus = Prometheus(self.folder, scraped)
+        self._stack.callback(self.prometheus.stop)
+        self.prometheus.start()
 
     def _has_node(self) -> bool:
         nodes = self.api.get("/api/v1/nodes")["items"]

@@ -1,12 +1,12 @@
 """etcd, kube-apiserver and kube-controller-manager as plain processes on loopback."""
 
-import json
 import secrets
 import ssl
 import urllib.request
 from pathlib import Path
 
 from delivery.sandbox.ports import HOST, free_port
+from tests.cluster.testbed.accounts import write_kubeconfig
 from tests.cluster.testbed.certificates import Certificates
 from tests.cluster.testbed.process import Process
 from tools.cluster_build import Program, built
@@ -67,7 +67,7 @@ class ControlPlane:
         tokens = self._folder / "tokens.csv"
         tokens.write_text(f'{self._token},admin,1,"system:masters"\n')
         tokens.chmod(0o600)
-        self._write_kubeconfig()
+        write_kubeconfig(self.kubeconfig, self.url, made.authority, self._token)
         ours = ssl.create_default_context(cafile=str(made.authority))
         ready = urllib.request.Request(f"{self.url}/readyz", headers={"authorization": f"Bearer {self._token}"})
         self._start(
@@ -85,19 +85,6 @@ class ControlPlane:
             "--service-cluster-ip-range=10.96.0.0/16",
             "--allow-privileged",
         ).wait(lambda: answers(ready, ours), START_SECONDS)
-
-    def _write_kubeconfig(self) -> None:
-        cluster = {"server": self.url, "certificate-authority": str(self._certificates.authority.resolve())}
-        content = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "testbed", "cluster": cluster}],
-            "users": [{"name": "admin", "user": {"token": self._token}}],
-            "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": "admin"}}],
-            "current-context": "testbed",
-        }
-        self.kubeconfig.touch(mode=0o600)
-        self.kubeconfig.write_text(json.dumps(content, indent=1))  # every YAML reader reads JSON
 
 
 def _controller_manager(kubeconfig: Path) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ GROUPS = ("networking.istio.io", "security.istio.io", "telemetry.istio.io", "ext
 MESH = {"enableAutoMtls": False, "enableTracing": False, "ingressControllerMode": "OFF"}
 DEBOUNCE = "10ms"
 """Tests wait for pushes; measurements of latency are made at istiod's own default of 100 ms."""
+DEBUG_NAMESPACE = "delivery"
+"""Whose service accounts may read all of /debug; other namespaces' may not, apart from istiod's own."""
 # What a mesh without sidecars and without a certificate authority does not need, and what Envoy as Envoy's own project
 # builds it does not know (metadata exchange, the ALPN filter).
 _SETTINGS = {
@@ -38,11 +40,15 @@ _SETTINGS = {
     "ENABLE_LEADER_ELECTION": "false",
     "PILOT_ENABLE_GATEWAY_API": "false",
     "PILOT_ENABLE_IP_AUTOALLOCATE": "false",
+    "DEBUG_ENDPOINT_AUTH_ALLOWED_NAMESPACES": DEBUG_NAMESPACE,
 }
 
 
 class Istiod:
-    """`xds` is the port that proxies ask, `debug` the one with /debug/syncz and /metrics."""
+    """`xds` is the port that proxies ask, `debug` the one with /debug/syncz and /metrics, free for loopback.
+
+    `remote` is the URL of /debug and /ready on `address`, which is not loopback: it asks for a token.
+    """
 
     def __init__(
         self,
@@ -51,26 +57,30 @@ class Istiod:
         kubeconfig: Path,
         api: Api,
         certificates: Certificates,
+        address: str,
         debounce: str = DEBOUNCE,
     ) -> None:
         self._folder = folder
         self._program = program
         self._kubeconfig = kubeconfig
         self._certificates = certificates
+        self._address = address
         self._debounce = debounce
         self._api = api
         ports: list[int] = []
         for _ in range(4):
             ports.append(free_port(taken=ports))
         self.xds, self.debug, self._http, self._https = ports
+        self.remote = f"http://{address}:{self._http}"
         self.process: Process | None = None
 
     def start(self) -> None:
         """Returns when the API server refuses by its word what is invalid."""
         self._create_crds()
-        self._api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        for name in (NAMESPACE, DEBUG_NAMESPACE):
+            self._api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         self.process = Process("istiod", self._command(), self._folder / "istiod.log", env=self._environment())
-        self.process.wait(lambda: answers(f"http://{HOST}:{self._http}/ready"), START_SECONDS)
+        self.process.wait(lambda: answers(f"{self.remote}/ready"), START_SECONDS)
         self._register_webhook()
         wait_until("istiod's webhook", self._refuses, 30, self.process.check)
 
@@ -81,7 +91,7 @@ class Istiod:
         # pilot-discovery ignores flags that it does not know: look for what they do, never for an error.
         return [
             *(str(built(self._program)), "discovery", "--kubeconfig", str(self._kubeconfig), "--meshConfig", str(mesh)),
-            *("--httpAddr", f"{HOST}:{self._http}", "--httpsAddr", f"{HOST}:{self._https}"),
+            *("--httpAddr", f"{self._address}:{self._http}", "--httpsAddr", f"{HOST}:{self._https}"),
             *("--grpcAddr", f"{HOST}:{self.xds}", "--secureGRPCAddr", "", "--monitoringAddr", f"{HOST}:{self.debug}"),
             *("--tlsCertFile", str(made.certificate), "--tlsKeyFile", str(made.key)),
             *("--caCertFile", str(made.authority), "--ctrlz_port", "0", "--shutdownDuration", "1s"),

@@ -31,6 +31,11 @@ class PodNetwork:
             raise
 
     @property
+    def host(self) -> str:
+        """Our own address, outside the namespace; the pods and the node see us under it."""
+        return f"{self.subnet}.1"
+
+    @property
     def node(self) -> str:
         """The node's address, inside the namespace."""
         return f"{self.subnet}.2"

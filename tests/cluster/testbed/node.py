@@ -1,6 +1,6 @@
 """The node of the testbed, a program: it binds pods, runs a real process for each, and writes their status.
 
-    python -m tests.cluster.testbed.node --kubeconfig K --address 198.18.7.2 --holder PID --logs DIR
+    python -m tests.cluster.testbed.node --kubeconfig K --address 198.18.7.2 --holder PID --logs DIR --targets FILE
 
 It is scheduler and kubelet in one. What a pod does beside serving, its annotations say: see script.py.
 """
@@ -18,6 +18,7 @@ import urllib3
 from kubernetes.client.exceptions import ApiException
 
 from tests.cluster.testbed.api import STRATEGIC, Api
+from tests.cluster.testbed.monitoring import write_targets
 from tests.cluster.testbed.network import FIRST_POD, LAST_POD
 from tests.cluster.testbed.pod_life import PodLife
 
@@ -32,11 +33,13 @@ Pod = dict[str, Any]
 class Node:
     """Everything happens in the thread that calls `run`; the watch only tells."""
 
-    def __init__(self, api: Api, address: str, holder: int, logs: Path) -> None:
+    def __init__(self, api: Api, address: str, holder: int, logs: Path, targets: Path) -> None:
         self._api = api
         self._address = address
         self._holder = holder
         self._logs = logs
+        self._targets = targets
+        self._told_targets: frozenset[str] | None = None
         self._told: queue.SimpleQueue[tuple[str, Pod]] = queue.SimpleQueue()
         self._lives: dict[str, PodLife] = {}
         self._reported: dict[str, dict[str, Any]] = {}
@@ -63,6 +66,7 @@ class Node:
             for life in tuple(self._lives.values()):
                 life.step()
                 self._report(life)
+            self._tell_prometheus()
 
     def _watch(self) -> None:
         """Tells of every pod: all at first, and again after each break."""
@@ -149,6 +153,12 @@ class Node:
         if _done(self._api.delete, life.path, gracePeriodSeconds=0, preconditions={"uid": life.uid}):
             self._forget(life.uid)
 
+    def _tell_prometheus(self) -> None:
+        """Writes what there is to scrape, where that has changed."""
+        if self._told_targets != self._lives.keys():
+            write_targets(self._targets, (life.target for life in self._lives.values()))
+            self._told_targets = frozenset(self._lives)
+
     def _forget(self, uid: str) -> None:
         life = self._lives.pop(uid, None)
         self._reported.pop(uid, None)
@@ -176,8 +186,9 @@ def main() -> None:
     parser.add_argument("--address", required=True)
     parser.add_argument("--holder", type=int, required=True)
     parser.add_argument("--logs", type=Path, required=True)
+    parser.add_argument("--targets", type=Path, required=True, help="written: what Prometheus is to scrape")
     given = parser.parse_args()
-    node = Node(Api(given.kubeconfig), given.address, given.holder, given.logs)
+    node = Node(Api(given.kubeconfig), given.address, given.holder, given.logs, given.targets)
     node.register()
     node.run()
 

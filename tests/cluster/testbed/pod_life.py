@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from delivery.sandbox.launch import bound_to
+from tests.cluster.testbed.monitoring import target
 from tests.cluster.testbed.network import entering
 from tests.cluster.testbed.script import Script, script_of
 
@@ -20,7 +21,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0
 
 
 class PodLife:
-    """Told the time, moved by `step`; `status()` is what the node has to report."""
+    """Told the time, moved by `step`; `status()` is what the node has to report, `target` what is to be scraped."""
 
     def __init__(self, pod: Mapping[str, Any], address: str, node: str, holder: int, log: Path) -> None:
         self.name: str = pod["metadata"]["name"]
@@ -29,6 +30,7 @@ class PodLife:
         self.address = address
         self._container = pod["spec"]["containers"][0]
         self._script: Script = script_of(pod)
+        self.target = target(pod, address, self._script.port)
         self._node, self._holder, self._log = node, holder, log
         self._began = _stamp()
         self._process: subprocess.Popen[bytes] | None = None
