@@ -9,6 +9,7 @@ from delivery.sandbox.ports import HOST
 from tests.cluster.testbed.api import Api, Document
 from tests.cluster.testbed.certificates import make_certificates
 from tests.cluster.testbed.control_plane import ControlPlane
+from tests.cluster.testbed.fault_proxy import FaultProxy, kubeconfig_through, proxying
 from tests.cluster.testbed.gateway import LABELS, Gateway
 from tests.cluster.testbed.istiod import DEBOUNCE, NAMESPACE, Istiod
 from tests.cluster.testbed.monitoring import jobs
@@ -38,7 +39,7 @@ class Cluster:
 
     def start(self) -> None:
         """Raises CannotRun; then call `close`."""
-        certificates = make_certificates(self.folder / "certificates")
+        self.certificates = certificates = make_certificates(self.folder / "certificates")
         self.network = PodNetwork(self.folder / "network.log")
         self._stack.callback(self.network.close)
         self.control_plane = ControlPlane(self.folder, self._programs, certificates)
@@ -63,6 +64,13 @@ class Cluster:
     @property
     def kubeconfig(self) -> Path:
         return self.control_plane.kubeconfig
+
+    @contextlib.contextmanager
+    def faults(self) -> Iterator[tuple[FaultProxy, Path]]:
+        """A proxy before the API server that fails as it is told, and a kubeconfig that goes through it."""
+        with proxying(self.control_plane.url, self.certificates) as proxy:
+            path = self.folder / f"kubeconfig-{proxy.server_port}"
+            yield proxy, kubeconfig_through(proxy, self.kubeconfig, path)
 
     def check(self) -> None:
         """Raises CannotRun where a program of it has ended."""
