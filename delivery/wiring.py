@@ -90,7 +90,7 @@ def wire(settings: Settings, hints: Hints | None = None, only: Iterable[str] | N
     book = Book(ledger, clock, partial(parse, settings=settings), compile_plan, frozen)
     clusters = _clusters(settings, clock, book, settings.clusters if only is None else only)
     parts = Parts(ledger, clusters, book, clock, ids, hints, ThreadSlots(), telemetry)
-    outbox = Outbox(ledger, ledger, _chats(settings), clock, telemetry, ids.owner())
+    outbox = Outbox(ledger, ledger, _chats(settings), book, clock, telemetry, ids.owner())
     return Wired(
         settings, ledger, ledger, clock, ids, hints, telemetry, clusters, book, Inbox(parts), drains(parts), outbox
     )

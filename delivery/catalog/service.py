@@ -21,6 +21,7 @@ StrategyParser = Callable[[Fields], Strategy]
 DEFAULT_STRATEGIES: Sequence[Mapping[str, object]] = ({"canary": {}},)
 DEFAULT_GATES: Mapping[str, object] = {"errors": {"ratio": "http_errors"}}
 
+MENTION = "mention"
 _LATER = ("namespace", "routes", "targets", "config", "promotion", "traffic_policy")
 _LATER_WORKLOAD = ("deployment", "mode", "isolation", "candidate", "keep_stable_capacity")
 _NOT_HERE = "is not available on the local mesh: take it out"
@@ -58,7 +59,7 @@ def parse(
     """
     fields = Fields(_with_defaults(document.values), lines=document.lines)
     fields.refuse(_LATER, _NOT_HERE)
-    workload = fields.sub("workload")
+    workload, notify = fields.sub("workload"), fields.sub("notify")
     service = Service(
         name=fields.name("service"),
         owners=fields.many("owners", text(100), ()),
@@ -72,7 +73,8 @@ def parse(
         policy=read_policy(fields.sub("policy")),
         tick=fields.get("tick", duration(Micros(SECOND // 10), Micros(5 * MINUTE)), Micros(15 * SECOND)),
         alpha=fields.number("alpha", 0.05, low=0.0001, high=0.2),
-        notify=_notify(fields.sub("notify"), offers),
+        notify=_notify(notify, offers),
+        mention=notify.get(MENTION, text(100), ""),
     )
     fields.check(document.file)
     return service
@@ -134,7 +136,8 @@ def _gate(gate: str, section: Fields, kinds: Mapping[str, GateKind]) -> GateSpec
 
 
 def _notify(section: Fields, offers: Offers | None) -> Mapping[str, str]:
-    for channel in section.keys:
+    channels = [key for key in section.keys if key != MENTION]
+    for channel in channels:
         if offers and channel not in offers.channels:
             section.wrong(channel, unknown(channel, offers.channels), one_of(offers.channels))
-    return {channel: section.text(channel) for channel in section.keys}
+    return {channel: section.text(channel) for channel in channels}

@@ -1,12 +1,17 @@
 """Sending what decisions left in the outbox: messages to people. Traffic never waits for it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from delivery.engine.book import Book
+from delivery.machine.actions import allowed
 from delivery.machine.announce import announce
 from delivery.machine.evolve import evolve
-from delivery.model.codec import unseal
-from delivery.model.ids import SECOND, Micros
+from delivery.model.codec import StoredEvent, unseal
+from delivery.model.ids import HOUR, MINUTE, SECOND, Micros
+from delivery.model.message import Message
+from delivery.model.release import Release
+from delivery.model.target import Target
 from delivery.ports.chat import Chat, Post
 from delivery.ports.clock import Clock
 from delivery.ports.errors import Refused, Unavailable
@@ -16,7 +21,16 @@ from delivery.ports.telemetry import Telemetry
 
 LEASE = Micros(30 * SECOND)
 TURN = 1.0  # seconds after which nothing more is begun, so that a shutdown need not wait
-ATTEMPTS = 12  # the waits in between add up to about 8 minutes
+PATIENCE = Micros(24 * HOUR)
+"""How old a message may get while its chat does not take it. Then it ends dead, and a person may replay it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Away:
+    """A chat that did not answer, or asked for patience."""
+
+    until: Micros
+    failures: int
 
 
 class Outbox:
@@ -27,6 +41,7 @@ class Outbox:
         ledger: Ledger,
         history: History,
         chats: Mapping[str, Chat],
+        book: Book,
         clock: Clock,
         telemetry: Telemetry,
         owner: str,
@@ -34,9 +49,11 @@ class Outbox:
         self._ledger = ledger
         self._history = history
         self._chats = chats
+        self._book = book
         self._clock = clock
         self._telemetry = telemetry
         self._owner = owner
+        self._away: dict[str, _Away] = {}
 
     def run(self) -> int:
         """Sends what is due; how many rows were handled. A row that fails holds up no other.
@@ -54,6 +71,10 @@ class Outbox:
         return handled
 
     def _send(self, row: Outgoing) -> Outgoing:
+        kind, now = row.channel.partition(":")[0], self._clock.now()
+        away = self._away.get(kind)
+        if away is not None and now < away.until <= now + FARTHEST:
+            return replace(row, due_at=away.until)  # not asked again for each of its messages
         try:
             self._deliver(row)
         except Unavailable as error:
@@ -62,7 +83,8 @@ class Outbox:
             return self._dead(row, str(error))
         except Exception as error:  # a row that our own code cannot send must not block the others
             return self._dead(row, repr(error))
-        self._telemetry.count("outbox", outcome="sent", channel=row.channel.partition(":")[0])
+        self._away.pop(kind, None)
+        self._telemetry.count("outbox", outcome="sent", channel=kind)
         self._telemetry.observe("outbox_age_seconds", max(0, self._clock.now() - row.due_at) / SECOND)
         return replace(row, state=OutboxState.SENT, attempts=row.attempts + 1, error="")
 
@@ -71,23 +93,38 @@ class Outbox:
         chat = self._chats.get(kind)
         if chat is None:
             raise Refused(f"no chat named {kind} is configured on this server; it has: {', '.join(self._chats)}")
+        event = unseal(self._event(row).body)
+        before = self._ledger.release_at(row.release, row.seq - 1) if row.seq > 1 else None
+        after = evolve(before, event)
+        for message in announce(before, event, after):
+            posted = self._ledger.posted(row.release, row.channel)
+            at = chat.deliver(self._post(channel, message, after), posted)
+            if at is not None and at != posted:
+                self._ledger.note_posted(row.release, row.channel, at)
+
+    def _event(self, row: Outgoing) -> StoredEvent:
         stored = self._history.events(row.release, after=row.seq - 1, limit=1)
         if not stored:
             raise Refused(f"{row.release} has no event {row.seq}")
-        before = self._ledger.release_at(row.release, row.seq - 1) if row.seq > 1 else None
-        event = unseal(stored[0].body)
-        after = evolve(before, event)
-        for message in announce(before, event, after):
-            chat.deliver(Post(channel, message, after, after.target.partition("@")[0]))
+        return stored[0]
+
+    def _post(self, channel: str, message: Message, release: Release) -> Post:
+        service, _, cluster = release.target.rpartition("@")
+        context = self._book.context(Target(release.target, service, cluster), recent=True)
+        entry = self._book.recent(service)
+        mention = entry.service.mention if entry and entry.service else ""
+        return Post(channel, message, release, service, allowed(release, context), mention)
 
     def _failed(self, row: Outgoing, error: Unavailable) -> Outgoing:
-        attempts = row.attempts + 1
-        if attempts >= ATTEMPTS:
-            return self._dead(replace(row, attempts=attempts), str(error))
-        wait = error.retry_after * SECOND if error.retry_after else SECOND * 2**row.attempts
-        due = Micros(self._clock.now() + min(FARTHEST, int(wait)))
-        self._telemetry.count("outbox", outcome="later", channel=row.channel.partition(":")[0])
-        return replace(row, attempts=attempts, due_at=due, error=str(error))
+        """Later; nothing else goes to this chat meanwhile."""
+        kind, now = row.channel.partition(":")[0], self._clock.now()
+        if now - self._event(row).at > PATIENCE:
+            return self._dead(replace(row, attempts=row.attempts + 1), str(error))
+        failures = self._away[kind].failures if kind in self._away else 0
+        wait = int(error.retry_after * SECOND) if error.retry_after else SECOND * 2 ** min(failures, 6)
+        self._away[kind] = _Away(Micros(now + min(MINUTE, wait)), failures + 1)
+        self._telemetry.count("outbox", outcome="later", channel=kind)
+        return replace(row, attempts=row.attempts + 1, due_at=self._away[kind].until, error=str(error))
 
     def _dead(self, row: Outgoing, error: str) -> Outgoing:
         self._telemetry.count("outbox", outcome="dead", channel=row.channel.partition(":")[0])

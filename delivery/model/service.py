@@ -89,7 +89,8 @@ class Policy:
 class Service:
     """`clusters` has one target each. `notify` maps a chat adapter's name to a channel of it.
 
-    `targets` has the workloads of clusters in which it is another one than `workload`.
+    `mention` is who is called by name there. `targets` has the workloads of clusters in which it is another one than
+    `workload`.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Service:
     rollback_window: Micros = Micros(3_600_000_000)
     appear_within: Micros = Micros(600_000_000)
     notify: Mapping[str, str] = field(default_factory=dict)
+    mention: str = ""
     targets: Mapping[str, Workload] = field(default_factory=dict)
 
     def workload_in(self, cluster: str) -> Workload:

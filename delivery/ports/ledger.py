@@ -285,6 +285,12 @@ class Ledger(Protocol):
     def outbox(self, state: OutboxState, limit: int) -> tuple[Outgoing, ...]:
         """Oldest first."""
 
+    def posted(self, release: ReleaseId, channel: str) -> str | None:
+        """What was noted last for this release and channel."""
+
+    def note_posted(self, release: ReleaseId, channel: str, at: str) -> None:
+        """Remembers where a chat has its message about the release."""
+
     def release_at(self, release: ReleaseId, seq: int) -> Release | None:
         """The release folded up to `seq`: what a message was about."""
 

@@ -220,7 +220,7 @@ class World:
 
     def outbox(self, parts: Parts) -> Outbox:
         chats = {"memory": self.port(self.chat, "chat")}
-        return Outbox(parts.ledger, self.ledger, chats, self.clock, Silent(), self.ids.owner())
+        return Outbox(parts.ledger, self.ledger, chats, parts.book, self.clock, Silent(), self.ids.owner())
 
     def worker(self, name: str, *, old: bool = False) -> None:
         """Starts a worker process: as in production a thread for each cluster drains, and another one sends."""

@@ -11,7 +11,8 @@ class MemoryChat:
         self.posts: list[Post] = []
         self._failures = list(failures)
 
-    def deliver(self, post: Post) -> None:
+    def deliver(self, post: Post, posted: str | None) -> str | None:
         if self._failures:
             raise self._failures.pop(0)
         self.posts.append(post)
+        return posted

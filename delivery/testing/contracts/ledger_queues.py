@@ -104,6 +104,14 @@ class Orders:
         assert outcome(world.ledger, Unit(target=T, expect=before.version, row=before)) == [Result.CONFLICT]
         assert world.ledger.put_service(service("checkout"))
 
+    def test_where_a_chat_has_its_message_is_remembered(self, world: LedgerWorld) -> None:
+        assert world.ledger.posted(R1, "slack:#a") is None
+        world.ledger.note_posted(R1, "slack:#a", "1")
+        world.ledger.note_posted(R1, "slack:#b", "2")
+        world.other.note_posted(R1, "slack:#a", "3")
+        assert [world.ledger.posted(R1, channel) for channel in ("slack:#a", "slack:#b")] == ["3", "2"]
+        assert world.other.posted(ReleaseId("rel_02"), "slack:#a") is None
+
     def test_a_stop_makes_what_it_covers_due(self, world: LedgerWorld) -> None:
         later = Micros(START + MINUTE)
         world.ledger.put_service(service("pay", owners=("team-pay", "sre")))

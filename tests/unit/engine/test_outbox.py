@@ -2,10 +2,12 @@
 
 from delivery.engine.answer import Arrival
 from delivery.engine.outbox import LEASE, Outbox
-from delivery.model.ids import Principal
+from delivery.model.ids import HOUR, SECOND, Principal
 from delivery.model.notice import Notice, ReleaseRequested
 from delivery.model.version import VersionRef
+from delivery.ports.chat import Chat as Port
 from delivery.ports.chat import Post
+from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import OutboxState
 from tests.simulation.parts import Silent
 from tests.simulation.world import World
@@ -20,7 +22,7 @@ class Chat:
         self.told: list[str] = []
         self._lasts = lasts
 
-    def deliver(self, post: Post) -> None:
+    def deliver(self, post: Post, posted: str | None) -> None:
         self.told.append(f"{post.message.release} {post.message.topic}")
         self._lasts -= 1
         if not self._lasts:
@@ -32,8 +34,12 @@ def asked(world: World, version: str) -> None:
     world.inbox().accept([Arrival(Notice("ci", version, version, says), b"{}")])
 
 
+def outbox_of(world: World, chat: Port) -> Outbox:
+    return Outbox(world.ledger, world.ledger, {"memory": chat}, world.parts().book, world.clock, Silent(), "owner")
+
+
 def sends(world: World, chat: Chat) -> None:
-    outbox = Outbox(world.ledger, world.ledger, {"memory": chat}, world.clock, Silent(), "owner")
+    outbox = outbox_of(world, chat)
     try:
         while outbox.run():
             pass
@@ -56,3 +62,50 @@ def test_a_crash_while_sending_repeats_that_message_and_no_other() -> None:
     assert set(first.told) & set(second.told) == {first.told[-1]}
     assert len(set(first.told) | set(second.told)) == wanted
     assert not world.ledger.outbox(OutboxState.WAITING, 100)
+
+
+class Away:
+    """A chat that does not answer until a moment, and counts how often it was asked."""
+
+    def __init__(self, world: World, until: int) -> None:
+        self.asked = 0
+        self.told: list[str] = []
+        self._world, self._until = world, until
+
+    def deliver(self, post: Post, posted: str | None) -> str | None:
+        self.asked += 1
+        if self._world.clock.now() < self._until:
+            raise Unavailable("no route to host")
+        self.told.append(f"{post.message.release} {post.message.topic}")
+        return posted
+
+
+def runs_for(world: World, chat: Away, seconds: int) -> None:
+    outbox = outbox_of(world, chat)
+    for _ in range(seconds // 10):
+        outbox.run()
+        world.clock.step(10 * SECOND)
+
+
+def test_a_chat_that_is_away_for_hours_is_asked_seldom_and_gets_everything_afterwards() -> None:
+    world = World(0, ("queueing",))
+    for version in ("good-1", "good-2", "good-3"):
+        asked(world, version)
+    wanted = len(world.ledger.outbox(OutboxState.WAITING, 100))
+    chat = Away(world, world.clock.now() + 6 * HOUR)
+    runs_for(world, chat, 6 * 3600)
+    assert chat.told == []
+    assert chat.asked < 6 * 60 + 20, "once a minute, however many messages wait"
+    runs_for(world, chat, 120)
+    assert len(chat.told) == len(set(chat.told)) == wanted
+
+
+def test_a_message_that_is_a_day_old_ends_dead_and_says_so() -> None:
+    world = World(0, ("queueing",))
+    asked(world, "good-1")
+    wanted = len(world.ledger.outbox(OutboxState.WAITING, 100))
+    runs_for(world, Away(world, world.clock.now() + 48 * HOUR), 25 * 3600)
+    dead = world.ledger.outbox(OutboxState.DEAD, 100)
+    assert len(dead) == wanted > 0
+    assert {row.error for row in dead} == {"no route to host"}
+    assert {alert.kind for alert in world.ledger.alerts(100)} == {"outbox_dead"}

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from delivery.adapters.ledger.memory.tables import Base
 from delivery.adapters.ledger.units import past
-from delivery.model.ids import Micros
+from delivery.model.ids import Micros, ReleaseId
 from delivery.ports.ledger import Delivery, InboxState, OutboxState, Outgoing
 
 
@@ -61,6 +61,14 @@ class Queues(Base):
         with self._lock:
             found = [row for row, _ in self._tables.outbox.values() if row.state is state]
         return tuple(sorted(found, key=_oldest_first)[:limit])
+
+    def posted(self, release: ReleaseId, channel: str) -> str | None:
+        with self._lock:
+            return self._tables.posted.get((release, channel))
+
+    def note_posted(self, release: ReleaseId, channel: str, at: str) -> None:
+        with self._transaction() as journal:
+            journal.put(self._tables.posted, (release, channel), at)
 
 
 def _oldest_first(row: Outgoing) -> tuple[Micros, str, int, str]:

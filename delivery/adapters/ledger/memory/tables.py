@@ -42,6 +42,7 @@ class Tables:
     segments: dict[ReleaseId, tuple[Segment, ...]] = field(default_factory=dict)
     inbox: dict[tuple[str, str], Delivery] = field(default_factory=dict)
     outbox: dict[str, tuple[Outgoing, Micros]] = field(default_factory=dict)  # with the end of its lease
+    posted: dict[tuple[ReleaseId, str], str] = field(default_factory=dict)
     alerts: dict[int, Alert] = field(default_factory=dict)
     services: dict[str, ServiceRecord] = field(default_factory=dict)
     stops: dict[str, StopOrder] = field(default_factory=dict)

@@ -6,8 +6,9 @@ from sqlalchemy import bindparam, select, update
 
 from delivery.adapters.ledger.sql import coding
 from delivery.adapters.ledger.sql.part import Part, past
-from delivery.adapters.ledger.sql.tables import INBOX, OUTBOX
-from delivery.model.ids import Micros
+from delivery.adapters.ledger.sql.tables import INBOX, OUTBOX, POSTED
+from delivery.adapters.ledger.sql.upsert import PUT_POSTED
+from delivery.model.ids import Micros, ReleaseId
 from delivery.ports.ledger import Delivery, InboxState, OutboxState, Outgoing
 
 _OLDEST_FIRST = (OUTBOX.c.due_at, OUTBOX.c.release, OUTBOX.c.seq, OUTBOX.c.channel)
@@ -82,3 +83,14 @@ class Queues(Part):
         query = select(OUTBOX).where(OUTBOX.c.state == state.value).order_by(*_OLDEST_FIRST).limit(limit)
         with self._database.read() as connection:
             return tuple(coding.outgoing_from(columns) for columns in connection.execute(query))
+
+    def posted(self, release: ReleaseId, channel: str) -> str | None:
+        query = select(POSTED.c.at).where(POSTED.c.release == release, POSTED.c.channel == channel)
+        with self._database.read() as connection:
+            found: str | None = connection.execute(query).scalar_one_or_none()
+        return found
+
+    def note_posted(self, release: ReleaseId, channel: str, at: str) -> None:
+        values = {"release": release, "channel": channel, "at": at}
+        with self._database.write() as connection:
+            connection.execute(PUT_POSTED[self._database.sqlite], values)

@@ -170,6 +170,15 @@ class OutboxRow(Base, table=True):
     lease_until: int = Field(sa_type=BigInteger)
 
 
+class PostedRow(Base, table=True):
+    """Where a chat has its one message about a release."""
+
+    __tablename__ = "posted"
+    release: str = Field(primary_key=True, sa_type=NAME)
+    channel: str = Field(primary_key=True, sa_type=NAME)
+    at: str
+
+
 class AlertRow(Base, table=True):
     __tablename__ = "alert"
     id: int | None = Field(default=None, primary_key=True)
@@ -224,6 +233,7 @@ MEASURING = _table(MeasuringRow)
 SEGMENT = _table(SegmentRow)
 INBOX = _table(InboxRow)
 OUTBOX = _table(OutboxRow)
+POSTED = _table(PostedRow)
 ALERT = _table(AlertRow)
 SERVICE = _table(ServiceRow)
 STOP = _table(StopRow)

@@ -13,6 +13,7 @@ from delivery.adapters.ledger.sql.tables import (
     LEASE,
     MEASURING,
     OUTBOX,
+    POSTED,
     SERVICE,
     STOP,
     TARGET,
@@ -56,5 +57,6 @@ INSERT_OUTGOING = _new(OUTBOX)
 PUT_MEASURING = _put(MEASURING, _next_look)
 INSERT_SERVICE = _new(SERVICE)
 INSERT_LEASE = _new(LEASE)
+PUT_POSTED = _put(POSTED)
 PUT_STOP = _put(STOP)
 PUT_WORKER = _put(WORKER)
