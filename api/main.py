@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.services import AppServices
 from delivery import wiring
+from delivery.engine.measure import Measurer
 from delivery.settings import Settings, load
 
 
@@ -39,6 +40,7 @@ def services(wired: wiring.Wired) -> AppServices:
         sources=wiring.sources(wired.settings),
         read=wiring.read,
         check=partial(wiring.check, settings=wired.settings),
+        judge=Measurer(wiring.build_gate).judgements,
         tokens=wired.settings.tokens,
         clusters=tuple(wired.settings.clusters),
         public_url=wired.settings.server.public_url,

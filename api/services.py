@@ -13,11 +13,13 @@ from delivery.catalog.document import Document
 from delivery.engine.answer import Answer, Arrival
 from delivery.engine.book import Book
 from delivery.model.plan import Plan
+from delivery.model.release import Release
 from delivery.model.service import Service
+from delivery.model.verdict import Judgement
 from delivery.ports.clock import Clock
 from delivery.ports.hints import Hints
 from delivery.ports.history import History
-from delivery.ports.ledger import Ledger
+from delivery.ports.ledger import Ledger, Measuring
 from delivery.registry import Source
 from delivery.settings import Token
 
@@ -25,6 +27,8 @@ Read = Callable[[bytes, str], Document]
 """The text of a service file and the name of the file -> its document. Raises Invalid."""
 Check = Callable[[Document], tuple[Service, Plan]]
 """Everything that can be said of a document before it is stored. Raises Invalid."""
+Judge = Callable[[Measuring, Release], tuple[Judgement, ...]]
+"""What the gates of the stage that was measured last say by now."""
 
 
 class Admits(Protocol):
@@ -43,6 +47,7 @@ class AppServices:
     sources: Mapping[str, Source]
     read: Read
     check: Check
+    judge: Judge
     tokens: tuple[Token, ...]
     clusters: tuple[str, ...]
     public_url: str

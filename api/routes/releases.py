@@ -1,5 +1,6 @@
 """Releases: list, look, explain."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,7 +15,7 @@ from api.schemas.release import AnalysisOut, EventsOut, ExplainOut, ReleaseDetai
 from api.services import Services
 from api.views.common import numbered, stored_events, time
 from api.views.events import event
-from api.views.gates import counts, tick, verdicts
+from api.views.gates import counts, newest, tick, verdicts
 from api.views.release import detail, summary
 from delivery.machine.actions import allowed
 from delivery.machine.wake import wake
@@ -49,13 +50,15 @@ def get_release(services: Services, _: Viewer, stored: Found, response: Response
     """Show a release: its stages with what was found in each, holds, exposure, and the actions that fit now."""
     release, history = stored.release, services.history
     response.headers["ETag"] = etag(release.seq)
+    measuring = history.measuring(release.id)
     return detail(
         services.public_url,
         release,
         numbered(stored_events(history, release.id)),
         history.ticks(release.id),
-        history.measuring(release.id),
+        measuring,
         allowed(release, context(services, release)),
+        newest(services.judge, measuring, release),
     )
 
 
@@ -93,7 +96,9 @@ def get_explanation(services: Services, _: Viewer, stored: Found) -> ExplainOut:
     """Say in sentences why it is where it is, what it waits for, until when, and who can change it."""
     release = stored.release
     around = context(services, release)
-    told = explain(release, around, wake(release, around), in_hand(services, release))
+    judged = newest(services.judge, services.history.measuring(release.id), release)
+    known = replace(release, verdicts={**release.verdicts, **{one.gate: one for one in judged}})
+    told = explain(known, around, wake(known, around), in_hand(services, release))
     return ExplainOut(
         why=list(told.why), waits_for=list(told.waits_for), until=time(told.until), who=list(told.who), text=told.text()
     )

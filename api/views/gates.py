@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 
 from api.schemas.release import CountsOut, GateOut, TickOut, VerdictOut
+from api.services import Judge
 from delivery.model import event as events
 from delivery.model.event import Event
 from delivery.model.plan import Stage
+from delivery.model.release import Release
 from delivery.model.verdict import Counts, Judgement, Side, Tick
+from delivery.ports.ledger import Measuring
 from delivery.wording.traffic import place
 from delivery.wording.units import instant
 from delivery.wording.verdict import finding
@@ -27,6 +30,16 @@ def gate(judgement: Judgement) -> GateOut:
 
 def _side(side: Side) -> tuple[int, int]:
     return (side.bad, side.total)
+
+
+def newest(judge: Judge, measuring: Measuring | None, release: Release) -> tuple[Judgement, ...]:
+    """What the gates say as of the last tick: their events say only when a verdict became another one."""
+    if measuring is None:
+        return ()
+    try:
+        return judge(measuring, release)
+    except Exception:  # a gate that cannot read its state: its target is quarantined, and that is to be seen here
+        return ()
 
 
 def counts(one: Counts) -> CountsOut:

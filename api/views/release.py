@@ -9,7 +9,7 @@ from delivery.model import event as events
 from delivery.model.event import Cause, Event
 from delivery.model.hold import Hold
 from delivery.model.release import Release
-from delivery.model.verdict import Tick
+from delivery.model.verdict import Judgement, Tick
 from delivery.ports.ledger import Measuring
 from delivery.wording.cause import because
 from delivery.wording.hold import what
@@ -43,8 +43,10 @@ def detail(
     ticks: Sequence[Tick],
     measuring: Measuring | None,
     actions: Sequence[str],
+    judgements: Sequence[Judgement] = (),
 ) -> ReleaseDetail:
-    shown, promotion = stages(release, history, ticks)
+    """`judgements` are those of the gates of the stage that was measured last."""
+    shown, promotion = stages(release, history, ticks, (measuring.stage if measuring else -1, judgements))
     return ReleaseDetail(
         **summary(base, release).model_dump(),
         exposure=_exposure(release, measuring),

@@ -32,11 +32,16 @@ class _Walk:
 
 
 def stages(
-    release: Release, history: Sequence[tuple[int, Event]], ticks: Sequence[Tick]
+    release: Release,
+    history: Sequence[tuple[int, Event]],
+    ticks: Sequence[Tick],
+    measured: tuple[int, Sequence[Judgement]] = (-1, ()),
 ) -> tuple[list[StageOut], StageOut]:
-    """The plan's stages, and the promotion."""
+    """The plan's stages, and the promotion. `measured` is the stage that was measured last, and its gates by now."""
     plan = release.plan
     walks = _walk(plan, history, over=release.phase.closed or release.then is not None)
+    last, judgements = measured
+    _judged(walks[last], judgements)
     observed = _observed(ticks)
     shown = [
         _stage(stage.name, stage.traffic, stage.approval, walk, observed.get(index))
@@ -70,7 +75,7 @@ def _happen(live: _Walk, event: Event) -> None:
             live.level = level
             live.state = "baking" if live.state == "shifting" else live.state
         case events.VerdictChanged(judgement=judgement):
-            live.judgements[judgement.gate] = judgement
+            _judged(live, (judgement,))
         case events.RollbackBegun(cause=cause) if live.state in ("shifting", "baking"):
             live.state = "failed" if cause.kind in _FAILED else "stopped"
 
@@ -82,12 +87,17 @@ def _end(walks: list[_Walk], event: Event) -> None:
             walks[stage].approvals.append(
                 ApprovalOut(actor=event.actor, at=instant(event.at), via=event.via, reason=event.reason)
             )
-        case events.StagePassed(stage=stage):
+        case events.StagePassed(stage=stage, judgements=judgements):
             walks[stage].state = "passed"
+            _judged(walks[stage], judgements)
         case events.StageSkipped(stage=stage):
             walks[stage].state = "skipped"
         case events.Promoted():
             walks[-1].state = "passed"
+
+
+def _judged(walk: _Walk, judgements: Sequence[Judgement]) -> None:
+    walk.judgements |= {judgement.gate: judgement for judgement in judgements}
 
 
 def _enter(walks: list[_Walk], stage: int, seq: int, at: Micros) -> int:

@@ -12,7 +12,8 @@ from delivery.gates import deltas
 from delivery.gates.gate import Gate
 from delivery.model.codec import canon, link
 from delivery.model.effect import Measure
-from delivery.model.ids import Micros
+from delivery.model.hold import HoldKind
+from delivery.model.ids import GateId, Micros
 from delivery.model.plan import GateSpec, Plan, Stage
 from delivery.model.release import Release
 from delivery.model.signal import Measured
@@ -88,11 +89,9 @@ class Measurer:
         tick = Tick(number, measuring.stage, measuring.dseq, measuring.at, now, candidate, stable, complete)
         stage, gates = _stage(release), self.gates(release)
         states: dict[str, Any] = dict(measuring.gates)
-        judgements: list[Judgement] = []
         for gate_id in stage.gates:
-            gate = gates[gate_id]
-            states[gate_id] = gate.add(states[gate_id] if gate_id in states else gate.start(), tick)
-            judgements += _news(gate, states[gate_id], release.verdicts.get(gate_id))
+            state = states[gate_id] if gate_id in states else gates[gate_id].start()
+            states[gate_id] = gates[gate_id].add(state, tick)
         lasted = min(max(0, now - measuring.at), CAP * release.plan.tick) if complete else 0
         after = replace(
             measuring,
@@ -107,15 +106,41 @@ class Measurer:
             totals=(_sum(measuring.totals[0], candidate), _sum(measuring.totals[1], stable)),
         )
         after, segments = _segmented(after)
-        return after, _signal(after, judgements), segments
+        return after, _signal(after, self._judged(after, release)), segments
+
+    def _judged(self, measuring: Measuring, release: Release) -> list[Judgement]:
+        """The stage's gates. Numbers take time, so they are worked out only where the verdict is not the one that is
+        known, and for all where this tick may end the stage: then they go into history.
+        """
+        gates, known = self.gates(release), release.verdicts
+        states: Mapping[str, Any] = measuring.gates
+        verdicts = {gate: gates[gate].verdict(states[gate]) for gate in _stage(release).gates}
+        ends = _may_end(measuring, release, verdicts)
+        found: list[Judgement] = []
+        for gate, verdict in verdicts.items():
+            before = known.get(gate)
+            if ends or verdict is not (before.verdict if before else Verdict.CONTINUE):
+                found.append(gates[gate].judge(states[gate]))
+            elif before is not None:
+                found.append(before)
+        return found
+
+    def judgements(self, measuring: Measuring, release: Release) -> tuple[Judgement, ...]:
+        """What the gates of the stage that was measured last say by now, with their numbers, for people."""
+        if not 0 <= measuring.stage < len(release.plan.stages) or measuring.tick < measuring.first_tick:
+            return ()
+        gates, states = self.gates(release), dict[str, Any](measuring.gates)
+        return tuple(gates[gate].judge(states[gate]) for gate in release.plan.stages[measuring.stage].gates)
 
 
-def _news(gate: Gate, state: Any, known: Judgement | None) -> tuple[Judgement, ...]:
-    """The gate's judgement. Its numbers are worked out only where the verdict is not what the release knows."""
-    verdict = gate.verdict(state)
-    if known is not None and known.verdict is verdict:
-        return (known,)
-    return () if known is None and verdict is Verdict.CONTINUE else (gate.judge(state),)
+def _may_end(measuring: Measuring, release: Release, verdicts: Mapping[GateId, Verdict]) -> bool:
+    """Whether the stage may pass by this tick. Whether it does is for the machine to say."""
+    stage = _stage(release)
+    if release.passed >= release.stage:
+        return False
+    if HoldKind.NO_DATA in release.waived or measuring.baked >= stage.bake:  # waived: its bake is not measured time
+        return True
+    return all(one is Verdict.PASS or not release.plan.gate(gate).blocking for gate, one in verdicts.items())
 
 
 def _cleared(measuring: Measuring, effect: Measure, now: Micros) -> Measuring:

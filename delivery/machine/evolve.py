@@ -143,7 +143,8 @@ def _with_holds(release: Release, holds: tuple[Hold, ...]) -> Release:
 
 
 def _stage_passed(release: Release, event: events.StagePassed) -> Release:
-    return replace(release, passed=event.stage)
+    found = {judgement.gate: judgement for judgement in event.judgements}
+    return replace(release, passed=event.stage, verdicts={**release.verdicts, **found})
 
 
 def _stage_skipped(release: Release, event: events.StageSkipped) -> Release:

@@ -176,7 +176,11 @@ class HoldLifted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagePassed(Event):
-    """`why` is "baked", "passed" (every gate passed early), "low_traffic", or "first_version" and the like."""
+    """`why` is "baked", "passed" (every gate passed early), "low_traffic", or "first_version" and the like.
+
+    `judgements` are the stage's gates as of the last tick, whatever they say: whoever has to approve what comes next
+    sees the numbers of a gate that stayed at `continue` too.
+    """
 
     stage: int
     why: str
@@ -185,6 +189,7 @@ class StagePassed(Event):
     first_tick: int
     last_tick: int
     evidence: str
+    judgements: tuple[Judgement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

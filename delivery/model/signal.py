@@ -126,7 +126,8 @@ class MeshUp(Signal):
 class Measured(Signal):
     """One tick. `baked` and `requests` are sums since the stage was confirmed; `tick` is its number.
 
-    A gate without a judgement says CONTINUE. One whose verdict is the one that is known may bring its older numbers.
+    A gate without a judgement says CONTINUE. One whose verdict is the one that is known may bring its older numbers;
+    where the tick may end the stage, all bring those of now.
     """
 
     dseq: int

@@ -107,7 +107,8 @@ def _lifted(event: events.HoldLifted, plan: Plan) -> str:
 
 def _passed(event: events.StagePassed, plan: Plan) -> str:
     seen = f"after {duration(event.baked)} and {counted(event.requests, 'candidate request')}"
-    return f"{place(event.stage, plan.stages)} passed {seen}: {_WHY.get(event.why, event.why)}"
+    why = "; ".join((_WHY.get(event.why, event.why), *map(finding, event.judgements)))
+    return f"{place(event.stage, plan.stages)} passed {seen}: {why}"
 
 
 def _skipped(event: events.StageSkipped, plan: Plan) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from delivery.model.codec import GENESIS
-from tests.api.test_actions import act, begin, get
+from tests.api.test_actions import GUARDED, act, begin, get
 from tests.api.world import BASE, SERVICE, bearer
 
 VERA, OLGA, ADAM = bearer("vera"), bearer("olga"), bearer("adam")
@@ -121,6 +121,53 @@ def test_a_release_that_failed_tells_the_whole_story(either, either_world):
     assert gate["ratio"] > 1
     assert second["state"] == "not_reached"
     assert story["promotion"]["state"] == "not_reached"
+
+
+class TestAGateThatStaysUndecided:
+    """It says nothing in the history, but people who wait or have to approve must see what it sees."""
+
+    def baking(self, http, world, seconds: int) -> str:
+        """Waits for an approval before 50 percent; both versions have the same few errors."""
+        world.fails("1.4.1", 0.01)
+        world.fails("1.4.2", 0.01)
+        release = begin(http, world, GUARDED)
+        world.go(seconds)
+        return release
+
+    def numbers(self, http, release: str) -> tuple[str, int, int]:
+        (gate,) = get(http, release).json()["stages"][0]["analysis"]
+        return gate["verdict"], *gate["candidate"]
+
+    def test_its_numbers_are_shown_while_it_bakes(self, either, either_world):
+        release = self.baking(either, either_world, 20)
+        verdict, _, before = self.numbers(either, release)
+        either_world.go(20)
+        _, _, after = self.numbers(either, release)
+        assert (verdict, 0 < before < after) == ("continue", True)
+        told = either.get(f"/v1/releases/{release}/explain", headers=VERA).json()["why"]
+        assert any(re.match(r"errors .*\d+ of \d+ against \d+ of \d+", sentence) for sentence in told), told
+
+    def test_they_are_in_the_history_of_a_stage_that_passed(self, either, either_world):
+        release = self.baking(either, either_world, 90)
+        events = either.get(f"/v1/releases/{release}/events", headers=VERA).json()["events"]
+        (passed,) = [one for one in events if one["type"] == "stage_passed"]
+        (judgement,) = passed["data"]["judgements"]
+        assert judgement["verdict"] == "continue"
+        assert judgement["candidate"]["total"] == passed["data"]["requests"]
+        assert f" of {judgement['candidate']['total']} against " in passed["text"]
+        assert not [one for one in events if one["type"] == "verdict_changed"]
+
+    def test_they_stay_with_a_stage_that_somebody_stopped(self, either, either_world):
+        release = self.baking(either, either_world, 20)
+        act(either, release, "abort", ADAM)
+        either_world.go(10)
+        verdict, _, total = self.numbers(either, release)
+        assert (verdict, total > 0) == ("continue", True)
+
+    def test_one_that_cannot_read_its_state_hides_no_release(self, http, world, monkeypatch):
+        release = self.baking(http, world, 20)
+        monkeypatch.setattr("delivery.gates.comparing.ComparingGate.judge", lambda self, state: state["nonsense"])
+        assert get(http, release).json()["stages"][0]["analysis"] == []
 
 
 def test_events_are_a_chain_that_anybody_can_check(either, either_world):

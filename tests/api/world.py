@@ -25,6 +25,7 @@ from delivery.catalog.freeze import frozen
 from delivery.catalog.service import Offers
 from delivery.engine.book import Book
 from delivery.engine.cluster import Cluster
+from delivery.engine.measure import Measurer
 from delivery.engine.parts import Parts
 from delivery.model.ids import SECOND, Micros
 from delivery.model.version import Backend, VersionRef
@@ -134,6 +135,7 @@ class World:
             check=partial(
                 check, strategies=registry.STRATEGIES, gates=registry.GATES, compile_plan=compile_plan, offers=offers
             ),
+            judge=Measurer(wiring.build_gate).judgements,
             tokens=self.settings.tokens,
             clusters=tuple(self.settings.clusters),
             public_url=self.settings.server.public_url,

@@ -86,7 +86,7 @@ def test_an_hour_without_the_mesh_delays_a_revert_by_seconds_and_writes_no_histo
 
 def test_verdicts_and_evidence_are_found_again_in_the_stored_ticks(fleet: Fleet) -> None:
     release = fleet.running(NAME)
-    fleet.go(4)
+    fleet.go(14)
     fleet.metrics.bad.add("1.4.2")
     fleet.go(40)
     events = fleet.events(release.id)
@@ -100,5 +100,8 @@ def test_verdicts_and_evidence_are_found_again_in_the_stored_ticks(fleet: Fleet)
         for gate in release.plan.stages[tick.stage].gates:
             states[gate] = gates[gate].add(states.get(gate, gates[gate].start()), tick)  # type: ignore[arg-type]
             found[tick.number, gate] = (gates[gate].judge(states[gate]), evidence)  # type: ignore[arg-type]
+    (stage,) = passed(fleet, release.id)
+    assert stage.judgements
+    assert all(found[stage.last_tick, one.gate] == (one, stage.evidence) for one in stage.judgements)
     for event in told:
         assert found[event.tick, event.judgement.gate] == (event.judgement, event.evidence)

@@ -162,6 +162,7 @@ def _passed(reading: Reading, wanting: Mapping[HoldKind, str]) -> Events:
             first_tick=tick.first_tick,
             last_tick=tick.tick,
             evidence=tick.evidence,
+            judgements=reading.judgements,
         ),
     )
 

@@ -212,6 +212,21 @@ HISTORY = [
         ),
         "canary 5% (2/4) passed after 5m and 1 812 candidate requests: its bake is over and no gate failed",
     ),
+    (
+        events.StagePassed(
+            at=NOW,
+            stage=1,
+            why="baked",
+            baked=Micros(5 * MINUTE),
+            requests=3,
+            first_tick=1,
+            last_tick=20,
+            evidence="e",
+            judgements=(Judgement(GateId("errors"), Verdict.CONTINUE, Side(0, 3), Side(1, 90)),),
+        ),
+        "canary 5% (2/4) passed after 5m and 3 candidate requests: its bake is over and no gate failed; "
+        "errors 0 of 3 against 1 of 90",
+    ),
     (events.StageSkipped(at=NOW, stage=3, actor=BOB, reason="hotfix"), "canary 50% (4/4) skipped by bob: hotfix"),
     (
         events.PromotionBegun(at=NOW, cause=Cause(CauseKind.COMPLETED)),
