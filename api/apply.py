@@ -1,6 +1,6 @@
 """Applying a service file: a new revision where it says something new, and a target for each of its clusters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from api import etag
 from api.problems import Problem
@@ -8,9 +8,10 @@ from api.services import AppServices
 from delivery.catalog.document import Document
 from delivery.model.codec import digest
 from delivery.model.ids import Principal, target_id
-from delivery.model.service import Service
+from delivery.model.service import Service, Workload
 from delivery.model.target import Target
 from delivery.ports.ledger import Row, ServiceRecord
+from delivery.wording.units import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +49,34 @@ def _create_targets(services: AppServices, service: Service) -> None:
 
 
 def _keeps_active(services: AppServices, service: Service) -> None:
-    """A cluster that a release runs in cannot be taken out of the file."""
+    """What an open release moves cannot be taken out of the file, nor be somewhere else from now on."""
+    entry = services.book.fresh(service.name)
+    before = entry.service if entry else None  # None: the stored file cannot be used, there is nothing to compare with
     for row in services.history.rows(service.name):
-        if row.target.active and row.target.cluster not in service.clusters:
-            raise Problem(
-                "in-use", f"release {row.target.active} runs in cluster {row.target.cluster}: abort it or let it end"
-            )
+        target = row.target
+        if target.active and target.cluster not in service.clusters:
+            changed = "cluster"
+        elif before is None or target.cluster not in service.clusters or target.cluster not in before.clusters:
+            continue
+        else:
+            changed = _changed(before.workload_in(target.cluster), service.workload_in(target.cluster))
+        if changed and target.active:
+            problem = f"release {target.active} runs in cluster {target.cluster}, and this file changes its {changed}"
+            raise Problem("in-use", f"{problem}: abort it or let it end, then apply again")
+        if changed and target.retiring:
+            version = target.retiring[0].version.version
+            problem = f"{version} is kept in cluster {target.cluster} for its rollback window, and this file changes"
+            raise Problem("in-use", f"{problem} its {changed}: apply it again when the window is over")
+
+
+def _changed(before: Workload, after: Workload) -> str:
+    """Which parts differ, by their names in the file; nothing where none does."""
+    old, new = before.place, after.place
+    if old is None or new is None:
+        return "" if before == after else "workload"
+    parts = {"namespace": old.namespace != new.namespace, "routes": old.routes != new.routes}
+    rest = replace(old, namespace=new.namespace, routes=new.routes) != new
+    return listed([*(name for name, differs in parts.items() if differs), *(["workload"] if rest else [])])
 
 
 def delete(services: AppServices, name: str) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from delivery.catalog.workloads import ANYTHING, DEPLOYMENT, PROCESS
 from delivery.gates import latency, ratio, threshold
 from delivery.gates.gate import Kind
 from delivery.model.fields import Fields
@@ -117,6 +118,12 @@ STRATEGIES: Mapping[str, Callable[[Fields], Strategy]] = {
 GATES: Mapping[str, Kind] = {"ratio": ratio, "latency": latency, "threshold": threshold}
 MESHES: Mapping[str, Callable[..., Mesh]] = {"envoy": _envoy_mesh, "memory": _memory_mesh}
 WORKLOADS: Mapping[str, Callable[..., Workloads]] = {"process": _process_workloads, "memory": _memory_workloads}
+RUNS: Mapping[str, frozenset[str]] = {
+    "process": frozenset((PROCESS,)),
+    "kubernetes": frozenset((DEPLOYMENT,)),
+    "memory": ANYTHING,
+}
+"""What a service file may ask of each kind of workloads."""
 METRICS: Mapping[str, Callable[..., Metrics]] = {"envoy": _envoy_metrics, "memory": _memory_metrics}
 SOURCES: Mapping[str, Callable[[str, Sequence[str]], Source]] = {"cloudevents": _cloudevents}
 """Dialects: the name of a configured source and its secrets -> its reader. Raises ValueError for a bad secret."""

@@ -21,6 +21,7 @@ from delivery.catalog.document import Document
 from delivery.catalog.freeze import frozen
 from delivery.catalog.service import Offers
 from delivery.catalog.service import parse as parse_service
+from delivery.catalog.workloads import Runs
 from delivery.engine.book import Book
 from delivery.engine.cluster import Cluster
 from delivery.engine.drain import Drain
@@ -134,10 +135,17 @@ def parse(document: Mapping[str, object] | Document, settings: Settings | None =
     Raises Invalid with every mistake.
     """
     read = document if isinstance(document, Document) else Document(document)
-    offers = None
-    if settings is not None:
-        offers = Offers(settings.clusters, settings.processes, settings.notify)
-    return parse_service(read, strategies=registry.STRATEGIES, gates=registry.GATES, offers=offers)
+    known = offers(settings) if settings is not None else None
+    return parse_service(read, strategies=registry.STRATEGIES, gates=registry.GATES, offers=known)
+
+
+def offers(settings: Settings) -> Offers:
+    """What service files can choose from. Raises UnknownName for a kind of workloads that is not there."""
+    clusters = {
+        name: Runs(choose(registry.RUNS, cluster.workloads.kind, f"clusters.{name}.workloads kind"), cluster.namespaces)
+        for name, cluster in settings.clusters.items()
+    }
+    return Offers(clusters, settings.processes, settings.notify)
 
 
 def read(text: bytes, file: str) -> Document:
@@ -152,7 +160,7 @@ def check(document: Document, settings: Settings) -> tuple[Service, Plan]:
         strategies=registry.STRATEGIES,
         gates=registry.GATES,
         compile_plan=compile_plan,
-        offers=Offers(settings.clusters, settings.processes, settings.notify),
+        offers=offers(settings),
     )
 
 

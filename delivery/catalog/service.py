@@ -10,21 +10,18 @@ from typing import Protocol
 
 from delivery.catalog.document import Document
 from delivery.catalog.policy import read_policy
+from delivery.catalog.workloads import Runs, read_workloads
 from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, MINUTE, SECOND, GateId, Micros
 from delivery.model.mistake import one_of, unknown
 from delivery.model.plan import GateSpec, Require
 from delivery.model.scalars import duration, name, pattern, text
-from delivery.model.service import OnNewVersion, Service, Strategy, Workload
+from delivery.model.service import OnNewVersion, Service, Strategy
 
 StrategyParser = Callable[[Fields], Strategy]
 DEFAULT_STRATEGIES: Sequence[Mapping[str, object]] = ({"canary": {}},)
 DEFAULT_GATES: Mapping[str, object] = {"errors": {"ratio": "http_errors"}}
-
 MENTION = "mention"
-_LATER = ("namespace", "routes", "targets", "config", "promotion", "traffic_policy")
-_LATER_WORKLOAD = ("deployment", "mode", "isolation", "candidate", "keep_stable_capacity")
-_NOT_HERE = "is not available on the local mesh: take it out"
 
 
 class GateKind(Protocol):
@@ -41,7 +38,7 @@ class GateKind(Protocol):
 class Offers:
     """Names in the server's configuration: a service file chooses among them and can never add one."""
 
-    clusters: Collection[str]
+    clusters: Mapping[str, Runs]
     processes: Collection[str]
     channels: Collection[str]
 
@@ -58,15 +55,19 @@ def parse(
     Raises Invalid with every mistake.
     """
     fields = Fields(_with_defaults(document.values), lines=document.lines)
-    fields.refuse(_LATER, _NOT_HERE)
-    workload, notify = fields.sub("workload"), fields.sub("notify")
+    service_name, clusters = fields.name("service"), _clusters(fields, offers)
+    runs, processes = (offers.clusters, offers.processes) if offers else ({}, None)
+    workload, targets = read_workloads(fields, clusters, runs, processes)
+    times, notify = fields.sub("workload"), fields.sub("notify")
+    fields.refuse(["traffic_policy"], "is not available yet: take it out")
     service = Service(
-        name=fields.name("service"),
+        name=service_name,
         owners=fields.many("owners", text(100), ()),
-        clusters=_clusters(fields, offers),
-        workload=_workload(workload, offers),
-        rollback_window=workload.get("rollback_window", duration(), HOUR),
-        appear_within=workload.get("appear_within", duration(SECOND), Micros(10 * MINUTE)),
+        clusters=clusters,
+        workload=workload,
+        targets=targets,
+        rollback_window=times.get("rollback_window", duration(), HOUR),
+        appear_within=times.get("appear_within", duration(SECOND), Micros(10 * MINUTE)),
         on_new_version=fields.choice("on_new_version", OnNewVersion, OnNewVersion.QUEUE_LATEST),
         strategies=_strategies(fields, strategies),
         gates=_gates(fields, gates),
@@ -94,15 +95,6 @@ def _clusters(fields: Fields, offers: Offers | None) -> tuple[str, ...]:
                 "cluster", f"names {cluster}, which {unknown(cluster, offers.clusters)}", one_of(offers.clusters)
             )
     return clusters
-
-
-def _workload(section: Fields, offers: Offers | None) -> Workload:
-    section.refuse(_LATER_WORKLOAD, _NOT_HERE)
-    process = section.name("process")
-    if offers and process and process not in offers.processes:
-        expected = f"a process of the server's configuration: {one_of(offers.processes)}"
-        section.wrong("process", f"is {process}, which {unknown(process, offers.processes)}", expected)
-    return Workload("process", process)
 
 
 def _strategies(fields: Fields, parsers: Mapping[str, StrategyParser]) -> tuple[Strategy, ...]:

@@ -29,6 +29,13 @@ class Isolation(StrEnum):
     SUBSET = "subset"  # one Service, and subsets of a DestinationRule that is ours
 
 
+class Promotion(StrEnum):
+    """Who makes the owners' Deployment run what a release of mode clone has promoted."""
+
+    PATCH = "patch"  # we do
+    NONE = "none"  # people do, or their tools: we wait until it does
+
+
 @dataclass(frozen=True, slots=True)
 class RouteRef:
     """Routes of one VirtualService. No `names`: every HTTP route of it that leads to the service."""
@@ -57,6 +64,7 @@ class Place:
     keep_capacity: bool = True
     track: tuple[str, ...] = ()
     share: tuple[str, ...] = ()
+    promotion: Promotion = Promotion.PATCH
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,3 +152,56 @@ def test_a_service_with_a_running_release_can_lose_neither_its_cluster_nor_itsel
 def test_a_second_cluster_gets_a_target(checkout):
     answer = checkout.put("/v1/services/checkout", json={**SERVICE, "cluster": ["local", "other"]}, headers=OLGA)
     assert [target["cluster"] for target in answer.json()["targets"]] == ["local", "other"]
+
+
+PLACED = {**{key: value for key, value in SERVICE.items() if key != "workload"}, "namespace": "shop"}
+DEPLOYED = {**PLACED, "workload": {"deployment": "checkout"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"namespace": "pay"}, "namespace"),
+        ({"routes": [{"virtual_service": "public"}]}, "routes"),
+        ({"workload": {"deployment": "checkout", "isolation": "subset"}}, "workload"),
+        ({"namespace": "pay", "workload": {"deployment": "other"}}, "namespace and workload"),
+        ({"cluster": ["local", "other"], "targets": {"local": {"namespace": "pay"}}}, "namespace"),
+        ({"promotion": {"via": "none"}}, "workload"),
+        ({"cluster": "other", "namespace": "shop"}, "cluster"),
+    ],
+)
+def test_what_an_open_release_moves_stays_where_it_is(http, world, change, named):
+    changed = {**DEPLOYED, **change}
+    assert http.put("/v1/services/checkout", json=DEPLOYED, headers=OLGA).status_code == 201
+    http.post("/v1/releases", json={"service": "checkout", "version": "1.4.1"}, headers=OLGA)
+    release = http.get("/v1/services/checkout", headers=VERA).json()["targets"][0]["active"]
+    refused = http.put("/v1/services/checkout", json=changed, headers=OLGA)
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:delivery:problem:in-use")
+    assert refused.json()["detail"] == (
+        f"release {release} runs in cluster local, and this file changes its {named}: "
+        "abort it or let it end, then apply again"
+    )
+    allowed = http.put("/v1/services/checkout", json={**DEPLOYED, "tick": "5s"}, headers=OLGA)
+    assert (allowed.status_code, allowed.json()["revision"]) == (200, 2)
+
+
+def test_what_waits_to_be_taken_down_is_still_found_there(checkout, world):
+    world.load("checkout@local")
+    for version in ("1.4.1", "1.4.2"):
+        checkout.post("/v1/releases", json={"service": "checkout", "version": version}, headers=OLGA)
+        world.go(400)
+    changed = {**SERVICE, "workload": {"deployment": "checkout"}, "namespace": "shop"}
+    refused = checkout.put("/v1/services/checkout", json=changed, headers=OLGA)
+    assert refused.status_code == 409
+    assert refused.json()["detail"] == (
+        "1.4.1 is kept in cluster local for its rollback window, and this file changes its workload: "
+        "apply it again when the window is over"
+    )
+    world.go(3700, step=10)
+    assert checkout.put("/v1/services/checkout", json=changed, headers=OLGA).status_code == 200
+
+
+def test_a_namespace_that_the_server_does_not_open_is_refused(http):
+    answer = http.put("/v1/services/checkout", json={**DEPLOYED, "namespace": "kube-system"}, headers=OLGA)
+    assert answer.status_code == 422
+    assert "clusters.local.namespaces of the server's configuration" in answer.json()["detail"]

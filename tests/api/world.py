@@ -22,7 +22,6 @@ from delivery.adapters.telemetry.memory import MemoryTelemetry
 from delivery.adapters.workloads.memory import MemoryWorkloads
 from delivery.catalog.check import check
 from delivery.catalog.freeze import frozen
-from delivery.catalog.service import Offers
 from delivery.engine.book import Book
 from delivery.engine.cluster import Cluster
 from delivery.engine.measure import Measurer
@@ -72,7 +71,7 @@ def settings() -> Settings:
     document = {
         "server": {"public_url": BASE},
         "database": {"url": "sqlite://"},
-        "clusters": {"local": memory, "other": memory},
+        "clusters": {"local": {**memory, "namespaces": ["shop", "pay"]}, "other": {**memory, "namespaces": ["shop"]}},
         "processes": {"checkout": {"command": ["checkout"]}},
         "sources": {"ci": {"dialect": "cloudevents", "secrets": [OLD_SECRET, SECRET]}},
         "tokens": tokens,
@@ -122,7 +121,7 @@ class World:
         parts = Parts(self.ledger, clusters, book, self.clock, UlidIds(), self.hints, InlineSlots(), MemoryTelemetry())
         engine = wiring.assemble(parts)
         self.drain, self.inbox = engine.drain, engine.inbox
-        offers = Offers(self.settings.clusters, self.settings.processes, self.settings.notify)
+        offers = wiring.offers(self.settings)
         self.services = AppServices(
             ledger=self.ledger,
             history=self.ledger,

@@ -11,6 +11,7 @@ from delivery.adapters.catalog.yaml_file import read_text
 from delivery.catalog.check import check
 from delivery.catalog.errors import Invalid
 from delivery.catalog.service import Offers
+from delivery.catalog.workloads import DEPLOYMENT, PROCESS, Runs
 from delivery.model.plan import Plan
 from delivery.model.service import Service
 from delivery.strategies.plan import compile_plan
@@ -18,11 +19,18 @@ from tests.unit.catalog.parsers import GATES, STRATEGIES
 
 TEXT = (Path(__file__).parents[3] / "docs/service-file.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
-OFFERS = Offers(["local", "prod-eu"], ["checkout"], ["console"])
+CLUSTERS = {
+    "local": Runs(frozenset((PROCESS,))),
+    "prod-eu": Runs(frozenset((DEPLOYMENT,)), ["shop"]),
+    "prod-us": Runs(frozenset((DEPLOYMENT,)), ["shop-us"]),
+}
+OFFERS = Offers(CLUSTERS, ["checkout"], ["console"])
 SMALLEST = "service: checkout\ncluster: local\nworkload: {process: checkout, zzz: 1}\n"
+PLACED = "service: checkout\ncluster: prod-eu\nnamespace: shop\nworkload: {deployment: checkout, zzz: 1}\n"
 
 # Every mapping that a service file can have, with a key in it that none has.
 PROBES = [
+    f"{PLACED}routes: [{{zzz: 1}}]\nconfig: {{zzz: 1}}\npromotion: {{zzz: 1}}\ntargets: {{prod-eu: {{zzz: 1}}}}\n",
     f"{SMALLEST}zzz: 1\npolicy: {{zzz: 1, no_data: {{zzz: 1}}, abort_on: [{{zzz: 1}}], freeze: [{{zzz: 1}}]}}\n",
     f"{SMALLEST}strategies: [canary: {{zzz: 1, sticky: {{zzz: 1}}, approval: {{zzz: 1}}}}]\n",
     f"{SMALLEST}strategies: [blue_green: {{zzz: 1}}, ab_test: {{zzz: 1, match: [{{zzz: 1}}]}}]\n",

@@ -9,6 +9,7 @@ from delivery.catalog.check import check
 from delivery.catalog.document import Document
 from delivery.catalog.errors import Invalid
 from delivery.catalog.service import Offers, parse
+from delivery.catalog.workloads import DEPLOYMENT, PROCESS, Runs
 from delivery.gates import ratio
 from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, MINUTE, SECOND, GateId, Micros
@@ -25,7 +26,15 @@ WRONG = [
     for pair in (Path(__file__).parent / "wrong_lines.txt").read_text(encoding="utf-8").strip().split("\n\n")
 ]
 """A line of a service file, and what its mistake begins with."""
-OFFERS = Offers(clusters=["local", "prod-eu"], processes=["checkout"], channels=["console", "slack"])
+OFFERS = Offers(
+    clusters={
+        "local": Runs(frozenset((PROCESS,))),
+        "prod-eu": Runs(frozenset((DEPLOYMENT,)), ["shop", "pay"]),
+        "prod-us": Runs(frozenset((DEPLOYMENT,)), ["shop"]),
+    },
+    processes=["checkout"],
+    channels=["console", "slack"],
+)
 
 
 def read(text: str, offers: Offers | None = None) -> Service:
@@ -67,6 +76,7 @@ service: checkout
 owners: [team-payments]
 cluster: [local, prod-eu]
 workload: {process: checkout, rollback_window: 2h, appear_within: 5m}
+targets: {prod-eu: {namespace: shop, workload: {deployment: checkout}}}
 on_new_version: supersede
 strategies:
   - dark_launch: {mirror: 10%, bake: 10m, gates: [errors]}
