@@ -44,7 +44,7 @@ class Observer:
             return 0
         before = self._seen.get(name, {})
         changed = {target for target in {*observed, *before} if observed.get(target) != before.get(target)}
-        self._seen[name] = observed
         wake = Wake(self._clock.now(), "the route changed", sooner=True)
         self._ledger.commit([Unit(target=target, wake=wake) for target in sorted(changed)])
+        self._seen[name] = observed  # only now: what nobody was woken for is seen again
         return len(changed)
