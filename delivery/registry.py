@@ -6,7 +6,7 @@ An unknown name is an error, never a fallback. Libraries of vendors are imported
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from delivery.catalog.workloads import ANYTHING, DEPLOYMENT, PROCESS
 from delivery.gates import latency, ratio, threshold
@@ -91,6 +91,23 @@ def _envoy_metrics(around: Surroundings, *, admin: str) -> Metrics:
     return EnvoyMetrics(admin, around.clock)
 
 
+def _prometheus_metrics(
+    around: Surroundings,
+    *,
+    url: str,
+    token: str | None = None,
+    username: str | None = None,
+    password: str | None = None,
+    ca: str | None = None,
+    **options: Any,
+) -> Metrics:
+    """`ca` is a file with the authorities to trust; the other options are those of `configured.Options`."""
+    from delivery.adapters.metrics.prometheus.configured import Options, connect
+    from delivery.adapters.metrics.prometheus.server import Access
+
+    return connect(url, Access(token, username, password, ca), Options(**options), around.clock, around.locate)
+
+
 def _memory_metrics(around: Surroundings) -> Metrics:
     from delivery.adapters.metrics.memory import MemoryMetrics
 
@@ -124,7 +141,11 @@ RUNS: Mapping[str, frozenset[str]] = {
     "memory": ANYTHING,
 }
 """What a service file may ask of each kind of workloads."""
-METRICS: Mapping[str, Callable[..., Metrics]] = {"envoy": _envoy_metrics, "memory": _memory_metrics}
+METRICS: Mapping[str, Callable[..., Metrics]] = {
+    "envoy": _envoy_metrics,
+    "memory": _memory_metrics,
+    "prometheus": _prometheus_metrics,
+}
 SOURCES: Mapping[str, Callable[[str, Sequence[str]], Source]] = {"cloudevents": _cloudevents}
 """Dialects: the name of a configured source and its secrets -> its reader. Raises ValueError for a bad secret."""
 CHATS: Mapping[str, Callable[..., Chat]] = {"console": _console_chat}

@@ -216,7 +216,8 @@ def _chats(settings: Settings) -> Mapping[str, Chat]:
 
 
 def _make(table: Mapping[str, Callable[..., T]], adapter: Adapter, place: str, *around: Any) -> T:
+    make = choose(table, adapter.kind, f"{place} kind")
     try:
-        return choose(table, adapter.kind, f"{place} kind")(*around, **adapter.arguments)
-    except TypeError as error:
+        return make(*around, **adapter.arguments)
+    except (TypeError, ValueError) as error:
         raise UnknownName(f"{place}: {error}") from error

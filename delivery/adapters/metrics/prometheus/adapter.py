@@ -1,0 +1,148 @@
+"""Port Metrics over Prometheus: one query for all versions that are counted in the same way, all at one instant.
+
+Counters are raw, one Series for each source (a proxy, a pod): deltas are taken by the engine, so that the first error
+of a new series counts, which `rate` and `increase` lose. Where a version cannot be read the reason is logged.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from delivery.adapters.metrics.prometheus.budget import Budget
+from delivery.adapters.metrics.prometheus.query import Builder
+from delivery.adapters.metrics.prometheus.rows import Key, key_of, read
+from delivery.adapters.metrics.prometheus.server import Server
+from delivery.adapters.metrics.prometheus.subjects import IN_KUBERNETES, Locate, key, values
+from delivery.adapters.metrics.prometheus.template import Scope, Template, View
+from delivery.model.ids import SECOND
+from delivery.model.series import Sample
+from delivery.ports.clock import Clock
+from delivery.ports.errors import PortError, Unavailable
+from delivery.ports.metrics import Subject
+
+BATCH = 200
+"""Versions in one query: Prometheus looks up a list of at most 256 values without running a regular expression."""
+DAY = 86_400
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`stale`: seconds without a sample after which a source counts as gone. `seconds` bounds one call of `sample`.
+
+    `each` and `total`: series that one version and one query may need.
+    """
+
+    stale: int = 60
+    seconds: float = 10.0
+    each: int = 2_000
+    total: int = 50_000
+
+
+EVERYTHING = Scope()
+DEFAULTS = Limits()
+
+
+class PrometheusMetrics:
+    """`locate` says where a target lives in its cluster, for templates that find versions by Kubernetes' names."""
+
+    def __init__(
+        self,
+        server: Server,
+        template: Template,
+        clock: Clock,
+        locate: Locate,
+        scope: Scope = EVERYTHING,
+        limits: Limits = DEFAULTS,
+    ) -> None:
+        self._server = server
+        self._template = template
+        self._clock = clock
+        self._locate = locate if template.places() & set(IN_KUBERNETES) else None
+        self._scope = scope
+        self._limits = limits
+        self._budgets: dict[int, Budget] = {}
+        self._told: dict[Subject, str] = {}
+
+    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
+        until = self._clock.monotonic() + self._limits.seconds
+        found: dict[Subject, Sample | str] = {}
+        views: dict[int, tuple[View, dict[Key, list[Subject]]]] = {}
+        for subject in dict.fromkeys(subjects):
+            try:
+                view, told = self._find(subject)
+            except PortError as error:
+                found[subject] = str(error)
+                continue
+            views.setdefault(id(view), (view, {}))[1].setdefault(told, []).append(subject)
+        for view, wanted in views.values():
+            answers = self._view(view, list(wanted), until)
+            found |= {subject: answers[told] for told, named in wanted.items() for subject in named}
+        self._log(found)
+        return {subject: one if isinstance(one, Sample) else None for subject, one in found.items()}
+
+    def _find(self, subject: Subject) -> tuple[View, Key]:
+        place = self._locate(subject.target) if self._locate else None
+        view = self._template.view(subject.lane, place.isolation if place else None)
+        return view, key(view, values(subject, place))
+
+    def _view(self, view: View, keys: list[Key], until: float) -> dict[Key, Sample | str]:
+        """One answer for each key. Raises Unavailable where the server answered none of the queries."""
+        budget = self._budgets.setdefault(
+            id(view), Budget(self._limits.each, self._limits.total, self._clock.monotonic)
+        )
+        found: dict[Key, Sample | str] = {}
+        errors: list[Unavailable] = []
+        for batch in _parts(budget.unknown(keys), BATCH):
+            try:
+                self._size(view, batch, budget, until)
+            except Unavailable as error:
+                errors.append(error)
+                found |= dict.fromkeys(batch, str(error))
+        refused = {one: reason for one in keys if one not in found and (reason := budget.refused(one))}
+        found |= refused
+        for batch in budget.batches([one for one in keys if one not in found], BATCH):
+            try:
+                found |= self._batch(view, batch, until)
+            except Unavailable as error:
+                errors.append(error)
+                found |= dict.fromkeys(batch, str(error))
+        if errors and not any(isinstance(one, Sample) for one in found.values()):
+            raise errors[0]
+        return found
+
+    def _size(self, view: View, keys: list[Key], budget: Budget, until: float) -> None:
+        sizes: dict[Key, int] = {}
+        for row in self._server.query(self._builder(view, keys).sizes(), self._left(until)):
+            told = key_of(view, row["metric"])
+            if told is not None:
+                sizes[told] = sizes.get(told, 0) + int(float(row["value"][1]))
+        budget.learn(keys, sizes)
+
+    def _batch(self, view: View, keys: list[Key], until: float) -> dict[Key, Sample | str]:
+        rows = self._server.query(self._builder(view, keys).sample(), self._left(until))
+        answered = read(rows, self._template, view, self._scope.lag, self._limits.stale)
+        return {one: answered.sample(one) for one in keys}
+
+    def _builder(self, view: View, keys: list[Key]) -> Builder:
+        asked = [frozenset(column) for column in zip(*keys, strict=True)]
+        today = self._clock.now() // SECOND % DAY
+        return Builder(self._template, view, self._scope, asked, today)
+
+    def _left(self, until: float) -> float:
+        left = until - self._clock.monotonic()
+        if left <= 0:
+            raise Unavailable(f"{self._server.name} took longer than {self._limits.seconds:g} s")
+        return left
+
+    def _log(self, found: Mapping[Subject, Sample | str]) -> None:
+        """Each reason once, until it changes."""
+        now = {subject: one for subject, one in found.items() if isinstance(one, str)}
+        for subject, reason in now.items():
+            if self._told.get(subject) != reason:
+                _LOG.warning("%s cannot be measured: %s", subject.backend.lane(subject.lane), reason)
+        self._told = now
+
+
+def _parts(keys: Sequence[Key], most: int) -> Iterable[list[Key]]:
+    return [list(keys[first : first + most]) for first in range(0, len(keys), most)]
