@@ -79,6 +79,16 @@ def _process_workloads(around: Surroundings, *, state: str, owner: int | None = 
     return ProcessWorkloads(commands, Path(state), owner=owner)
 
 
+def _kubernetes_workloads(
+    around: Surroundings, *, namespaces: list[str], kubeconfig: str | None = None, context: str | None = None
+) -> Workloads:
+    """`namespaces` have opted in; without `kubeconfig` the account of the pod that we run in."""
+    from delivery.adapters.kube.client import Kube
+    from delivery.adapters.workloads.kubernetes.adapter import KubernetesWorkloads
+
+    return KubernetesWorkloads(Kube(kubeconfig, context), namespaces)
+
+
 def _memory_workloads(around: Surroundings) -> Workloads:
     from delivery.adapters.workloads.memory import MemoryWorkloads
 
@@ -134,7 +144,11 @@ STRATEGIES: Mapping[str, Callable[[Fields], Strategy]] = {
 }
 GATES: Mapping[str, Kind] = {"ratio": ratio, "latency": latency, "threshold": threshold}
 MESHES: Mapping[str, Callable[..., Mesh]] = {"envoy": _envoy_mesh, "memory": _memory_mesh}
-WORKLOADS: Mapping[str, Callable[..., Workloads]] = {"process": _process_workloads, "memory": _memory_workloads}
+WORKLOADS: Mapping[str, Callable[..., Workloads]] = {
+    "kubernetes": _kubernetes_workloads,
+    "process": _process_workloads,
+    "memory": _memory_workloads,
+}
 RUNS: Mapping[str, frozenset[str]] = {
     "process": frozenset((PROCESS,)),
     "kubernetes": frozenset((DEPLOYMENT,)),

@@ -48,6 +48,10 @@ class Kube:
         """Raises Absent besides."""
         return self._call("GET", path, query=query)
 
+    def text(self, path: str, **query: str) -> str:
+        """What is no document: the log of a container."""
+        return self._read("GET", path, None, query, None).decode(errors="replace")
+
     def create(self, body: Mapping[str, Any], *, dry_run: bool = False) -> Document:
         """Creates an object where its own document says. Raises Conflict where it is there already."""
         return self._call("POST", collection(body), body, _writing(dry_run))
@@ -83,12 +87,18 @@ class Kube:
     def _call(
         self, method: str, path: str, body: Any = None, query: Mapping[str, str] | None = None, kind: str | None = None
     ) -> Document:
-        response = self._send(method, path, body, query or {}, kind, CALL_SECONDS)
         try:
-            found: Document = json.loads(response.read())
-        except (urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+            found: Document = json.loads(self._read(method, path, body, query or {}, kind))
+        except ValueError as error:
             raise Unavailable(f"the Kubernetes API broke off its answer to {method} {path}: {error}") from error
         return found
+
+    def _read(self, method: str, path: str, body: Any, query: Mapping[str, str], kind: str | None) -> bytes:
+        response = self._send(method, path, body, query, kind, CALL_SECONDS)
+        try:
+            return bytes(response.read())
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Unavailable(f"the Kubernetes API broke off its answer to {method} {path}: {error}") from error
 
     def _send(self, method: str, path: str, body: Any, query: Mapping[str, str], kind: str | None, limit: float) -> Any:
         headers = {"Accept": "application/json", "Content-Type": kind or "application/json"}

@@ -1,6 +1,7 @@
 """One pod on the testbed's node: its process, and the status that follows from it."""
 
 import datetime
+import hashlib
 import os
 import socket
 import subprocess
@@ -36,7 +37,7 @@ class PodLife:
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._restarts = 0
-        self._start_at: float | None = time.monotonic()
+        self._start_at: float | None = None if self._script.no_image is not None else time.monotonic()
         self._ends_at: float | None = None
         self._ready = False
         self._ready_since = self._began
@@ -71,18 +72,16 @@ class PodLife:
     def status(self) -> dict[str, Any]:
         """As the API has it."""
         running = self._process is not None
-        state: dict[str, Any] = {"running": {"startedAt": self._began}}
-        if not running:
-            state = {"waiting": {"reason": "CrashLoopBackOff" if self._restarts else "ContainerCreating"}}
         container = {
             "name": self._container["name"],
             "image": self._container["image"],
-            "imageID": f"testbed/{self._container['image']}",
+            "imageID": _image_id(self._container["image"]),
             "containerID": f"testbed://{self.uid}",
             "ready": self._ready,
             "started": running,
             "restartCount": self._restarts,
-            "state": state,
+            "state": {"running": {"startedAt": self._began}} if running else {"waiting": self._waiting()},
+            "lastState": {"terminated": self._crash()} if self._restarts else {},
         }
         ready = "True" if self._ready else "False"
         conditions = [
@@ -103,6 +102,14 @@ class PodLife:
             "conditions": conditions,
             "containerStatuses": [container],
         }
+
+    def _waiting(self) -> dict[str, Any]:
+        if self._script.no_image is not None:
+            return {"reason": "ImagePullBackOff", "message": self._script.no_image}
+        return {"reason": "CrashLoopBackOff" if self._restarts else "ContainerCreating"}
+
+    def _crash(self) -> dict[str, Any]:
+        return {"exitCode": 1, "reason": "Error", "message": self._script.last_words}
 
     def _start(self, now: float) -> None:
         script = self._script
@@ -150,6 +157,12 @@ def _listens(address: str, port: int) -> bool:
             return True
     except OSError:
         return False
+
+
+def _image_id(image: str) -> str:
+    """With a digest, as a registry would tell it: the image's own, else one made up for its name."""
+    name, _, digest = image.partition("@")
+    return f"{name.rpartition(':')[0] or name}@{digest or 'sha256:' + hashlib.sha256(image.encode()).hexdigest()}"
 
 
 def _stamp() -> str:

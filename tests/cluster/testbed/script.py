@@ -1,8 +1,9 @@
 """What a pod of the testbed is to do, read from its own template. Pure.
 
 Annotations: `testbed/ready-after: SECONDS` (0), `testbed/never-ready: "true"`, `testbed/crash-after: SECONDS` (each
-time it runs), and `testbed/linger: SECONDS` for which it still serves after its deletion (1), as a preStop hook would
-have it. Variables of the first container: VERSION (else the label `version`) and FAULTS (`fail-every=12,latency-ms=5`).
+time it runs), `testbed/last-words: TEXT` (of its crashes), `testbed/no-image: TEXT` (why its image cannot be pulled),
+and `testbed/linger: SECONDS` for which it still serves after its deletion (1), as a preStop hook would have it.
+Variables of the first container: VERSION (else the label `version`) and FAULTS (`fail-every=12,latency-ms=5`).
 """
 
 import dataclasses
@@ -25,6 +26,8 @@ class Script:
     never_ready: bool
     crash_after: float | None
     linger: float
+    last_words: str = ""
+    no_image: str | None = None
 
 
 def script_of(pod: Mapping[str, Any]) -> Script:
@@ -35,7 +38,7 @@ def script_of(pod: Mapping[str, Any]) -> Script:
         for name, value in (metadata.get("annotations") or {}).items()
         if name.startswith(PREFIX)
     }
-    unknown = asked.keys() - {"ready-after", "never-ready", "crash-after", "linger"}
+    unknown = asked.keys() - {"ready-after", "never-ready", "crash-after", "last-words", "no-image", "linger"}
     if unknown:
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
     variables = {entry["name"]: entry.get("value", "") for entry in container.get("env") or ()}
@@ -49,4 +52,6 @@ def script_of(pod: Mapping[str, Any]) -> Script:
         never_ready=asked.get("never-ready") == "true",
         crash_after=None if crash is None else float(crash),
         linger=float(asked.get("linger", LINGER_SECONDS)),
+        last_words=asked.get("last-words", ""),
+        no_image=asked.get("no-image"),
     )

@@ -1,0 +1,166 @@
+"""A candidate as a copy of stable's Deployment, behind a Service of its own: made, sized, looked at, taken away."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+
+from delivery.adapters.kube import marks
+from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.objects import Document, path, path_of
+from delivery.adapters.workloads.kubernetes import clone, identity, images, labels, refusals, state
+from delivery.adapters.workloads.kubernetes.clone import Copy
+from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, POLICY, Reader
+from delivery.adapters.workloads.kubernetes.refusals import Copied, Home
+from delivery.model.ids import TargetId
+from delivery.model.place import Isolation, Place, object_name
+from delivery.model.version import Backend, VersionRef
+from delivery.ports.errors import Conflict, Refused, Unavailable
+from delivery.ports.workloads import Running
+
+TRIES = 3  # of a deletion that only met a new status
+_AROUND = ((AUTOSCALING, "HorizontalPodAutoscaler"), (POLICY, "PodDisruptionBudget"), ("v1", "Service"))
+
+
+class ClonedWorkload:
+    """One version of one target."""
+
+    def __init__(self, kube: Kube, target: TargetId, place: Place, version: VersionRef) -> None:
+        self._kube = kube
+        self._target = target
+        self._place = place
+        self._version = version
+        self._reader = Reader(kube, place.namespace)
+        self.name = object_name(Backend(target.rpartition("@")[0], version))
+
+    def find(self) -> Document | None:
+        """Its Deployment. Raises Refused where one of that name is not ours."""
+        found = self._reader.deployment(self.name)
+        if found is not None:
+            marks.demand_ours(found, self._target)
+        return found
+
+    def ensure(self, share: int) -> Running:
+        """Makes it where it is not there, and makes it larger where its share grows; never smaller."""
+        deployment = self.find()
+        service = self._its_service()
+        if deployment is None or service is None:
+            deployment, service = self._make(share)
+        elif share > clone.sized_for(deployment):
+            deployment = self._grow(deployment, share)
+        return self._state(deployment, service)
+
+    def look(self) -> Running:
+        deployment = self.find()
+        service = self._its_service()
+        if deployment is None or service is None:
+            return Running(False, looked_for=self._looked_for())
+        return self._state(deployment, service)
+
+    def retire(self) -> None:
+        """Its pods end their requests behind their Service, then the rest goes. Raises Unavailable until then."""
+        deployment = self.find()
+        if deployment is not None:
+            self._delete(deployment)
+        left = self._reader.pods({marks.BACKEND: self.name})
+        if left:
+            raise Unavailable(f"{len(left)} pods of {self._where()} still end their requests", retry_after=1.0)
+        for version, kind in _AROUND:
+            found = self._kube.find(path(version, kind, self._place.namespace, self.name))
+            if found is not None and marks.is_ours(found, self._target):
+                self._kube.delete(path_of(found), uid=found["metadata"]["uid"])
+
+    def _delete(self, read: Document) -> None:
+        """Deletes what was read. Raises Unavailable where it has been made larger since: somebody needs it again."""
+        found: Document | None = read
+        for _ in range(TRIES):
+            if found is None:
+                return
+            if _asked(found) != _asked(read):
+                break
+            metadata = found["metadata"]
+            with suppress(Conflict):  # its status changes all the time
+                self._kube.delete(path_of(found), uid=metadata["uid"], revision=metadata["resourceVersion"])
+                return
+            found = self.find()
+        raise Unavailable(f"Deployment {self._where()} has just been changed: it is to be looked at again")
+
+    def _make(self, share: int) -> tuple[Document, Document]:
+        """All of it, the Deployment last: where it is there, the rest is. Raises Refused where it cannot be copied."""
+        if self._version.image is None:
+            raise Refused(f"version {self._version.version} has no image: the event has to say which one to run")
+        home = self._reader.home(self._place)
+        wanted = self._copy(home)
+        reasons = refusals.reasons(home, Copied(clone.pod_labels(home.deployment, home.service, wanted), self._joins))
+        if reasons:
+            owners = f"{self._place.namespace}/{self._place.deployment}"
+            raise Refused(f"Deployment {owners} cannot be copied: {'; '.join(reasons)}")
+        if not self._joins:
+            self._create(clone.its_service(home.service, wanted))
+        for document in _around(home, wanted, share):
+            self._create(document)
+        made = self._create(clone.deployment(home.deployment, home.service, wanted, share))
+        return made, home.service
+
+    def _copy(self, home: Home) -> Copy:
+        names = (self._place.deployment, self._place.service)
+        container = images.container(home.pod, names, self._version.image)["name"]
+        config = identity.fingerprint(self._reader.tracked(self._place))
+        return Copy(self._target, self.name, self._version, self._place.isolation, container, config)
+
+    def _create(self, document: Document) -> Document:
+        """The object; one that is there already is as good, if it is ours."""
+        with suppress(Conflict):
+            return self._kube.create(document)
+        found = self._kube.get(path_of(document))
+        marks.demand_ours(found, self._target)
+        return found
+
+    def _grow(self, deployment: Document, share: int) -> Document:
+        """Its autoscaler first, so that it takes nothing away again."""
+        size = clone.size(self._reader.owners(self._place), share)
+        hpa = self._kube.find(path(AUTOSCALING, "HorizontalPodAutoscaler", self._place.namespace, self.name))
+        if hpa is not None and hpa["spec"].get("minReplicas", 1) < size:
+            marks.demand_ours(hpa, self._target)
+            limits = {"minReplicas": size, "maxReplicas": max(size, hpa["spec"]["maxReplicas"])}
+            self._kube.patch(path_of(hpa), {"spec": limits})
+        larger = max(size, deployment["spec"].get("replicas", 1))
+        notes = {"annotations": clone.sized(share, size)}
+        return self._kube.patch(path_of(deployment), {"metadata": notes, "spec": {"replicas": larger}})
+
+    def _state(self, deployment: Document, service: Document) -> Running:
+        name = self._place.service if self._joins else self.name
+        address = state.endpoint(replace(self._place, service=service["metadata"]["name"]), name, service)
+        return state.running(self._reader, deployment, address, self._looked_for(), clone.pods(deployment))
+
+    def _its_service(self) -> Document | None:
+        return self._reader.service(self._place.service if self._joins else self.name)
+
+    @property
+    def _joins(self) -> bool:
+        """The owners' Service selects its pods too, and subsets tell them apart."""
+        return self._place.isolation is Isolation.SUBSET
+
+    def _looked_for(self) -> str:
+        return f"Deployment {self._where()}, a copy of {self._place.deployment} with version {self._version.version}"
+
+    def _where(self) -> str:
+        return f"{self._place.namespace}/{self.name}"
+
+
+def _around(home: Home, wanted: Copy, share: int) -> Iterator[Document]:
+    """What stands around the copy, as around stable. A budget that counts its pods already is enough: of two that
+    match, every eviction fails."""
+    for hpa in home.autoscalers[:1]:
+        scaler = clone.autoscaler(hpa, home.deployment, wanted, share)
+        if scaler is not None:
+            yield scaler
+    pods = clone.pod_labels(home.deployment, home.service, wanted)
+    budgets = [one for one in home.budgets if labels.selects(one["spec"].get("selector"), home.pod_labels)]
+    if budgets and not any(labels.selects(one["spec"].get("selector"), pods) for one in home.budgets):
+        yield clone.budget(budgets[0], wanted)
+
+
+def _asked(deployment: Document) -> tuple[object, ...]:
+    """What is asked of it, apart from how it is."""
+    metadata = deployment["metadata"]
+    return metadata["uid"], metadata["generation"], clone.sized_for(deployment)

@@ -1,0 +1,113 @@
+"""The owners' own Deployment: looked at, kept from shrinking, and patched where a candidate has been proven."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.objects import Document
+from delivery.adapters.workloads.kubernetes import capacity, identity, images, promotion, state
+from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, Reader
+from delivery.model.ids import TargetId
+from delivery.model.place import Place
+from delivery.model.version import VersionRef
+from delivery.ports.errors import Conflict
+from delivery.ports.workloads import Running
+
+TRIES = 3  # of a write that only met a new status
+
+
+class OwnersWorkload:
+    """Of one target."""
+
+    def __init__(self, kube: Kube, target: TargetId, place: Place) -> None:
+        self._kube = kube
+        self._target = target
+        self._place = place
+        self._reader = Reader(kube, place.namespace)
+
+    def current(self) -> VersionRef:
+        """Raises Refused where there is none, or where it is not clear what it runs."""
+        return self._version(self._reader.owners(self._place))
+
+    def look(self, version: VersionRef) -> Running:
+        """Ready where it runs this very version, and enough of its pods are available."""
+        deployment = self._reader.owners(self._place)
+        wanted = deployment["spec"].get("replicas", 1)
+        return self._state(deployment, version, wanted)
+
+    def keep(self) -> None:
+        """Keeps its autoscaler from taking away what runs now. Harmless to repeat."""
+        if not self._place.keep_capacity:
+            return
+        deployment = self._reader.owners(self._place)
+        for hpa in self._reader.autoscalers(self._place.deployment):
+            changed = capacity.pinned(hpa, self._target, deployment["spec"].get("replicas", 1))
+            if changed is not None:
+                with suppress(Conflict):  # its controller writes all the time: the next call does it
+                    self._kube.replace(changed)
+
+    def free(self) -> None:
+        """Gives every autoscaler that was kept from shrinking back to its owners."""
+        for hpa in self._reader.all(AUTOSCALING, "HorizontalPodAutoscaler"):
+            changed = capacity.freed(hpa, self._target)
+            if changed is not None:
+                self._kube.replace(changed)
+
+    def promote(self, version: VersionRef, twin: Document | None, still: Callable[[], bool]) -> Running:
+        """Patches its image to the version's, if it is still what it was when the release began. `twin`: the copy."""
+        for _ in range(TRIES):
+            deployment = self._reader.owners(self._place)
+            container = images.container(deployment["spec"]["template"], self._names(), version.image)["name"]
+            config = identity.fingerprint(self._reader.tracked(self._place))
+            if promotion.is_promoted(deployment, version, container, config):
+                return self._state(deployment, version, None)
+            reason = promotion.in_the_way(deployment, version, container, twin)
+            if reason:
+                return Running(False, failing=reason, looked_for=reason)
+            if not still():
+                raise Conflict(f"somebody else has {self._target} by now")
+            written = self._write(promotion.promoted(deployment, version, container, config, twin), deployment)
+            if written is not None:
+                return self._state(written, version, None)
+        raise Conflict(f"Deployment {self._where()} changes faster than it can be patched")
+
+    def _write(self, wanted: Document, read: Document) -> Document | None:
+        """None where only its status was new: then it is worth another try. Raises Conflict for any other change."""
+        try:
+            return self._kube.replace(wanted)
+        except Conflict:
+            if self._reader.owners(self._place)["metadata"]["generation"] != read["metadata"]["generation"]:
+                raise
+            return None
+
+    def _state(self, deployment: Document, version: VersionRef, wanted: int | None) -> Running:
+        found = self._version(deployment)
+        looked_for = (
+            f"Deployment {self._where()} to run {_told(version)}, it runs {_told(found)}{self._by(deployment, version)}"
+        )
+        if not identity.is_version(found, version):
+            return Running(False, looked_for=looked_for)
+        address = state.endpoint(self._place, self._place.service, self._reader.users(self._place))
+        return state.running(self._reader, deployment, address, looked_for, wanted)
+
+    def _version(self, deployment: Document) -> VersionRef:
+        container = images.container(deployment["spec"]["template"], self._names())
+        by_tag = not images.digest(container["image"]) and not identity.note(deployment)
+        pods = self._reader.newest_pods(deployment) if by_tag else ()
+        return identity.running(deployment, pods, self._names(), self._reader.tracked(self._place))
+
+    def _by(self, deployment: Document, version: VersionRef) -> str:
+        container = images.container(deployment["spec"]["template"], self._names())
+        changed = version.image is not None and not images.same(container["image"], version.image)
+        manager = promotion.manager(deployment, container["name"]) if changed else ""
+        return f", set by {manager}" if manager else ""
+
+    def _names(self) -> tuple[str, ...]:
+        return (self._place.deployment, self._place.service)
+
+    def _where(self) -> str:
+        return f"{self._place.namespace}/{self._place.deployment}"
+
+
+def _told(version: VersionRef) -> str:
+    return version.version if version.image is None else f"{version.version} ({version.image})"

@@ -1,0 +1,92 @@
+"""Which containers of a pod run a service, and images in words that can be compared. Pure."""
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from delivery.ports.errors import Refused
+
+Pod = Mapping[str, Any]
+DEFAULT = "kubectl.kubernetes.io/default-container"
+
+
+def digest(image: str) -> str:
+    """`sha256:...`, or nothing."""
+    return image.partition("@")[2]
+
+
+def tag(image: str) -> str:
+    """The tag, or nothing."""
+    name = image.partition("@")[0]
+    return name.rpartition(":")[2] if ":" in name.rpartition("/")[2] else ""
+
+
+def repository(image: str) -> str:
+    """Without tag and digest, as Kubernetes itself completes it: `docker.io/library/nginx`."""
+    name = image.partition("@")[0]
+    bare = name[: -len(tag(name)) - 1] if tag(name) else name
+    first, _, rest = bare.partition("/")
+    if not rest:
+        return f"docker.io/library/{bare}"
+    return bare if "." in first or ":" in first or first == "localhost" else f"docker.io/{bare}"
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two references mean one image: the same digest, wherever it is stored, or the same name."""
+    if digest(one) and digest(other):
+        return digest(one) == digest(other)
+    return _full(one) == _full(other)
+
+
+def container(template: Pod, names: Iterable[str], image: str | None = None) -> Mapping[str, Any]:
+    """The container that is the service: the one that runs this image's repository, else the only one, else the one
+    that the pod calls its default, else the one called like the Deployment or the Service. Raises Refused."""
+    containers = template["spec"]["containers"]
+    if image:
+        alike = [one for one in containers if repository(one["image"]) == repository(image)]
+        if len(alike) == 1:
+            return dict(alike[0])
+        containers = alike or containers
+    if len(containers) == 1:
+        return dict(containers[0])
+    default = (template.get("metadata", {}).get("annotations") or {}).get(DEFAULT)
+    for name in (default, *names):
+        for one in containers:
+            if one["name"] == name:
+                return dict(one)
+    told = ", ".join(f"{one['name']} ({one['image']})" for one in containers)
+    raise Refused(
+        f"it is not clear which container is the service: {told}; name it in the pod template's annotation {DEFAULT}"
+    )
+
+
+def with_image(template: Pod, name: str, image: str) -> dict[str, Any]:
+    """The template with this image in the named container, and in every other that ran the same one: a migration in
+    an init container belongs to the version."""
+    changed = copy.deepcopy(dict(template))
+    before = next(one["image"] for one in changed["spec"]["containers"] if one["name"] == name)
+    for one in containers_of(changed):
+        if one["image"] == before:
+            one["image"] = image
+    return changed
+
+
+def containers_of(template: Pod) -> Iterator[dict[str, Any]]:
+    """All of its containers, those for the start too."""
+    yield from template["spec"].get("initContainers") or ()
+    yield from template["spec"]["containers"]
+
+
+def running_digest(pods: Iterable[Pod], name: str) -> str | None:
+    """The digest that the container of this name runs, where all of these pods tell the same one."""
+    told = {
+        digest(status.get("imageID", ""))
+        for pod in pods
+        for status in pod.get("status", {}).get("containerStatuses") or ()
+        if status["name"] == name
+    } - {""}
+    return told.pop() if len(told) == 1 else None
+
+
+def _full(image: str) -> str:
+    return f"{repository(image)}:{tag(image) or 'latest'}@{digest(image)}"

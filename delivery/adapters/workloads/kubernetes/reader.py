@@ -1,0 +1,110 @@
+"""What the adapter reads of a namespace."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from delivery.adapters.kube.client import Absent, Kube
+from delivery.adapters.kube.objects import Document, path
+from delivery.adapters.workloads.kubernetes import capacity, condition, labels
+from delivery.adapters.workloads.kubernetes.refusals import OBSERVE, Home
+from delivery.model.place import Place
+from delivery.ports.errors import PortError, Refused
+
+AUTOSCALING, POLICY, KEDA = "autoscaling/v2", "policy/v1", "keda.sh/v1alpha1"
+_TRACKED = {"configmap": "ConfigMap", "secret": "Secret"}
+
+
+class Reader:
+    """Of one namespace."""
+
+    def __init__(self, kube: Kube, namespace: str) -> None:
+        self._kube = kube
+        self.namespace = namespace
+
+    def deployment(self, name: str) -> Document | None:
+        return self._kube.find(path("apps/v1", "Deployment", self.namespace, name))
+
+    def owners(self, place: Place) -> Document:
+        """The owners' own Deployment. Raises Refused with what is there instead."""
+        found = self.deployment(place.deployment)
+        if found is not None:
+            return found
+        for kind in ("StatefulSet", "DaemonSet"):
+            if self._kube.find(path("apps/v1", kind, self.namespace, place.deployment)) is not None:
+                raise Refused(
+                    f"{self.namespace}/{place.deployment} is a {kind}: its pods cannot stand beside a copy of "
+                    f"themselves; {OBSERVE}"
+                )
+        raise Refused(f"there is no Deployment {self.namespace}/{place.deployment}")
+
+    def service(self, name: str) -> Document | None:
+        return self._kube.find(path("v1", "Service", self.namespace, name))
+
+    def users(self, place: Place) -> Document:
+        """The Service that users call."""
+        found = self.service(place.service)
+        if found is None:
+            raise Refused(f"there is no Service {self.namespace}/{place.service}")
+        return found
+
+    def home(self, place: Place) -> Home:
+        """The owners' Deployment with all that a copy has to get along with. Raises Refused where parts are missing."""
+        deployment = self.owners(place)
+        volumes = deployment["spec"]["template"]["spec"].get("volumes") or ()
+        claims = [one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one]
+        return Home(
+            deployment=deployment,
+            service=self.users(place),
+            namespace=self._kube.get(path("v1", "Namespace", name=self.namespace)),
+            services=self.all("v1", "Service"),
+            autoscalers=self.autoscalers(place.deployment),
+            budgets=self.all(POLICY, "PodDisruptionBudget"),
+            scaled=self.all(KEDA, "ScaledObject"),
+            claims=[self._kube.get(path("v1", "PersistentVolumeClaim", self.namespace, name)) for name in claims],
+        )
+
+    def autoscalers(self, deployment: str) -> list[Document]:
+        """Those of a Deployment."""
+        return [hpa for hpa in self.all(AUTOSCALING, "HorizontalPodAutoscaler") if capacity.scales(hpa, deployment)]
+
+    def all(self, version: str, kind: str, **query: str) -> list[Document]:
+        """The objects of a kind; none where the cluster does not know the kind."""
+        try:
+            found = self._kube.get(path(version, kind, self.namespace), **query)["items"]
+        except Absent:
+            return []
+        return [{"apiVersion": version, "kind": kind, **document} for document in found]
+
+    def pods(self, selector: Mapping[str, str]) -> list[Document]:
+        return self.all("v1", "Pod", labelSelector=labels.query(selector))
+
+    def newest_pods(self, deployment: Document) -> list[Document]:
+        """The pods of a Deployment's newest template."""
+        selector = deployment["spec"]["selector"].get("matchLabels") or {}
+        return condition.of_template(self.pods(selector), self._sets(selector), deployment)
+
+    def tracked(self, place: Place) -> Sequence[Document]:
+        """The tracked ConfigMaps and Secrets. Raises Refused for one that is not there."""
+        found = []
+        for reference in place.track:
+            kind, _, name = reference.partition("/")
+            if kind.lower() not in _TRACKED:
+                raise Refused(f"config.track names {reference}: only configmap/NAME and secret/NAME can be tracked")
+            document = self._kube.find(path("v1", _TRACKED[kind.lower()], self.namespace, name))
+            if document is None:
+                raise Refused(f"config.track names {reference}, which is not in namespace {self.namespace}")
+            found.append(document)
+        return found
+
+    def last_line(self, pod: str, container: str) -> str:
+        """The last line that a container that ended left in its log; nothing where it cannot be read."""
+        where = f"{path('v1', 'Pod', self.namespace, pod)}/log"
+        for previous in ("true", "false"):
+            with suppress(PortError):
+                text = self._kube.text(where, container=container, tailLines="1", previous=previous).strip()
+                if text:
+                    return text.rpartition("\n")[2][:300]
+        return ""
+
+    def _sets(self, selector: Mapping[str, str]) -> list[Document]:
+        return self.all("apps/v1", "ReplicaSet", labelSelector=labels.query(selector))

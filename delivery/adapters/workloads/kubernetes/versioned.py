@@ -1,0 +1,164 @@
+"""A version in a Deployment of its own, which CI or Argo CD made: found, checked, marked as used, given a Service."""
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+
+from delivery.adapters.kube import marks
+from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.objects import Document, path, path_of
+from delivery.adapters.workloads.kubernetes import capacity, clone, images, state
+from delivery.adapters.workloads.kubernetes.clone import Copy
+from delivery.adapters.workloads.kubernetes.reader import Reader
+from delivery.model.ids import TargetId
+from delivery.model.place import Isolation, Place, object_name
+from delivery.model.version import Backend, VersionRef
+from delivery.ports.errors import Conflict, Refused
+from delivery.ports.workloads import Running
+
+IN_USE = f"{marks.PREFIX}in-use"
+"""Annotation of a version's Deployment: the target that may send requests there. It changes the resourceVersion, so a
+scale-down that was decided before fails."""
+
+
+class VersionedWorkload:
+    """One version of one target. The Deployment stays its owners': nothing here starts, scales or deletes it."""
+
+    def __init__(self, kube: Kube, target: TargetId, place: Place, version: VersionRef) -> None:
+        self._kube = kube
+        self._target = target
+        self._place = place
+        self._version = version
+        self._reader = Reader(kube, place.namespace)
+        self.name = object_name(Backend(target.rpartition("@")[0], version))
+
+    def ensure(self) -> Running:
+        """Marks it as used and makes its Service, once it is there and runs what the event said."""
+        deployment = self._find()
+        wrong = self._wrong(deployment)
+        if deployment is None or wrong:
+            return Running(False, failing=wrong, looked_for=self._looked_for())
+        with suppress(Conflict):  # marked by the next call
+            deployment = self._mark(deployment)
+        if self._own_service and self._reader.service(self.name) is None:
+            self._make_service(deployment)
+        self._keep(deployment)
+        return self._state(deployment)
+
+    def look(self) -> Running:
+        deployment = self._find()
+        wrong = self._wrong(deployment)
+        if deployment is None or wrong:
+            return Running(False, failing=wrong, looked_for=self._looked_for())
+        return self._state(deployment)
+
+    def retire(self) -> None:
+        """Takes back the mark and the Service: whoever deployed the version may take it away now."""
+        deployment = self._find()
+        if deployment is not None and _used_by(deployment) == self._target:
+            metadata = deployment["metadata"]
+            note = {"resourceVersion": metadata["resourceVersion"], "annotations": {IN_USE: None}}
+            self._kube.patch(path_of(deployment), {"metadata": note})
+        for hpa in self._reader.autoscalers(deployment["metadata"]["name"]) if deployment else ():
+            changed = capacity.freed(hpa, self._target)
+            if changed is not None:
+                self._kube.replace(changed)
+        service = self._reader.service(self.name)
+        if service is not None and marks.is_ours(service, self._target):
+            self._kube.delete(path_of(service), uid=service["metadata"]["uid"])
+
+    def _find(self) -> Document | None:
+        for name in self._names():
+            found = self._reader.deployment(name)
+            if found is not None:
+                return found
+        return None
+
+    def _names(self) -> list[str]:
+        """With the version as it is, and as a name without dots, where that is another one."""
+        version = self._version.version.lower()
+        plain = re.sub(r"[^a-z0-9]+", "-", version).strip("-")
+        pattern = self._place.candidate or f"{self._place.deployment}-{{version}}"
+        names = dict.fromkeys(pattern.replace("{version}", text) for text in (plain, version))
+        return [name for name in names if re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name)]
+
+    def _wrong(self, deployment: Document | None) -> str | None:
+        """Why it is not the version that the event told of."""
+        if deployment is None or self._version.image is None:
+            return None
+        container = images.container(deployment["spec"]["template"], self._container_names(), self._version.image)
+        if images.same(container["image"], self._version.image):
+            return None
+        pods = self._reader.newest_pods(deployment) if not images.digest(container["image"]) else ()
+        digest = images.running_digest(pods, container["name"])
+        if digest and digest == images.digest(self._version.image):
+            return None
+        known = f" (by its pods {digest})" if digest else ""
+        return (
+            f"Deployment {_where(deployment)} runs {container['image']}{known}, and the event said "
+            f"{self._version.image}: deploy that under this name, or send the event of what is deployed"
+        )
+
+    def _mark(self, deployment: Document) -> Document:
+        user = _used_by(deployment)
+        if user == self._target:
+            return deployment
+        if user:
+            raise Refused(f"Deployment {_where(deployment)} is used by {user} already: one Deployment has one target")
+        note = {"resourceVersion": deployment["metadata"]["resourceVersion"], "annotations": {IN_USE: self._target}}
+        return self._kube.patch(path_of(deployment), {"metadata": note})
+
+    def _make_service(self, deployment: Document) -> None:
+        selector = deployment["spec"]["selector"]
+        if selector.get("matchExpressions") or not selector.get("matchLabels"):
+            raise Refused(
+                f"Deployment {_where(deployment)} selects its pods by matchExpressions, which no Service can: give it "
+                f"matchLabels with the version"
+            )
+        wanted = Copy(self._target, self.name, self._version, self._place.isolation, "")
+        made = clone.its_service(self._reader.users(self._place), wanted)
+        made["spec"]["selector"] = dict(selector["matchLabels"])
+        with suppress(Conflict):
+            self._kube.create(made)
+        marks.demand_ours(self._kube.get(path("v1", "Service", self._place.namespace, self.name)), self._target)
+
+    def _keep(self, deployment: Document) -> None:
+        if not self._place.keep_capacity:
+            return
+        for hpa in self._reader.autoscalers(deployment["metadata"]["name"]):
+            changed = capacity.pinned(hpa, self._target, deployment["spec"].get("replicas", 1))
+            if changed is not None:
+                with suppress(Conflict):
+                    self._kube.replace(changed)
+
+    def _state(self, deployment: Document) -> Running:
+        service = self._reader.service(self.name) if self._own_service else self._reader.users(self._place)
+        if service is None:
+            return Running(False, looked_for=f"Service {self._place.namespace}/{self.name}")
+        address = state.endpoint(self._place, self.name if self._own_service else self._place.service, service)
+        wanted = deployment["spec"].get("replicas", 1)
+        if wanted == 0:
+            return Running(False, looked_for=f"{self._looked_for()}; it is scaled to 0")
+        return state.running(self._reader, deployment, address, self._looked_for(), wanted)
+
+    @property
+    def _own_service(self) -> bool:
+        return self._place.isolation is Isolation.SERVICE
+
+    def _container_names(self) -> tuple[str, ...]:
+        return (self._place.deployment, self._place.service)
+
+    def _looked_for(self) -> str:
+        names = " or ".join(f"{self._place.namespace}/{name}" for name in self._names())
+        image = f" with {self._version.image}" if self._version.image else ""
+        return f"Deployment {names}{image}, which CI or Argo CD deploys"
+
+
+def _used_by(deployment: Mapping[str, object]) -> str:
+    metadata = deployment["metadata"]
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return str((annotations or {}).get(IN_USE, ""))
+
+
+def _where(deployment: Document) -> str:
+    return f"{deployment['metadata']['namespace']}/{deployment['metadata']['name']}"
