@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from api import openapi, problems
+from api import docs, openapi, problems
 from api.auth import Authenticate
 from api.intake import Intake
 from api.limits import BodyLimit
@@ -56,6 +56,7 @@ def create_app(
         description=DESCRIPTION,
         openapi_tags=TAGS,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,
@@ -66,6 +67,7 @@ def create_app(
     app.state.metrics = metrics.visible([state])
     problems.install(app)
     openapi.install(app)
+    docs.install(app)
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(BodyLimit)
