@@ -26,6 +26,7 @@ from delivery.sources.cloudevents import CloudEvents
 from delivery.strategies import ab_test, blue_green, canary, dark_launch
 
 T = TypeVar("T")
+SLACK_API = "https://slack.com/api/"
 
 
 class Source(Protocol):
@@ -136,6 +137,13 @@ def _console_chat() -> Chat:
     return ConsoleChat()
 
 
+def _slack_chat(*, token: str, signing_secret: str = "", app_token: str = "", base_url: str = SLACK_API) -> Chat:
+    """The app's bot `token`. The other two are for what comes back: see `wiring.slack`."""
+    from delivery.adapters.chat.slack.adapter import SlackChat
+
+    return SlackChat(token, token, base_url)
+
+
 STRATEGIES: Mapping[str, Callable[[Fields], Strategy]] = {
     "canary": canary.parse,
     "blue_green": blue_green.parse,
@@ -162,7 +170,7 @@ METRICS: Mapping[str, Callable[..., Metrics]] = {
 }
 SOURCES: Mapping[str, Callable[[str, Sequence[str]], Source]] = {"cloudevents": _cloudevents}
 """Dialects: the name of a configured source and its secrets -> its reader. Raises ValueError for a bad secret."""
-CHATS: Mapping[str, Callable[..., Chat]] = {"console": _console_chat}
+CHATS: Mapping[str, Callable[..., Chat]] = {"console": _console_chat, "slack": _slack_chat}
 
 
 def choose(table: Mapping[str, T], name: str, what: str) -> T:

@@ -12,7 +12,7 @@ from delivery.model.ids import HOUR, MINUTE, SECOND, Micros
 from delivery.model.message import Message
 from delivery.model.release import Release
 from delivery.model.target import Target
-from delivery.ports.chat import Chat, Post
+from delivery.ports.chat import Chat, NotYet, Post
 from delivery.ports.clock import Clock
 from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.history import History
@@ -31,6 +31,21 @@ class _Away:
 
     until: Micros
     failures: int
+
+
+class _Noted:
+    """The place of a release in a channel, kept in the ledger."""
+
+    def __init__(self, ledger: Ledger, row: Outgoing) -> None:
+        self._ledger = ledger
+        self._row = row
+
+    @property
+    def known(self) -> str | None:
+        return self._ledger.posted(self._row.release, self._row.channel)
+
+    def note(self, at: str) -> None:
+        self._ledger.note_posted(self._row.release, self._row.channel, at)
 
 
 class Outbox:
@@ -77,6 +92,8 @@ class Outbox:
             return replace(row, due_at=away.until)  # not asked again for each of its messages
         try:
             self._deliver(row)
+        except NotYet as error:
+            return replace(row, due_at=Micros(now + int(error.seconds * SECOND)), error=str(error))
         except Unavailable as error:
             return self._failed(row, error)
         except Refused as error:
@@ -97,10 +114,7 @@ class Outbox:
         before = self._ledger.release_at(row.release, row.seq - 1) if row.seq > 1 else None
         after = evolve(before, event)
         for message in announce(before, event, after):
-            posted = self._ledger.posted(row.release, row.channel)
-            at = chat.deliver(self._post(channel, message, after), posted)
-            if at is not None and at != posted:
-                self._ledger.note_posted(row.release, row.channel, at)
+            chat.deliver(self._post(channel, message, after), _Noted(self._ledger, row))
 
     def _event(self, row: Outgoing) -> StoredEvent:
         stored = self._history.events(row.release, after=row.seq - 1, limit=1)

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from delivery.model.message import Message
 from delivery.model.release import Release
+from delivery.ports.errors import PortError
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,27 @@ class Post:
     mention: str = ""
 
 
+class Place(Protocol):
+    """What is remembered of a release in a channel: where the chat has its one message about it."""
+
+    @property
+    def known(self) -> str | None:
+        """What was noted last."""
+
+    def note(self, at: str) -> None:
+        """Stored at once, so that what fails afterwards posts no second message."""
+
+
+class NotYet(PortError):
+    """This channel has its limit: nothing is wrong, and other channels may go on."""
+
+    def __init__(self, text: str, seconds: float) -> None:
+        super().__init__(text)
+        self.seconds = seconds
+
+
 class Chat(Protocol):
-    """Bounded in time. Raises Unavailable (tried again later) or Refused (ends dead, with an alert)."""
+    """Bounded in time. Raises NotYet, Unavailable (tried again later) or Refused (ends dead, with an alert)."""
 
-    def deliver(self, post: Post, posted: str | None) -> str | None:
-        """Delivers at least once.
-
-        `posted` is what the last delivery about this release to this channel returned: where its message is, for a
-        chat that edits it in place.
-        """
+    def deliver(self, post: Post, place: Place) -> None:
+        """Delivers at least once."""

@@ -18,9 +18,9 @@ _BAR = 10
 
 def text(message: Message, release: Release, url: str = "") -> str:
     """The whole message: what release, what happened, where it stands. `release` is as it was right after the event."""
-    parts = [headline(release), _happened(message.event, release)]
+    parts = [headline(release), happened(message.event, release)]
     if not release.phase.closed:
-        parts += [bar(release), *_gates(release)]
+        parts += [bar(release), *gates(release)]
     if url:
         parts.append(url)
     return "\n".join(part for part in parts if part)
@@ -29,7 +29,7 @@ def text(message: Message, release: Release, url: str = "") -> str:
 def summary(message: Message, release: Release) -> str:
     """One line, for a thread or a log: `#412 checkout: canary 5% (2/4) passed after 5m ...`."""
     service = release.target.rpartition("@")[0]
-    return f"#{release.number} {service}: {_happened(message.event, release)}"
+    return f"#{release.number} {service}: {happened(message.event, release)}"
 
 
 def bar(release: Release) -> str:
@@ -50,13 +50,15 @@ def _share(release: Release) -> int:
     return 0
 
 
-def _gates(release: Release) -> list[str]:
+def gates(release: Release) -> list[str]:
+    """What the gates of the stage that bakes say, in one line."""
     if release.phase is not Phase.BAKING or not release.verdicts:
         return []
     return [" · ".join(brief(judgement) for _, judgement in sorted(release.verdicts.items()))]
 
 
-def _happened(event: Event, release: Release) -> str:
+def happened(event: Event, release: Release) -> str:
+    """What the event means to people, short; what needs them in capitals."""
     match event:
         case events.Closed():
             return f"{PHASES[event.phase].upper()}: {because(event.cause)}"

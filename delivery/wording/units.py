@@ -60,6 +60,11 @@ def listed(items: tuple[str, ...] | list[str], last: str = "and") -> str:
     return f"{', '.join(items[:-1])} {last} {items[-1]}"
 
 
+def cut(text: str, most: int) -> str:
+    """The text, at most so many characters long."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def counted(count: int, noun: str) -> str:
     """`1 proxy` is the caller's word; `3 requests` gets its s."""
     return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"

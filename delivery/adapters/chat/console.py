@@ -3,7 +3,7 @@
 import sys
 from typing import TextIO
 
-from delivery.ports.chat import Post
+from delivery.ports.chat import Place, Post
 from delivery.ports.errors import Unavailable
 from delivery.wording.chat import summary
 
@@ -14,11 +14,10 @@ class ConsoleChat:
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
 
-    def deliver(self, post: Post, posted: str | None) -> str | None:
+    def deliver(self, post: Post, place: Place) -> None:
         call = "! " if post.message.call else ""
         try:
             self._stream.write(f"[{post.channel.partition(':')[2]}] {call}{summary(post.message, post.release)}\n")
             self._stream.flush()
         except (OSError, ValueError) as error:  # a closed pipe, a closed stream
             raise Unavailable(f"the console cannot be written: {error}") from error
-        return posted

@@ -1,6 +1,6 @@
 """A chat that keeps what it was told, and fails as often as a test asks it to."""
 
-from delivery.ports.chat import Post
+from delivery.ports.chat import Place, Post
 from delivery.ports.errors import PortError
 
 
@@ -11,8 +11,7 @@ class MemoryChat:
         self.posts: list[Post] = []
         self._failures = list(failures)
 
-    def deliver(self, post: Post, posted: str | None) -> str | None:
+    def deliver(self, post: Post, place: Place) -> None:
         if self._failures:
             raise self._failures.pop(0)
         self.posts.append(post)
-        return posted

@@ -6,7 +6,7 @@ from delivery.model.ids import HOUR, SECOND, Principal
 from delivery.model.notice import Notice, ReleaseRequested
 from delivery.model.version import VersionRef
 from delivery.ports.chat import Chat as Port
-from delivery.ports.chat import Post
+from delivery.ports.chat import Place, Post
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import OutboxState
 from tests.simulation.parts import Silent
@@ -22,7 +22,7 @@ class Chat:
         self.told: list[str] = []
         self._lasts = lasts
 
-    def deliver(self, post: Post, posted: str | None) -> None:
+    def deliver(self, post: Post, place: Place) -> None:
         self.told.append(f"{post.message.release} {post.message.topic}")
         self._lasts -= 1
         if not self._lasts:
@@ -72,12 +72,11 @@ class Away:
         self.told: list[str] = []
         self._world, self._until = world, until
 
-    def deliver(self, post: Post, posted: str | None) -> str | None:
+    def deliver(self, post: Post, place: Place) -> None:
         self.asked += 1
         if self._world.clock.now() < self._until:
             raise Unavailable("no route to host")
         self.told.append(f"{post.message.release} {post.message.topic}")
-        return posted
 
 
 def runs_for(world: World, chat: Away, seconds: int) -> None:

@@ -1,0 +1,125 @@
+"""Port Chat over Slack's Web API: one message a release, edited in place, and a thread of what happened."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from delivery.adapters.chat.slack import blocks
+from delivery.ports.chat import NotYet, Place, Post
+from delivery.ports.errors import Refused, Unavailable
+from delivery.wording.chat import text
+
+CALL_SECONDS = 5
+PACE = 1.0  # seconds between two messages to one channel, which is what Slack asks for
+
+_REFUSALS: Mapping[str, str] = {
+    "channel_not_found": "there is no such channel, or the app is not in it: invite the app, or correct `notify`",
+    "not_in_channel": "the app is not in the channel: invite it there",
+    "is_archived": "the channel is archived: name another one in `notify`",
+    "invalid_auth": "Slack does not accept the token: put a new one into the server's configuration",
+    "not_authed": "Slack does not accept the token: put a new one into the server's configuration",
+    "account_inactive": "the app's account is gone: install the app again",
+    "token_revoked": "the token was revoked: put a new one into the server's configuration",
+    "token_expired": "the token is no longer valid: put a new one into the server's configuration",
+    "missing_scope": "the app lacks a right: it needs chat:write (and chat:write.public for channels it is not in)",
+    "no_permission": "the app may not write there",
+    "restricted_action": "the workspace does not let the app write there",
+    "invalid_blocks": "Slack refuses how the message is drawn: a fault of ours, please report it",
+    "msg_too_long": "the message is too long for Slack: a fault of ours, please report it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """Where the message is, and the number of the event that it shows."""
+
+    channel: str
+    ts: str
+    seq: int
+
+
+class SlackChat:
+    """`secret` seals the buttons."""
+
+    def __init__(
+        self,
+        token: str,
+        secret: str,
+        base_url: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = WebClient(token, base_url=base_url, timeout=CALL_SECONDS, retry_handlers=[])
+        self._secret = secret
+        self._monotonic = monotonic
+        self._spoke: dict[str, float] = {}
+
+    def deliver(self, post: Post, place: Place) -> None:
+        """The message of the release shows its newest state, whatever the order in which events are told."""
+        self._pace(post.channel)
+        root = _root(place.known)
+        shown = self._shown(post, root)
+        if shown != root:
+            place.note(json.dumps([shown.channel, shown.ts, shown.seq]))
+        if root is not None:
+            self._call("chat_postMessage", channel=shown.channel, thread_ts=shown.ts, text=blocks.line(post))
+
+    def _shown(self, post: Post, root: Root | None) -> Root:
+        if root is not None and post.message.seq <= root.seq:
+            return root
+        drawn = self._drawn(post)
+        if root is not None:
+            try:
+                self._call("chat_update", channel=root.channel, ts=root.ts, **drawn)
+                return Root(root.channel, root.ts, post.message.seq)
+            except _Gone:
+                pass  # somebody deleted it
+        sent = self._call("chat_postMessage", channel=post.channel, **drawn)
+        return Root(sent["channel"], sent["ts"], post.message.seq)
+
+    def _drawn(self, post: Post) -> dict[str, Any]:
+        return {
+            "text": blocks.escaped(text(post.message, post.release)),
+            "blocks": blocks.message(post, self._secret),
+            "unfurl_links": False,
+        }
+
+    def _pace(self, channel: str) -> None:
+        now = self._monotonic()
+        wait = self._spoke.get(channel, now - PACE) + PACE - now
+        if wait > 0:
+            raise NotYet(f"{channel} was told something less than {PACE:g} s ago", wait)
+        self._spoke[channel] = now
+
+    def _call(self, method: str, **arguments: Any) -> Any:
+        try:
+            return getattr(self._client, method)(**arguments)
+        except SlackApiError as error:
+            raise _error(error, method) from error
+        except (SlackClientError, OSError, ValueError) as error:
+            raise Unavailable(f"Slack does not answer to {method}: {error}") from error
+
+
+class _Gone(Exception):
+    """The message that was to be edited is not there any more."""
+
+
+def _root(known: str | None) -> Root | None:
+    return Root(*json.loads(known)) if known is not None else None
+
+
+def _error(error: SlackApiError, method: str) -> Exception:
+    response: Any = error.response
+    kind = str(response.get("error", "")) if response.status_code != 429 else "ratelimited"
+    if kind == "ratelimited":
+        after = response.headers.get("Retry-After", "1")
+        return Unavailable(f"Slack asks for patience in {method}", float(after) if after.isdigit() else 1.0)
+    if kind in ("message_not_found", "cant_update_message"):
+        return _Gone()
+    if kind in _REFUSALS:
+        return Refused(f"{_REFUSALS[kind]} (Slack: {kind})")
+    return Unavailable(f"Slack fails in {method}: {kind or response.status_code}")
