@@ -3,7 +3,8 @@
 Annotations: `testbed/ready-after: SECONDS` (0), `testbed/never-ready: "true"`, `testbed/crash-after: SECONDS` (each
 time it runs), `testbed/last-words: TEXT` (of its crashes), `testbed/no-image: TEXT` (why its image cannot be pulled),
 and `testbed/linger: SECONDS` for which it still serves after its deletion (1), as a preStop hook would have it.
-Variables of the first container: VERSION (else the label `version`) and FAULTS (`fail-every=12,latency-ms=5`).
+Variables of the first container: VERSION (else its image's tag, else the label `version`) and FAULTS
+(`fail-every=12,latency-ms=5` for every version, `1.4.3:fail-every=12;1.4.4:latency-ms=5` for some).
 """
 
 import dataclasses
@@ -44,10 +45,11 @@ def script_of(pod: Mapping[str, Any]) -> Script:
     variables = {entry["name"]: entry.get("value", "") for entry in container.get("env") or ()}
     ports = [port["containerPort"] for port in container.get("ports") or ()]
     crash = asked.get("crash-after")
+    version = variables.get("VERSION") or _tag(container["image"]) or (metadata.get("labels") or {}).get("version", "")
     return Script(
-        version=variables.get("VERSION") or (metadata.get("labels") or {}).get("version", "unknown"),
+        version=version,
         port=ports[0] if ports else DEFAULT_PORT,
-        faults=variables.get("FAULTS", ""),
+        faults=_faults(variables.get("FAULTS", ""), version),
         ready_after=float(asked.get("ready-after", 0)),
         never_ready=asked.get("never-ready") == "true",
         crash_after=None if crash is None else float(crash),
@@ -55,3 +57,18 @@ def script_of(pod: Mapping[str, Any]) -> Script:
         last_words=asked.get("last-words", ""),
         no_image=asked.get("no-image"),
     )
+
+
+def _tag(image: str) -> str:
+    """The version that an image's tag names; empty where it has none."""
+    name, _, tag = image.partition("@")[0].rpartition(":")
+    return tag if name and "/" not in tag else ""
+
+
+def _faults(text: str, version: str) -> str:
+    """The first entry that is for this version, or for all."""
+    for entry in text.split(";"):
+        named, colon, settings = entry.rpartition(":")
+        if not colon or named == version:
+            return settings
+    return ""
