@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from delivery.model.context import Context, Freeze, Stop
 from delivery.model.ids import SECOND, Micros, Principal, ReleaseId, TargetId
 from delivery.model.place import Place
-from delivery.model.plan import Plan
+from delivery.model.plan import Plan, placed
 from delivery.model.service import FreezeRule, Service
 from delivery.model.target import Target
 from delivery.ports.clock import Clock
@@ -27,6 +27,12 @@ class Entry:
     service: Service | None
     plan: Plan | None
     broken: str = ""
+
+    def plan_in(self, cluster: str) -> Plan | None:
+        """The plan as it is followed in this cluster."""
+        if self.plan is None or self.service is None:
+            return None
+        return placed(self.plan, self.service.workload_in(cluster).place)
 
 
 class Book:

@@ -142,7 +142,7 @@ class Inbox:
             return self._quarantined(notice, working)
         entry = entries.get(working.target.service) or self._book.recent(working.target.service)
         service = entry.service if entry else None
-        plan = entry.plan if entry and entry.plan else NO_PLAN
+        plan = (entry.plan_in(working.target.cluster) if entry else None) or NO_PLAN
         policy = service.on_new_version if service else OnNewVersion.QUEUE_LATEST
         context = self._book.context(working.target, (self._ids.release(),), recent=True)
         self._fetch(notice, working)

@@ -10,6 +10,7 @@ from typing import Any
 
 from delivery.gates import deltas
 from delivery.gates.gate import Gate
+from delivery.machine import backends
 from delivery.model.codec import canon, link
 from delivery.model.effect import Measure
 from delivery.model.hold import HoldKind
@@ -18,7 +19,7 @@ from delivery.model.plan import GateSpec, Plan, Stage
 from delivery.model.release import Release
 from delivery.model.signal import Measured
 from delivery.model.verdict import Counts, Judgement, Tick, Verdict
-from delivery.model.version import Backend, Lane
+from delivery.model.version import Lane
 from delivery.ports.ledger import Measuring, Segment
 from delivery.ports.metrics import Sample, Series, Subject
 
@@ -40,14 +41,14 @@ def due(measuring: Measuring | None, effect: Measure, release: Release, now: Mic
 
 def subjects(release: Release, service: str) -> tuple[Subject, Subject | None]:
     """What is counted: candidate and stable, in the lanes in which they get comparable requests."""
-    bound = release.bound
-    if bound is None:
+    if release.bound is None:
         raise ValueError(f"{release.id} is measured before its versions are bound")
     mirror = release.plan.stages[release.stage].traffic.mirror
     candidate_lane = Lane.SHADOW if mirror else Lane.PLAIN
     stable_lane = Lane.SHADOWED if mirror and mirror.methods else Lane.PLAIN
-    stable = Subject(release.target, Backend(service, bound.stable), stable_lane) if bound.stable else None
-    return Subject(release.target, Backend(service, bound.candidate), candidate_lane), stable
+    at = backends.stable(release, service)
+    stable = Subject(release.target, at, stable_lane) if at is not None else None
+    return Subject(release.target, backends.candidate(release, service), candidate_lane), stable
 
 
 class Measurer:

@@ -9,9 +9,10 @@ from delivery.engine.cluster import Cluster
 from delivery.engine.fence import Fence
 from delivery.engine.measure import Measurer, Samples
 from delivery.engine.parts import Parts
-from delivery.engine.perform import Done, Published, Task, perform
+from delivery.engine.perform import perform
+from delivery.engine.task import Done, Published, Task
 from delivery.engine.turn import IN_PLACE, POLL, RETRY, Turn
-from delivery.model.effect import ConfirmTraffic, Effect, Measure, Retire, WriteTraffic
+from delivery.model.effect import ConfirmTraffic, Effect, Measure, Rest, Retire, WriteTraffic
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import SECOND, Micros
@@ -65,8 +66,8 @@ class Performer:
         self._telemetry.count("effects", kind=kind, outcome=_outcome(result))
         turn.took(task.effect, result.row, later=result.later, lost=result.lost)
         turn.working.alerts += _alerts(turn, result, now)
-        if isinstance(task.effect, Retire):
-            _retired(turn, task.effect, result.retired, now)
+        if isinstance(task.effect, Retire | Rest):
+            _let_go(turn, task.effect, result.retired, now)
         if any(isinstance(signal, MeshDown | WorkloadMissing) for signal in result.signals):
             turn.wake_in = RETRY if isinstance(result.signals[0], MeshDown) else POLL
         if turn.release is not None and turn.release.phase.closed and _refused(result):
@@ -157,15 +158,18 @@ def _subjects(turn: Turn) -> tuple[Subject, Subject | None]:
     return measure.subjects(_measured_release(turn), turn.working.target.service)
 
 
-def _retired(turn: Turn, effect: Effect, done: bool, now: Micros) -> None:
-    kept = tuple(entry for entry in turn.working.target.retiring if Retire(entry.version) != effect)
-    if not done:
-        late = Micros(now + RETIRE_AGAIN)
-        kept = tuple(
-            replace(entry, after=late) if Retire(entry.version) == effect else entry
-            for entry in turn.working.target.retiring
-        )
-    turn.working.retarget(replace(turn.working.target, retiring=kept))
+def _let_go(turn: Turn, effect: Retire | Rest, done: bool, now: Micros) -> None:
+    """Notes on the target that it is done, or that it is to be tried again."""
+    target, late = turn.working.target, Micros(now + RETIRE_AGAIN)
+    if isinstance(effect, Rest):
+        turn.working.retarget(replace(target, resting=None if done else late))
+        return
+    kept = tuple(
+        replace(entry, after=late) if entry.version == effect.version else entry
+        for entry in target.retiring
+        if not (done and entry.version == effect.version)
+    )
+    turn.working.retarget(replace(target, retiring=kept))
 
 
 def _alerts(turn: Turn, result: Done, now: Micros) -> list[Alert]:

@@ -7,18 +7,28 @@ from delivery.engine import measure
 from delivery.engine.book import Entry
 from delivery.engine.cluster import Cluster
 from delivery.engine.fence import in_force
-from delivery.engine.perform import Task
+from delivery.engine.task import Task
 from delivery.engine.working import Working
 from delivery.machine.wake import wake
 from delivery.machine.wants import wants
 from delivery.model.context import Context
-from delivery.model.effect import ConfirmTraffic, Effect, EnsureWorkload, Measure, PublishBackend, Retire, WriteTraffic
+from delivery.model.effect import (
+    ConfirmTraffic,
+    Effect,
+    EnsureWorkload,
+    FindStable,
+    Measure,
+    PromoteWorkload,
+    PublishBackend,
+    Rest,
+    Retire,
+    WriteTraffic,
+)
 from delivery.model.event import Phase
 from delivery.model.ids import SECOND, Micros
 from delivery.model.release import Release
 from delivery.model.service import OnDrift
-from delivery.model.target import World
-from delivery.model.version import VersionRef
+from delivery.model.target import Retiring, World
 from delivery.ports.ledger import FARTHEST, Row, Wake
 
 POLL = Micros(250_000)  # between two questions to proxies or workloads that are not there yet
@@ -131,6 +141,8 @@ class Turn:
         if (ticking := self._next_tick(active)) is not None:
             times.append((ticking, "the next measurement"))
         times += [(entry.after, f"{entry.version.version} is retired") for entry in self.working.target.retiring]
+        if active is None and self.working.target.resting is not None:
+            times.append((self.working.target.resting, "what was kept from shrinking may shrink"))
         urgent = active is not None and active.phase is Phase.ROLLING_BACK
         if self.quarantined and not urgent:
             return Wake(None, "quarantined: a person", release_claim=True)
@@ -142,7 +154,9 @@ class Turn:
     def refresh(self) -> None:
         """Notes that decisions were taken: with another desired state, effects are tried anew."""
         release = self.working.world.active or self.release
-        state = (release.id, release.phase, release.stage, release.dseq, release.ceiling) if release else ()
+        state: tuple[object, ...] = ()
+        if release is not None:
+            state = (release.id, release.phase, release.stage, release.dseq, release.ceiling, release.home)
         if state != self.state:
             self.state = state
             self.afresh()
@@ -158,8 +172,11 @@ class Turn:
             if self._timely(release, effect, now):
                 yield effect
         for entry in self.working.target.retiring:
-            if entry.after <= now and not self._in_use(entry.version) and Retire(entry.version) not in self.tried:
+            if entry.after <= now and not self._in_use(entry) and Retire(entry.version) not in self.tried:
                 yield Retire(entry.version)
+        resting = self.working.target.resting
+        if active is None and resting is not None and resting <= now and Rest() not in self.tried:
+            yield Rest()
 
     def _standing(self, now: Micros) -> Iterator[tuple[Release, Effect]]:
         """What the active release wants, and the one whose traffic is live; a backend comes with its workload."""
@@ -176,7 +193,7 @@ class Turn:
                 measured = self.working.measuring
                 mine = measured if measured is not None and measured.release == release.id else None
                 return measure.due(mine, effect, release, now)
-            case WriteTraffic() | ConfirmTraffic():
+            case WriteTraffic() | ConfirmTraffic() | PromoteWorkload():
                 return self.working.target.paused is None
         return True
 
@@ -196,14 +213,18 @@ class Turn:
             return None
         return Micros(measured.at + active.plan.tick)
 
-    def _in_use(self, version: VersionRef) -> bool:
+    def _in_use(self, entry: Retiring) -> bool:
+        """Whether something may still send to it; stable itself, in its owners' own workload, needs no copy of ours."""
         active = self.working.world.active
         bound = active.bound if active is not None else None
-        return version in (self.working.target.stable, *((bound.candidate, bound.stable) if bound else ()))
+        if entry.copy:
+            return bound is not None and entry.version == bound.candidate
+        return entry.version in (self.working.target.stable, *((bound.candidate, bound.stable) if bound else ()))
 
     def _task(self, effect: Effect) -> Task:
         active = self.working.world.active
-        release = active if isinstance(effect, EnsureWorkload) and active is not None else self.release
+        own = isinstance(effect, EnsureWorkload | FindStable | PromoteWorkload)
+        release = active if own and active is not None else self.release
         service = self.entry.service if self.entry else None
         correct = active is not None or (service is not None and service.policy.on_drift is OnDrift.CORRECT)
         return Task(

@@ -9,15 +9,25 @@ from dataclasses import replace
 from delivery.machine.change import Change, Move
 from delivery.machine.step import steps
 from delivery.model.context import Context
-from delivery.model.event import CauseKind, Phase
-from delivery.model.ids import Micros, ReleaseId
+from delivery.model.event import CauseKind, Phase, StableFound
+from delivery.model.ids import SECOND, Micros, ReleaseId
 from delivery.model.release import Release
 from delivery.model.signal import Signal, StableAgain, TurnCame
 from delivery.model.target import Retiring, Target, World
 from delivery.model.version import VersionRef
 
 REJECTED_KEPT = 50
-BLAMELESS = frozenset({CauseKind.SUPERSEDED, CauseKind.STABLE_AGAIN, CauseKind.WITHDRAWN, CauseKind.CANDIDATE_MISSING})
+DRAIN = Micros(30 * SECOND)
+"""What requests under way have to end, between the proof that a version gets no more of them and its being stopped."""
+BLAMELESS = frozenset(
+    {
+        CauseKind.SUPERSEDED,
+        CauseKind.STABLE_AGAIN,
+        CauseKind.WITHDRAWN,
+        CauseKind.CANDIDATE_MISSING,
+        CauseKind.STABLE_MISSING,
+    }
+)
 """Ends that say nothing against the candidate: the same identity may come again by an ordinary event."""
 
 
@@ -40,11 +50,20 @@ def taken(world: World, moves: Sequence[Move]) -> Change:
         return Change(world)
     release = moves[-1].after
     target = world.target
+    for move in moves:
+        if isinstance(move.event, StableFound):
+            target = _stable_is(target, move.event.stable)
     if release.dseq:
         target = replace(target, last=release.id)
     if release.phase.closed:
         target = _over(target, release)
     return Change(World(target, {**world.releases, release.id: release}), tuple(moves))
+
+
+def _stable_is(target: Target, found: VersionRef | None) -> Target:
+    """What its owners were found to run; it is not to be retired, but for a copy of ours beside it."""
+    kept = tuple(entry for entry in target.retiring if entry.copy or not _same(entry.version, found))
+    return replace(target, stable=found, retiring=kept)
 
 
 def start_next(change: Change, context: Context) -> Change:
@@ -64,11 +83,15 @@ def _start(change: Change, context: Context) -> Change:
     if release.candidate.identity == (target.stable.identity if target.stable else None):
         moves = steps(release, StableAgain(release.actor), context)
         return change.then(taken(change.world, moves))
-    in_use = {ref.identity for ref in (release.candidate, target.stable) if ref is not None}
-    kept = tuple(entry for entry in target.retiring if entry.version.identity not in in_use)
-    begun = replace(target, active=first, queue=tuple(rest), retiring=kept)
+    kept = tuple(entry for entry in target.retiring if not _used(entry, release, target))
+    begun = replace(target, active=first, queue=tuple(rest), retiring=kept, resting=None)
     moves = steps(release, TurnCame(target.stable), context)
     return change.then(taken(World(begun, change.world.releases), moves))
+
+
+def _used(entry: Retiring, release: Release, target: Target) -> bool:
+    """Whether the release that starts needs what was to be retired; of stable, not our copy beside its owners' own."""
+    return _same(entry.version, release.candidate) or (_same(entry.version, target.stable) and not entry.copy)
 
 
 def _over(target: Target, release: Release) -> Target:
@@ -78,11 +101,20 @@ def _over(target: Target, release: Release) -> Target:
         active=None if target.active == release.id else target.active,
         queue=tuple(waiting for waiting in target.queue if waiting != release.id),
     )
+    if release.plan.mode is not None and release.bound is not None:
+        left = replace(left, resting=_rests(release))
     return _promoted(left, release) if release.phase is Phase.PROMOTED else _not_promoted(left, release)
 
 
+def _rests(release: Release) -> Micros:
+    """When what was kept from shrinking may shrink: a version that a rollback would go back to stays as it is."""
+    waits = release.phase is Phase.PROMOTED and release.plan.home is None
+    return Micros(release.at + (release.plan.rollback_window if waits else DRAIN))
+
+
 def _promoted(target: Target, release: Release) -> Target:
-    """The stable pointer moves here and nowhere else. The old version stays for the rollback window.
+    """The stable pointer moves here, and to what was found where its owners keep it. The old version stays for the
+    rollback window; of one that came home only our copy goes.
 
     What a rollback replaced counts as rejected: it comes back by `retry`, not by a late event.
     """
@@ -90,15 +122,21 @@ def _promoted(target: Target, release: Release) -> Target:
     rejected = tuple(one for one in target.rejected if one != release.candidate.identity)
     if release.rolls_back is not None and old is not None:
         rejected = _remember(rejected, old.identity)
-    after = Micros(release.at + release.plan.rollback_window)
-    retiring = _retire(_unretire(target.retiring, release.candidate), old, after)
+    retiring = _unretire(target.retiring, release.candidate)
+    if release.plan.home is not None:
+        retiring = (*retiring, Retiring(release.candidate, Micros(release.at + DRAIN), copy=True))
+    elif old is not None:
+        after = Micros(release.at + release.plan.rollback_window)
+        retiring = (*_unretire(retiring, old), Retiring(old, after))
     return replace(target, stable=release.candidate, rejected=rejected, retiring=retiring)
 
 
 def _not_promoted(target: Target, release: Release) -> Target:
     """The candidate goes at once. A candidate that was found bad, or that a person turned down, is remembered."""
     if release.bound is not None and not _same(release.candidate, target.stable):
-        target = replace(target, retiring=_retire(target.retiring, release.candidate, release.at))
+        after = Micros(release.at + DRAIN) if release.plan.mode is not None and release.dseq else release.at
+        entry = Retiring(release.candidate, after, copy=release.plan.home is not None or None)
+        target = replace(target, retiring=(*_unretire(target.retiring, release.candidate), entry))
     if _blamed(release):
         target = replace(target, rejected=_remember(target.rejected, release.candidate.identity))
     return target
@@ -112,10 +150,6 @@ def _blamed(release: Release) -> bool:
 
 def _remember(rejected: tuple[str, ...], identity: str) -> tuple[str, ...]:
     return (*(one for one in rejected if one != identity), identity)[-REJECTED_KEPT:]
-
-
-def _retire(retiring: tuple[Retiring, ...], version: VersionRef | None, after: Micros) -> tuple[Retiring, ...]:
-    return retiring if version is None else (*_unretire(retiring, version), Retiring(version, after))
 
 
 def _unretire(retiring: tuple[Retiring, ...], version: VersionRef) -> tuple[Retiring, ...]:

@@ -7,10 +7,11 @@ from delivery.model import event as events
 from delivery.model.event import CauseKind, Event, Phase
 from delivery.model.hold import Hold
 from delivery.model.message import Message
+from delivery.model.place import Promotion
 from delivery.model.release import Release
 from delivery.model.verdict import Verdict
 
-QUIET = (events.CandidateReady, events.StagePassed)
+QUIET = (events.CandidateReady, events.StagePassed, events.StableFound)
 """Told by what follows them: the next stage, or the hold that keeps it away."""
 WANTED = frozenset(
     {
@@ -56,6 +57,8 @@ def _calls(event: Event, after: Release) -> bool:
             return after.dseq > 0
         case events.HistoryLost():
             return True
+        case events.HomeBegun():
+            return after.plan.home is Promotion.NONE
     return False
 
 

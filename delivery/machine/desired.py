@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from delivery.model.event import Phase
-from delivery.model.release import Release
+from delivery.model.release import Home, Release
 from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Sticky, Traffic
 
 
@@ -17,7 +17,7 @@ def _recorded(release: Release) -> Traffic:
         case Phase.SHIFTING | Phase.BAKING:
             return release.plan.stages[release.stage].traffic
         case Phase.PROMOTING | Phase.PROMOTED:
-            return ALL_CANDIDATE
+            return ALL_STABLE if release.home is Home.ENTERED else ALL_CANDIDATE  # there it is what is at home
         case Phase.ROLLING_BACK if release.stay:
             return _before_the_revert(release)
     return replace(ALL_STABLE, sticky=_cookies(release))

@@ -13,7 +13,7 @@ from delivery.model import event as events
 from delivery.model.event import Cause, CauseKind, Event, Phase
 from delivery.model.hold import Hold, HoldKind
 from delivery.model.ids import Micros
-from delivery.model.release import Bound, Release
+from delivery.model.release import Bound, Home, Release
 
 KNOWN_LATER_TOO = frozenset({HoldKind.STABLE_UNREADY, HoldKind.HISTORY_LOST, HoldKind.QUARANTINED})
 """Holds that are knowledge about the world: they outlive the stage that a revert ends."""
@@ -67,8 +67,12 @@ def _started(release: Release, event: events.Started) -> Release:
     return replace(release, phase=Phase.PREPARING, bound=bound, deadline_left=within, deadline_at=event.at)
 
 
+def _stable_found(release: Release, event: events.StableFound) -> Release:
+    return replace(release, bound=Bound(event.stable, release.candidate), looked=True)
+
+
 def _candidate_ready(release: Release, event: events.CandidateReady) -> Release:
-    return replace(release, ready=True)
+    return replace(release, ready=True, share=event.share)
 
 
 def _stage_entered(release: Release, event: events.StageEntered) -> Release:
@@ -156,6 +160,18 @@ def _promotion_begun(release: Release, event: events.PromotionBegun) -> Release:
     return replace(_desires(release, 100), phase=Phase.PROMOTING, cause=event.cause)
 
 
+def _home_begun(release: Release, event: events.HomeBegun) -> Release:
+    return replace(release, home=Home.BEGUN)
+
+
+def _home_entered(release: Release, event: events.HomeEntered) -> Release:
+    return replace(_desires(release, 0), home=Home.ENTERED)
+
+
+def _home_restored(release: Release, event: events.HomeRestored) -> Release:
+    return replace(release, home=None)
+
+
 def _promoted(release: Release, event: events.Promoted) -> Release:
     return replace(release, phase=Phase.PROMOTED, holds=(), finished_at=event.at)
 
@@ -213,4 +229,8 @@ _APPLY: Mapping[type[Event], Callable[[Release, Any], Release]] = {
     events.MeshFailing: _mesh_failing,
     events.MeshRecovered: _mesh_recovered,
     events.HistoryLost: _history_lost,
+    events.StableFound: _stable_found,
+    events.HomeBegun: _home_begun,
+    events.HomeEntered: _home_entered,
+    events.HomeRestored: _home_restored,
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Principal
+from delivery.model.place import Mode
 from delivery.model.plan import Approval, Then
 from delivery.model.release import Release
 
@@ -72,6 +73,15 @@ def stage_done(release: Release) -> bool:
 def first_version(release: Release) -> bool:
     """Whether nothing was stable when its turn came."""
     return release.bound is not None and release.bound.stable is None
+
+
+def unsure_of_stable(release: Release) -> bool:
+    """Whether what runs now is still to be looked up: always where its owners keep it in a workload of their own and
+    may change it there, else only where nothing is known to be stable.
+    """
+    if release.bound is None or release.looked or release.phase is not Phase.PREPARING:
+        return False
+    return release.plan.mode is Mode.CLONE or (release.plan.mode is Mode.VERSIONED and first_version(release))
 
 
 def stable_unready(release: Release) -> bool:

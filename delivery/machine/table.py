@@ -22,13 +22,17 @@ from delivery.machine.rules.mesh import (
 from delivery.machine.rules.outside import alerted, outdated, stable_again, superseded, unwanted
 from delivery.machine.rules.people import abort, approve, cancel, insist, pause, promote, refuse, reject, resume
 from delivery.machine.rules.workload import (
+    at_home,
     awaited,
     broken,
+    found,
     lost,
     ready,
+    restored,
     stable_back,
     stable_lost,
     start,
+    unfindable,
     unstartable,
 )
 from delivery.model import signal as s
@@ -50,6 +54,8 @@ ROWS: tuple[Row, ...] = (
     (s.Abort,           cancel,   abort,        abort,        abort,         abort,        insist,        refuse),
     (s.PromoteNow,      refuse,   promote,      promote,      promote,       refuse,       refuse,        refuse),
     (s.TurnCame,        start,    ignore,       ignore,       ignore,        ignore,       ignore,        ignore),
+    (s.StableIs,        ignore,   found,        ignore,       ignore,        ignore,       ignore,        ignore),
+    (s.StableMissing,   ignore,   unfindable,   ignore,       ignore,        ignore,       ignore,        ignore),
     (s.WorkloadReady,   ignore,   ready,        ready,        ready,         ignore,       ignore,        ignore),
     (s.WorkloadMissing, ignore,   awaited,      lost,         lost,          ignore,       ignore,        ignore),
     (s.WorkloadFailing, ignore,   unstartable,  broken,       broken,        broken,       ignore,        ignore),
@@ -65,6 +71,7 @@ ROWS: tuple[Row, ...] = (
     (s.StableAgain,     unwanted, stable_again, stable_again, stable_again,  stable_again, ignore,        ignore),
     (s.StableUnready,   ignore,   stable_lost,  stable_lost,  stable_lost,   stable_lost,  stable_lost,   ignore),
     (s.StableReady,     ignore,   stable_back,  stable_back,  stable_back,   stable_back,  stable_back,   ignore),
+    (s.HomeReady,       ignore,   ignore,       ignore,       ignore,        at_home,      restored,      ignore),
     (s.HistoryLost,     ignore,   history_lost, history_lost, history_lost,  history_lost, history_lost,  ignore),
     (s.Due,             look,     look,         look,         look,          look,         look,          ignore),
 )

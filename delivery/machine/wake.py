@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from delivery.machine import deadlines
+from delivery.machine import deadlines, path, share
 from delivery.machine.rules.holds import RISING
 from delivery.model.context import Context
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import SECOND, Micros
-from delivery.model.release import Release
+from delivery.model.place import Promotion
+from delivery.model.release import Home, Release
 
 CONFIRM_POLL = Micros(250_000)
 READY_POLL = SECOND
@@ -54,6 +55,8 @@ _ENDS = {
 def _next_look(release: Release, now: Micros) -> Due:
     """The question that is asked again and again in this phase."""
     match release.phase:
+        case Phase.PREPARING if path.unsure_of_stable(release):
+            return Due(Micros(now + READY_POLL), "what its owners run now being found")
         case Phase.PREPARING:
             why = "a look whether it may go on" if release.ready else "the candidate being ready"
             return Due(Micros(now + READY_POLL), why)
@@ -61,7 +64,24 @@ def _next_look(release: Release, now: Micros) -> Due:
             at = Micros(now + release.plan.tick)
             bake = release.plan.stages[release.stage].bake
             ends = release.passed < release.stage and at - release.confirmed_at >= bake
-            return Due(at, "the bake's end" if ends else "the next measurement")
+            if ends or not _grows(release):
+                return Due(at, "the bake's end" if ends else "the next measurement")
+            return Due(Micros(now + READY_POLL), f"the candidate being ready for {share.needed(release)} %")
         case Phase.ROLLING_BACK if release.stay:
             return Due(Micros(now + READY_POLL), "stable being ready")
+        case Phase.ROLLING_BACK if release.home is not None and release.confirmed == release.dseq:
+            return Due(Micros(now + READY_POLL), "its owners' own workload running stable again")
+        case Phase.PROMOTING if release.home is Home.BEGUN and release.confirmed == release.dseq:
+            return Due(Micros(now + READY_POLL), _going_home(release))
     return Due(Micros(now + CONFIRM_POLL), "the proxies' confirmation")
+
+
+def _grows(release: Release) -> bool:
+    """Whether only the candidate's size keeps the next raise away."""
+    return release.share is not None and share.needed(release) > release.share
+
+
+def _going_home(release: Release) -> str:
+    if release.plan.home is Promotion.NONE:
+        return f"somebody to have its owners' own workload run {release.candidate.version}"
+    return f"its owners' own workload running {release.candidate.version}"

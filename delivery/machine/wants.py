@@ -2,14 +2,22 @@
 
 from collections.abc import Iterator
 
-from delivery.machine import path
+from delivery.machine import path, share
 from delivery.machine.desired import desired
-from delivery.model.effect import ConfirmTraffic, Effect, EnsureWorkload, Measure, PublishBackend, WriteTraffic
+from delivery.model.effect import (
+    ConfirmTraffic,
+    Effect,
+    EnsureWorkload,
+    FindStable,
+    Measure,
+    PromoteWorkload,
+    PublishBackend,
+    WriteTraffic,
+)
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros
-from delivery.model.release import Release
-from delivery.model.version import VersionRef
+from delivery.model.release import Home, Release
 
 
 def wants(release: Release, now: Micros) -> tuple[Effect, ...]:
@@ -20,8 +28,10 @@ def wants(release: Release, now: Micros) -> tuple[Effect, ...]:
     """
     if release.phase is Phase.QUEUED or release.bound is None:
         return ()
-    traffic, workloads = tuple(_traffic(release)), tuple(_workloads(release))
-    return (*traffic, *workloads) if release.phase is Phase.ROLLING_BACK else (*workloads, *traffic)
+    traffic, workloads, home = tuple(_traffic(release)), tuple(_workloads(release)), tuple(_home(release))
+    if release.phase is Phase.ROLLING_BACK:
+        return (*traffic, *home, *workloads)
+    return (*workloads, *traffic, *home)
 
 
 def _traffic(release: Release) -> Iterator[Effect]:
@@ -43,16 +53,31 @@ def _traffic(release: Release) -> Iterator[Effect]:
 
 
 def _workloads(release: Release) -> Iterator[Effect]:
-    for version in _needed(release):
-        yield EnsureWorkload(version)
-        yield PublishBackend(version)
+    """The versions that get traffic, or may have to: the candidate no longer once traffic goes back to stable.
 
-
-def _needed(release: Release) -> tuple[VersionRef, ...]:
-    """The versions that get traffic, or may have to: the candidate no longer once traffic goes back to stable."""
+    What is stable comes first. At home it is not asked after while it is being replaced there on purpose.
+    """
     bound = release.bound
     if bound is None or release.phase.closed:
-        return ()
-    stable = (bound.stable,) if bound.stable is not None else ()
-    leaves = release.phase is Phase.ROLLING_BACK and not release.stay
-    return stable if leaves else (*stable, bound.candidate)
+        return
+    if path.unsure_of_stable(release):
+        yield FindStable()
+        return
+    home = release.plan.home is not None
+    if bound.stable is not None and release.home is None:
+        yield EnsureWorkload(bound.stable, home)
+        yield PublishBackend(bound.stable, home)
+    if release.phase is not Phase.ROLLING_BACK or release.stay:
+        yield EnsureWorkload(bound.candidate, share=share.needed(release))
+        yield PublishBackend(bound.candidate)
+
+
+def _home(release: Release) -> Iterator[Effect]:
+    """The owners' own workload goes over to the candidate once that has every request, and back with a revert."""
+    bound = release.bound
+    if bound is None or release.home is None or path.capped(release):
+        return
+    if release.phase is Phase.PROMOTING and release.home is Home.BEGUN and release.confirmed == release.dseq:
+        yield PromoteWorkload(bound.candidate)
+    elif release.phase is Phase.ROLLING_BACK and bound.stable is not None:
+        yield PromoteWorkload(bound.stable)

@@ -12,15 +12,30 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
+class FindStable(Effect):
+    """What runs now is to be looked up where its owners keep it."""
+
+
+@dataclass(frozen=True, slots=True)
 class EnsureWorkload(Effect):
-    """The version is to run and be ready."""
+    """The version is to run and be ready for `share` percent of the traffic; at `home` it is only looked at."""
 
     version: VersionRef
+    home: bool = False
+    share: int = 100
 
 
 @dataclass(frozen=True, slots=True)
 class PublishBackend(Effect):
     """The proxies are to know the version's backend before a route names it. Follows EnsureWorkload."""
+
+    version: VersionRef
+    home: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteWorkload(Effect):
+    """The owners' own workload is to run the version; where people do that themselves, it is only looked at."""
 
     version: VersionRef
 
@@ -49,3 +64,8 @@ class Retire(Effect):
     """Backend first, then workload; only where no route names the version (looked at afresh)."""
 
     version: VersionRef
+
+
+@dataclass(frozen=True, slots=True)
+class Rest(Effect):
+    """What was kept from shrinking may shrink again: no release needs it any more."""

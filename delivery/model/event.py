@@ -59,6 +59,7 @@ class CauseKind(StrEnum):
     STABLE_AGAIN = "stable_again"
     CANDIDATE_MISSING = "candidate_missing"
     CANDIDATE_FAILING = "candidate_failing"
+    STABLE_MISSING = "stable_missing"  # what runs now, and is to be compared with, could not be found
     MESH_REFUSED = "mesh_refused"
     QUARANTINED = "quarantined"
 
@@ -113,8 +114,20 @@ class Started(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StableFound(Event):
+    """What the owners' own workload runs now: that is stable, whatever was recorded. None: nothing runs there."""
+
+    stable: VersionRef | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CandidateReady(Event):
-    """The candidate's workload is ready and its backend is known to the proxies."""
+    """The candidate's workload is ready and its backend is known to the proxies.
+
+    `share` is the percent of the traffic that it can carry; None where it can carry any. Said again when it grew.
+    """
+
+    share: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +220,21 @@ class PromotionBegun(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HomeBegun(Event):
+    """The copy has every request, proven: from now on the owners' own workload is made to run the candidate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeEntered(Event):
+    """It runs the candidate, and is to have every request; this event's number is the new dseq."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HomeRestored(Event):
+    """On the way back: the owners' own workload runs stable again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Promoted(Event):
     """Confirmed at 100 percent: the stable pointer moves in the same commit."""
 
@@ -262,5 +290,5 @@ class HistoryLost(Event):
 EVENTS: tuple[type[Event], ...] = (
     Created, Started, CandidateReady, StageEntered, TrafficConfirmed, VerdictChanged, Approved, Rejected, HoldPlaced,
     HoldLifted, StagePassed, StageSkipped, PromotionBegun, Promoted, RollbackBegun, Closed, DriftCorrected, MeshFailing,
-    MeshRecovered, HistoryLost,
+    MeshRecovered, HistoryLost, StableFound, HomeBegun, HomeEntered, HomeRestored,
 )  # fmt: skip

@@ -51,6 +51,7 @@ class Place:
 
     `keep_capacity` pins stable's replicas until the rollback window is over. `share` and `track` are ConfigMaps and
     Secrets (`configmap/checkout`): tracked ones take part in a version's identity. No `port`: the only one there is.
+    `promotion` says who brings a finished clone release home.
     """
 
     namespace: str

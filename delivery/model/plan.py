@@ -1,10 +1,11 @@
 """A plan: strategies compiled into stages. Stored with its release and never compiled again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from delivery.model.ids import GateId, Micros
+from delivery.model.place import Mode, Place, Promotion
 from delivery.model.traffic import Traffic
 
 
@@ -84,6 +85,9 @@ class Plan:
 
     `tick` is the time between two measurements. `alpha` is the false-rollback budget of the whole release. `no_data`
     and `inconclusive` holds last `hold_limit`, then `at_limit`. `promotion` guards the raise to 100 percent.
+
+    `mode` is None where whatever runs is ours (local). `home`: stable is in its owners' own workload and the candidate
+    in a copy of it, so that the candidate is brought home in the end, and by whom.
     """
 
     stages: tuple[Stage, ...]
@@ -98,6 +102,8 @@ class Plan:
     appear_within: Micros = Micros(600_000_000)
     grace: Micros = Micros(15_000_000)  # how long a confirmation may take before stragglers are named
     abort_on: tuple[str, ...] = ()  # names of alerts
+    mode: Mode | None = None
+    home: Promotion | None = None
 
     def gate(self, gate: GateId) -> GateSpec:
         """The gate's spec. Raises KeyError for a gate that the plan does not have."""
@@ -105,3 +111,10 @@ class Plan:
             if spec.id == gate:
                 return spec
         raise KeyError(gate)
+
+
+def placed(plan: Plan, place: Place | None) -> Plan:
+    """The plan as it is followed there: one service may live differently in each of its clusters."""
+    if place is None:
+        return replace(plan, mode=None, home=None)
+    return replace(plan, mode=place.mode, home=place.promotion if place.mode is Mode.CLONE else None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from delivery.model.event import Cause, Level, Phase
 from delivery.model.hold import Hold, HoldKind
@@ -19,6 +20,13 @@ class Bound:
     candidate: VersionRef
 
 
+class Home(StrEnum):
+    """How far the owners' own workload has gone over to the candidate."""
+
+    BEGUN = "begun"  # it may run stable, the candidate, or both
+    ENTERED = "entered"  # it runs the candidate, and has the traffic
+
+
 @dataclass(frozen=True, slots=True)
 class Release:
     """Only what the events say.
@@ -28,7 +36,9 @@ class Release:
     first one. `deadline_left` was right at `deadline_at`; it runs from then on where no hold stops it.
     `approvals` are votes for (guarded stage, dseq live when voting): an abort moves dseq, so that late votes miss.
     `ceiling` is the weight that the route had when lost history was found: not to be exceeded until a stage is
-    entered anew. A freeze that began before `freeze_lifted_at` is overridden.
+    entered anew. A freeze that began before `freeze_lifted_at` is overridden. `share` is the percent of the traffic
+    that the candidate is known to carry, None where that is not told. `looked`: what runs as stable was found. `home`
+    is None while the owners' own workload runs nothing but stable.
     """
 
     id: ReleaseId
@@ -71,6 +81,9 @@ class Release:
     urgent: bool = False
     finished_at: Micros | None = None
     origin: Mapping[str, str] = field(default_factory=dict)
+    share: int | None = None
+    looked: bool | None = None
+    home: Home | None = None
 
     def held(self, kind: HoldKind) -> bool:
         return any(hold.kind is kind for hold in self.holds)

@@ -69,8 +69,24 @@ class TurnCame(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class StableIs(Signal):
+    """What the owners' own workload runs now; None where nothing runs there."""
+
+    version: VersionRef | None
+
+
+@dataclass(frozen=True, slots=True)
+class StableMissing(Signal):
+    """The owners' own workload is not there, or cannot be released this way: `looked_for` says what was looked for."""
+
+    looked_for: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadReady(Signal):
-    """The candidate is ready and its backend is confirmed at the proxies."""
+    """The candidate is ready for `share` percent of the traffic and its backend is confirmed at the proxies."""
+
+    share: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +192,13 @@ class StableReady(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class HomeReady(Signal):
+    """All of the owners' own workload runs this version and is ready."""
+
+    version: VersionRef
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryLost(Signal):
     detail: str
     live_weight: int
@@ -189,5 +212,5 @@ class Due(Signal):
 SIGNALS: tuple[type[Signal], ...] = (
     Approve, Reject, Pause, Resume, Abort, PromoteNow, TurnCame, WorkloadReady, WorkloadMissing, WorkloadFailing,
     Confirmed, Unconfirmed, Nacked, MeshDown, MeshUp, Measured, Drifted, AlertFired, SupersededBy, StableAgain,
-    StableUnready, StableReady, HistoryLost, Due,
+    StableUnready, StableReady, HistoryLost, Due, StableIs, StableMissing, HomeReady,
 )  # fmt: skip

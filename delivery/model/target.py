@@ -10,10 +10,14 @@ from delivery.model.version import VersionRef
 
 @dataclass(frozen=True, slots=True)
 class Retiring:
-    """A version that gets no traffic; its backend and workload may go at `after`, unless it is in use again."""
+    """A version that gets no traffic; its backend and workload may go at `after`, unless it is in use again.
+
+    `copy`: the version itself stays, in its owners' own workload; only our copy of it is to go.
+    """
 
     version: VersionRef
     after: Micros
+    copy: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Target:
     named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     number: int = 0
     retiring: tuple[Retiring, ...] = ()
+    resting: Micros | None = None  # from when on what releases kept from shrinking may shrink again
     paused: str | None = None  # break-glass: who stopped every write of ours here, and why
 
 

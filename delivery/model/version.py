@@ -45,9 +45,10 @@ class Backend:
         """`SERVICE_VERSION`: no dots (they break metric names). A hash tells apart what would be called the same: two
         builds of one label, and labels such as 1.4.2 and 1-4-2."""
         label = re.sub(r"[^A-Za-z0-9-]", "-", self.version.version)
+        place = "_home" if self.home else ""
         if self.version.identity == self.version.version and re.fullmatch(r"[A-Za-z0-9.]+", self.version.version):
-            return f"{self.service}_{label}"
-        return f"{self.service}_{label}-{hashlib.sha256(self.version.identity.encode()).hexdigest()[:8]}"
+            return f"{self.service}_{label}{place}"
+        return f"{self.service}_{label}-{hashlib.sha256(self.version.identity.encode()).hexdigest()[:8]}{place}"
 
     def lane(self, lane: Lane) -> str:
         """The backend's name in this lane."""

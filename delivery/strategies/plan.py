@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from delivery.model.ids import MINUTE, GateId, Micros
 from delivery.model.mistake import Invalid, Mistake
-from delivery.model.plan import Approval, Plan, Stage, Then
+from delivery.model.plan import Approval, Plan, Stage, Then, placed
 from delivery.model.service import Service, StageDefaults, Strategy
 from delivery.model.traffic import ALL_STABLE
 from delivery.strategies import rules
@@ -51,7 +51,7 @@ def _plan(service: Service, last: Strategy, stages: list[Stage]) -> Plan:
     stages = [_hear(stage, service) for stage in _distinct(stages)]
     used = {gate for stage in stages for gate in stage.gates}
     policy = service.policy
-    return Plan(
+    plan = Plan(
         stages=tuple(stages),
         gates=tuple(gate for gate in service.gates if gate.id in used),
         then=last.then,
@@ -64,6 +64,7 @@ def _plan(service: Service, last: Strategy, stages: list[Stage]) -> Plan:
         appear_within=service.appear_within,
         abort_on=policy.abort_on,
     )
+    return placed(plan, service.workload.place)
 
 
 def _distinct(stages: list[Stage]) -> list[Stage]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from delivery.machine import path
 from delivery.machine.admission import admit
 from delivery.machine.advance import advance
 from delivery.machine.change import Admission, Change, Move
@@ -18,15 +19,17 @@ from delivery.model.event import Created, Event, Level, Phase
 from delivery.model.ids import HOUR, MINUTE, SECOND, GateId, Micros, Principal, ReleaseId, target_id
 from delivery.model.notice import Again, Notice, ReleaseAction, ReleaseRequested
 from delivery.model.plan import Approval, GateSpec, Plan, Stage, Then
-from delivery.model.release import Release
+from delivery.model.release import Home, Release
 from delivery.model.service import OnNewVersion
 from delivery.model.signal import (
     Abort,
     Confirmed,
+    HomeReady,
     Measured,
     PersonSignal,
     PromoteNow,
     Signal,
+    StableIs,
     SupersededBy,
     TurnCame,
     WorkloadFailing,
@@ -256,11 +259,15 @@ class TargetStory:
     def promote(self) -> "TargetStory":
         """The active release goes through every stage to its end."""
         running = self.active.id
-        self.tell(WorkloadReady())
+        if path.unsure_of_stable(self.active):
+            self.tell(StableIs(self.world.target.stable))
         while self.world.target.active == running:
+            self.tell(WorkloadReady())
             self.confirm()
             if self.world.target.active == running and self.active.phase is Phase.BAKING:
                 self.tick()
+            if self.world.target.active == running and self.active.home is Home.BEGUN:
+                self.tell(HomeReady(self.active.candidate))
         return self
 
     @property

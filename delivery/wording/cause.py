@@ -21,6 +21,7 @@ _TEXT = {
     CauseKind.STABLE_AGAIN: "the stable version was asked for again",
     CauseKind.CANDIDATE_MISSING: "the candidate did not appear",
     CauseKind.CANDIDATE_FAILING: "the candidate cannot run",
+    CauseKind.STABLE_MISSING: "what runs now could not be found",
     CauseKind.MESH_REFUSED: "the mesh refused the configuration",
     CauseKind.QUARANTINED: "the release could not be worked on and was taken out of service",
 }

@@ -7,7 +7,8 @@ from delivery.model.context import Context
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros
-from delivery.model.release import Release
+from delivery.model.place import Promotion
+from delivery.model.release import Home, Release
 from delivery.wording.cause import because
 from delivery.wording.chat import asks, guarded
 from delivery.wording.history import PHASES
@@ -116,20 +117,35 @@ def _standing(release: Release) -> tuple[str, ...]:
         case Phase.PREPARING:
             return ("its workload is being prepared; no user is sent to the candidate",)
         case Phase.PROMOTING:
-            return ("every stage is behind it and everybody is being sent to the candidate",)
+            return _promoting(release)
         case Phase.ROLLING_BACK:
             return _going_back(release)
         case _:
             return _in_stage(release)
 
 
+def _promoting(release: Release) -> tuple[str, ...]:
+    """Both may answer while the owners' own workload goes over: nobody may believe otherwise."""
+    candidate, own = release.candidate.version, "its owners' own workload"
+    if release.home is Home.ENTERED:
+        return (f"{own} runs {candidate} and everybody is being sent there, away from our copy",)
+    if release.home is Home.BEGUN and release.plan.home is Promotion.NONE:
+        return (f"our copy of {candidate} answers everybody, until people have {own} run {candidate} too",)
+    if release.home is Home.BEGUN:
+        return (f"our copy of {candidate} answers everybody while {own} is made to run {candidate} too",)
+    return ("every stage is behind it and everybody is being sent to the candidate",)
+
+
 def _going_back(release: Release) -> tuple[str, ...]:
     going = f"it is going back to stable: {because(release.cause) if release.cause else 'cause unknown'}"
-    return (
-        (going, "stable has no ready instance: traffic stays where it is until it has one")
-        if release.stay
-        else (going,)
-    )
+    if release.stay:
+        return (going, "stable has no ready instance: traffic stays where it is until it has one")
+    stable = release.bound.stable if release.bound else None
+    if release.home is not None and stable is not None:
+        both = f"{release.candidate.version} as well as {stable.version}"
+        does = "people have to do that" if release.plan.home is Promotion.NONE else "it is being made to"
+        return (going, f"its owners' own workload may run {both} until it is back at {stable.version}: {does}")
+    return (going,)
 
 
 def _in_stage(release: Release) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from delivery.model import event as events
 from delivery.model.event import Event, Level, Phase
+from delivery.model.place import Promotion
 from delivery.model.plan import Plan
 from delivery.wording.cause import because
 from delivery.wording.hold import what
@@ -60,13 +61,22 @@ def _created(event: events.Created, plan: Plan) -> str:
 
 
 def _started(event: events.Started, plan: Plan) -> str:
+    if event.stable is None and plan.mode is not None:
+        return "its turn came: what runs here now is looked for"
     if event.stable is None:
         return "its turn came: the first version here, nothing is stable yet"
     return f"its turn came: it is compared with stable {event.stable.version}"
 
 
+def _found(event: events.StableFound, plan: Plan) -> str:
+    if event.stable is None:
+        return "nothing runs here now: the first version, with nothing to compare it with"
+    return f"{event.stable.version} runs here now: that is stable"
+
+
 def _ready(event: events.CandidateReady, plan: Plan) -> str:
-    return "the candidate is ready and the proxies know where it is"
+    share = "" if event.share is None else f", for {event.share} % of the traffic,"
+    return f"the candidate is ready{share} and the proxies know where it is"
 
 
 def _entered(event: events.StageEntered, plan: Plan) -> str:
@@ -119,6 +129,20 @@ def _promotion(event: events.PromotionBegun, plan: Plan) -> str:
     return f"the candidate gets everybody: {because(event.cause)}"
 
 
+def _home_begun(event: events.HomeBegun, plan: Plan) -> str:
+    if plan.home is Promotion.NONE:
+        return "our copy has everybody: now its owners are to have their own workload run the candidate"
+    return "our copy has everybody: its owners' own workload is being made to run the candidate"
+
+
+def _home_entered(event: events.HomeEntered, plan: Plan) -> str:
+    return "its owners' own workload runs the candidate and gets everybody; our copy goes"
+
+
+def _home_restored(event: events.HomeRestored, plan: Plan) -> str:
+    return "its owners' own workload runs stable again, and nothing of the candidate"
+
+
 def _promoted(event: events.Promoted, plan: Plan) -> str:
     return "promoted: the candidate has everybody and is stable now"
 
@@ -169,4 +193,8 @@ _LINES: Mapping[type[Event], Callable[[Any, Plan], str]] = {
     events.MeshFailing: _failing,
     events.MeshRecovered: _recovered,
     events.HistoryLost: _lost,
+    events.StableFound: _found,
+    events.HomeBegun: _home_begun,
+    events.HomeEntered: _home_entered,
+    events.HomeRestored: _home_restored,
 }

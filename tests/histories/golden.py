@@ -1,7 +1,7 @@
 """Golden histories: of each released schema the bytes as they were stored, and what they have to fold to.
 
-`schema_N/NAME.events` has one stored body a line, `schema_N/NAME.release` the release. To record a new schema, once,
-after it was raised in `delivery.model.codec`:
+`schema_N/NAME.events` has one stored body a line, `schema_N/NAME.release` the release. To record stories that are new,
+or all of them after the schema was raised in `delivery.model.codec`:
 
     python -m tests.histories.golden
 """
@@ -67,6 +67,7 @@ if __name__ == "__main__":
     from tests.histories.stories import STORIES
 
     folder = FOLDER / f"schema_{SCHEMA}"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     for name, events in STORIES.items():
-        record(folder, name, events)
+        if not (folder / f"{name}.events").exists():
+            record(folder, name, events)

@@ -1,9 +1,10 @@
 """What the golden histories tell: together every type of event, with every field of it used somewhere.
 
-Only read when a new schema is recorded. What is recorded never changes again.
+Only read when something new is recorded. What is recorded never changes again.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from delivery.model.codec import digest
 from delivery.model.event import (
@@ -18,6 +19,9 @@ from delivery.model.event import (
     HistoryLost,
     HoldLifted,
     HoldPlaced,
+    HomeBegun,
+    HomeEntered,
+    HomeRestored,
     Level,
     MeshFailing,
     MeshRecovered,
@@ -26,6 +30,7 @@ from delivery.model.event import (
     PromotionBegun,
     Rejected,
     RollbackBegun,
+    StableFound,
     StageEntered,
     StagePassed,
     StageSkipped,
@@ -35,6 +40,7 @@ from delivery.model.event import (
 )
 from delivery.model.hold import Hold, HoldKind
 from delivery.model.ids import MINUTE, SECOND, GateId, Micros, Principal, ReleaseId, target_id
+from delivery.model.place import Mode, Promotion
 from delivery.model.plan import Approval, GateSpec, Limit, LowTraffic, Plan, Require, Stage, Then
 from delivery.model.traffic import CookieMatch, HeaderMatch, Match, MatchKind, Mirror, Rule, Sticky, Traffic
 from delivery.model.verdict import Judgement, Side, Verdict
@@ -74,6 +80,7 @@ CANARY = Plan(
     promotion=Approval(),
     abort_on=("CheckoutErrors",),
 )
+CLONE = Plan(stages=(stage("canary 5%", Traffic(5)),), gates=GATES, mode=Mode.CLONE, home=Promotion.PATCH)
 BETA = Rule(
     "beta",
     (
@@ -211,6 +218,36 @@ SUPERSEDED = (
     created(6, CANARY),
     Closed(at=at(1), phase=Phase.SUPERSEDED, cause=Cause(CauseKind.SUPERSEDED, other=ReleaseId("rel_07"))),
 )
+AT_HOME = (
+    created(7, CLONE),
+    Started(at=at(1), stable=None),
+    StableFound(at=at(2), stable=STABLE),
+    CandidateReady(at=at(5), share=5),
+    *entered(0, 6, 5),
+    StageSkipped(at=at(20), stage=0, actor=ALICE, reason="hotfix"),
+    CandidateReady(at=at(25), share=100),
+    PromotionBegun(at=at(25), cause=Cause(CauseKind.PROMOTED_BY_PERSON, ALICE, "hotfix")),
+    TrafficConfirmed(at=at(26), dseq=9, level=Level.ACKED, proxies=3),
+    HomeBegun(at=at(26)),
+    HomeEntered(at=at(60)),
+    TrafficConfirmed(at=at(61), dseq=12, level=Level.ACKED, proxies=3),
+    Promoted(at=at(61)),
+)
+BACK_FROM_HOME = (
+    created(8, replace(CLONE, home=Promotion.NONE)),
+    Started(at=at(1), stable=STABLE),
+    StableFound(at=at(2), stable=STABLE),
+    CandidateReady(at=at(5), share=100),
+    *entered(0, 6, 5),
+    StageSkipped(at=at(20), stage=0, actor=ALICE),
+    PromotionBegun(at=at(20), cause=Cause(CauseKind.PROMOTED_BY_PERSON, ALICE)),
+    TrafficConfirmed(at=at(21), dseq=8, level=Level.ACKED),
+    HomeBegun(at=at(21)),
+    RollbackBegun(at=at(30), cause=Cause(CauseKind.ABORTED, BOB, "slow"), then=Phase.ROLLED_BACK),
+    TrafficConfirmed(at=at(31), dseq=11, level=Level.PROBED),
+    HomeRestored(at=at(50)),
+    Closed(at=at(50), phase=Phase.ROLLED_BACK, cause=Cause(CauseKind.ABORTED, BOB, "slow")),
+)
 
 STORIES: Mapping[str, Iterable[Event]] = {
     "promoted": PROMOTED,
@@ -219,4 +256,6 @@ STORIES: Mapping[str, Iterable[Event]] = {
     "promoted_by_person": PROMOTED_BY_PERSON,
     "history_lost": HISTORY_LOST,
     "superseded": SUPERSEDED,
+    "at_home": AT_HOME,
+    "back_from_home": BACK_FROM_HOME,
 }

@@ -17,8 +17,8 @@ page is rendered from it (`python -m tests.tools.machine_doc`). A step takes the
 (freeze, stop, approvals that are waited for), then the rule of the table, then the automatic rules until none of them
 has anything to say. It is pure: the same release, signal and context give the same events, always.
 
-Only three events desire other traffic: StageEntered, PromotionBegun and RollbackBegun. Their number is the `dseq` that
-every confirmation, measurement and vote must name.
+Only four events desire other traffic: StageEntered, PromotionBegun, HomeEntered and RollbackBegun. Their number is the
+`dseq` that every confirmation, measurement and vote must name.
 """
 WAY = """## The way of a release
 
@@ -35,6 +35,14 @@ WAY = """## The way of a release
   nothing and looks at nothing.
 - Going back while stable is known to have no ready instance, users stay where they are until it has one (or somebody
   aborts a second time), and people are called.
+- Where a service's owners keep a workload of their own (`clone`), stable is in it, at home, and the candidate in our
+  copy. Promoting then has three parts. The copy gets every request, and that is proven. HomeBegun is stored; only then
+  the owners' workload is made to run the candidate. HomeEntered sends every request there, and once that is proven the
+  release is promoted and the copy goes. Until then every way back is open: traffic goes home at once, and the owners'
+  workload is made to run stable again, which the release waits for.
+- What runs at home is looked up when a release starts: its owners may have changed it, and what they run is stable.
+- In a cluster the candidate is sized for what it is about to get, before every raise, also before one that a person
+  asks for.
 - The first version of a service goes to 100 percent when it is ready. So does the rollback of a finished release, which
   no freeze, stop, approval or unready stable holds.
 """

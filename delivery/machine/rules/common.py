@@ -36,11 +36,12 @@ def revert(release: Release, at: Micros, cause: Cause, then: Phase | None = None
     """Back to stable, whatever is held, from any phase in which the release runs.
 
     It ends as `then`; by default rolled back if any user was reached, else cancelled. While stable is known to have no
-    ready instance, users stay where they are (the candidate is the only healthy copy). A first version that was never
-    given traffic has nothing to go back to and is over at once.
+    ready instance, users stay where they are (the candidate is the only healthy copy). Where stable's own workload was
+    going over to the candidate, it is what answers in any case, and traffic goes there at once. A first version that
+    was never given traffic has nothing to go back to and is over at once.
     """
     end = then or (Phase.ROLLED_BACK if path.reached_users(release) else Phase.CANCELLED)
     if path.first_version(release) and release.dseq == 0:
         return (Closed(at=at, phase=end, cause=cause),)
-    stay = path.stable_unready(release) and desired(release).exposes
+    stay = path.stable_unready(release) and desired(release).exposes and release.home is None
     return (RollbackBegun(at=at, cause=cause, then=end, stay=stay),)

@@ -1,22 +1,32 @@
 """The steps that need no input of their own: on to the next stage, to 100 percent, to the end."""
 
-from delivery.machine import path
+from delivery.machine import path, share
 from delivery.machine.deadlines import left, running
 from delivery.machine.holds import placed
 from delivery.machine.rules.common import NOTHING, Events, moment, revert
 from delivery.model.context import Context
-from delivery.model.event import Cause, CauseKind, Closed, Phase, Promoted, PromotionBegun, StageEntered
+from delivery.model.event import (
+    Cause,
+    CauseKind,
+    Closed,
+    HomeBegun,
+    HomeEntered,
+    Phase,
+    Promoted,
+    PromotionBegun,
+    StageEntered,
+)
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros
 from delivery.model.plan import Then
-from delivery.model.release import Release
+from delivery.model.release import Home, Release
 
 
 def onward(release: Release, context: Context) -> Events:
     """The next stage, or 100 percent, once nothing is left to do here and nothing holds.
 
-    Every way on needs the set of holds empty, also one that raises nothing; a plan that ends by itself without
-    promotion lowers, and lowering never looks at holds.
+    Every way on needs the set of holds empty, also one that raises nothing, and a candidate that can carry what it is
+    about to get; a plan that ends by itself without promotion lowers, and lowering never looks at holds.
     """
     at = moment(release, context)
     if path.stage_done(release) and _withdraws(release):
@@ -40,6 +50,8 @@ def _by_person(release: Release) -> bool:
 
 def _next(release: Release, at: Micros) -> Events:
     stage = path.following(release)
+    if not share.enough(release, stage):
+        return NOTHING
     if path.first_version(release):
         return (PromotionBegun(at=at, cause=Cause(CauseKind.FIRST_VERSION)),)
     if stage < len(release.plan.stages):
@@ -59,6 +71,8 @@ def _anew(release: Release, at: Micros) -> Events:
     """After lost history: what was desired is desired again under a new number, once a person has decided so."""
     if release.phase in (Phase.SHIFTING, Phase.BAKING):
         return (StageEntered(at=at, stage=release.stage),)
+    if release.phase is Phase.PROMOTING and release.home is Home.ENTERED:
+        return (HomeEntered(at=at),)
     if release.phase is Phase.PROMOTING and release.cause is not None:
         return (PromotionBegun(at=at, cause=release.cause),)
     return NOTHING
@@ -74,12 +88,23 @@ def overdue(release: Release, context: Context) -> Events:
 
 
 def finish(release: Release, context: Context) -> Events:
-    """The end, once the last traffic is proven. Users that had to stay with the candidate are no end."""
-    if release.confirmed != release.dseq:
+    """The end, once the last traffic is proven. Users that had to stay with the candidate are no end.
+
+    A copy that has every request is not the end where its owners keep a workload of their own: that goes over to the
+    candidate first, and is waited for on the way back too.
+    """
+    if release.confirmed != release.dseq or path.capped(release):
         return NOTHING
     at = moment(release, context)
     if release.phase is Phase.PROMOTING:
-        return (Promoted(at=at),)
+        return _arrived(release, at)
     if release.phase is Phase.ROLLING_BACK and not release.stay and release.then and release.cause:
-        return (Closed(at=at, phase=release.then, cause=release.cause),)
+        going = release.home is not None and not path.first_version(release)
+        return NOTHING if going else (Closed(at=at, phase=release.then, cause=release.cause),)
     return NOTHING
+
+
+def _arrived(release: Release, at: Micros) -> Events:
+    if release.plan.home is None or release.home is Home.ENTERED:
+        return (Promoted(at=at),)
+    return (HomeBegun(at=at),) if release.home is None else NOTHING

@@ -23,10 +23,10 @@ def world() -> World:
 def test_a_fault_that_stays_ends_in_quarantine_though_everything_else_works(world, monkeypatch):
     original = MemoryWorkloads.ensure
 
-    def broken(self, target, workload, version):
+    def broken(self, target, workload, version, *need):
         if version.version == "1.4.2":
             raise KeyError("endpoints")
-        return original(self, target, workload, version)
+        return original(self, target, workload, version, *need)
 
     monkeypatch.setattr(MemoryWorkloads, "ensure", broken)
     world.go(10)

@@ -12,13 +12,17 @@ from delivery.model.codec import GENESIS, canon, from_plain, link, seal, unseal
 from delivery.model.context import Context
 from delivery.model.event import (
     Approved,
+    Closed,
     Event,
     HoldLifted,
     HoldPlaced,
+    HomeBegun,
+    HomeEntered,
     Phase,
     Promoted,
     PromotionBegun,
     RollbackBegun,
+    StableFound,
     StageEntered,
     StagePassed,
     StageSkipped,
@@ -26,11 +30,12 @@ from delivery.model.event import (
 from delivery.model.hold import HoldKind
 from delivery.model.ids import ReleaseId
 from delivery.model.plan import Approval, Then
-from delivery.model.release import Release
+from delivery.model.release import Home, Release
 from delivery.model.target import Target, World
 from delivery.model.traffic import raises
+from delivery.model.version import VersionRef
 
-MOVES_DSEQ = (StageEntered, PromotionBegun, RollbackBegun)
+MOVES_DSEQ = (StageEntered, PromotionBegun, HomeEntered, RollbackBegun)
 BLIND_HOLDS = {HoldKind.NO_DATA, HoldKind.DRIFT_STORM, HoldKind.SPLIT_MISMATCH, HoldKind.HISTORY_LOST}
 
 
@@ -51,6 +56,7 @@ class Witness:
             self._exposure(move)
             self._stages(move)
             self._raise(move)
+            self._home(move)
         for release in {move.after.id: move.after for move in moves}.values():
             if not release.phase.closed and release.phase is not Phase.QUEUED:
                 assert wake(release, context).at is not None, "an open release waits for nothing"
@@ -115,6 +121,7 @@ class Witness:
         assert before is not None
         assert before.ready
         assert before.holds == ()
+        assert _carries(before, move.event) or before.phase is Phase.PROMOTING
         if isinstance(move.event, StageEntered) and before.stage == move.event.stage:
             return  # entered anew after lost history
         wanted = _wanted(before, move.event)
@@ -124,6 +131,34 @@ class Witness:
         votes = before.approvals.get((guarded, before.dseq), ())
         assert len(set(votes)) == len(votes) >= wanted.count
         assert before.actor not in votes
+
+    def _home(self, move: Move) -> None:
+        """Home goes over only once the copy has every request, and no release ends while home is neither nor."""
+        before = move.before
+        if before is None:
+            return
+        proven = before.phase is Phase.PROMOTING and before.confirmed == before.dseq and before.ceiling is None
+        if isinstance(move.event, HomeBegun):
+            assert proven
+            assert before.plan.home is not None
+            assert before.home is None
+        if isinstance(move.event, HomeEntered):
+            assert before.home is Home.ENTERED or (proven and before.home is Home.BEGUN)
+        if isinstance(move.event, Promoted) and before.plan.home is not None:
+            assert proven
+            assert before.home is Home.ENTERED
+        if isinstance(move.event, Closed) and before.bound is not None and before.bound.stable is not None:
+            assert before.home is None, "it ends while its owners' workload may run the candidate"
+
+
+def _carries(release: Release, event: StageEntered | PromotionBegun) -> bool:
+    """Whether the candidate is known to carry what it gets."""
+    if release.plan.mode is None:
+        return True
+    if isinstance(event, PromotionBegun):
+        return release.share == 100
+    traffic = release.plan.stages[event.stage].traffic
+    return (release.share or 0) >= max(traffic.weight, 100 * bool(traffic.rules), getattr(traffic.mirror, "percent", 0))
 
 
 def _wanted(release: Release, event: Event) -> Approval | None:
@@ -145,20 +180,23 @@ def check_world(before: World, after: World, moves: Sequence[Move]) -> None:
         assert active.phase is not Phase.QUEUED
     assert len(target.queue) <= 1
     assert all(after.releases[waiting].phase is Phase.QUEUED for waiting in target.queue)
-    promoted = [move.after for move in moves if isinstance(move.event, Promoted)]
-    if promoted:
-        assert target.stable == promoted[-1].candidate
-    else:
-        assert target.stable == before.target.stable
+    moved = [_stable_after(move) for move in moves if isinstance(move.event, Promoted | StableFound)]
+    assert target.stable == (moved[-1] if moved else before.target.stable)
     in_use = {active.candidate.identity} if active else set()
     in_use |= {target.stable.identity} if target.stable else set()
-    assert not in_use & {entry.version.identity for entry in target.retiring}, "what is used is to be retired"
+    gone = {entry.version.identity for entry in target.retiring if not entry.copy}
+    gone |= {entry.version.identity for entry in target.retiring if active and entry.version == active.candidate}
+    assert not in_use & gone, "what is used is to be retired"
     assert _read_back(target) == target
     for release in {move.after.id: move.after for move in moves}.values():
         assert _read_back(release) == release
     for release in after.releases.values():
         overlapping = release.id != target.active and not release.phase.closed and release.phase is not Phase.QUEUED
         assert not overlapping, "two releases run"
+
+
+def _stable_after(move: Move) -> VersionRef | None:
+    return move.event.stable if isinstance(move.event, StableFound) else move.after.candidate
 
 
 def _read_back(value: Release | Target) -> Release | Target:

@@ -43,6 +43,10 @@ ONE_OF_EACH = (
     events.MeshFailing(at=LATER, detail="connection refused"),
     events.MeshRecovered(at=LATER),
     events.HistoryLost(at=LATER, detail="stamp of event 12", live_weight=1),
+    events.StableFound(at=LATER, stable=STABLE),
+    events.HomeBegun(at=LATER),
+    events.HomeEntered(at=LATER),
+    events.HomeRestored(at=LATER),
 )
 
 
@@ -56,10 +60,10 @@ def test_every_event_is_applied_in_every_phase():
             assert (after.seq, after.at) == (release.seq + 1, LATER)
 
 
-def test_only_the_three_that_desire_other_traffic_move_dseq():
+def test_only_the_four_that_desire_other_traffic_move_dseq():
     release = a_release(Phase.BAKING)
     moving = {type(event) for event in ONE_OF_EACH if evolve(release, event).dseq != release.dseq}
-    assert moving == {events.StageEntered, events.PromotionBegun, events.RollbackBegun}
+    assert moving == {events.StageEntered, events.PromotionBegun, events.HomeEntered, events.RollbackBegun}
     assert {evolve(release, event).dseq for event in ONE_OF_EACH if type(event) in moving} == {release.seq + 1}
 
 

@@ -13,9 +13,10 @@ from delivery.model.context import Context
 from delivery.model.event import Level, Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import HOUR, Micros, ReleaseId
+from delivery.model.place import Mode, Promotion
 from delivery.model.signal import SIGNALS, Signal
 from delivery.model.verdict import Verdict
-from delivery.testing.builders import BOB, NOW, STABLE, Story, a_plan, a_stage, a_story_in, a_tick, an_approval
+from delivery.testing.builders import BOB, NOW, STABLE, Story, a_plan, a_stage, a_story, a_story_in, a_tick, an_approval
 
 GRID = """
 signal           queued      preparing       shifting      baking        promoting     rolling_back  closed
@@ -41,11 +42,15 @@ SupersededBy     superseded  rolling_back    rolling_back  rolling_back  =      
 StableAgain      cancelled   rolling_back    rolling_back  rolling_back  rolling_back  =             =
 StableUnready    =           +               +             +             +             +             =
 StableReady      =           +               +             +             +             +             =
+StableIs         =           +               =             =             =             =             =
+StableMissing    =           rolling_back    =             =             =             =             =
+HomeReady        =           =               =             =             +             +             =
 HistoryLost      =           +               +             +             +             +             =
 Due              =           =               =             =             =             =             =
 """
 """`=` changes nothing, `+` is recorded and the phase stays, `!` is refused; else the phase that it leads to."""
 
+UNSEEN = (Phase.QUEUED, Phase.PREPARING)
 UPHILL = (Phase.PREPARING, Phase.SHIFTING, Phase.BAKING)
 CLOSED = [phase for phase in Phase if phase.closed]
 
@@ -80,6 +85,20 @@ def plain(phase: Phase) -> Story:
     return a_story_in(phase)
 
 
+def looking(phase: Phase) -> Story:
+    """Its owners keep a workload of their own, and what that runs is not known yet."""
+    return a_story_in(phase, plan=a_plan(mode=Mode.CLONE, home=Promotion.PATCH)) if phase in UNSEEN else plain(phase)
+
+
+def going_home(phase: Phase) -> Story:
+    """What is at home goes over to the candidate, and back where the release does."""
+    if phase not in (Phase.PROMOTING, Phase.ROLLING_BACK):
+        return plain(phase)
+    story = a_story(plan=a_plan(mode=Mode.CLONE, home=Promotion.PATCH)).tell(s.StableIs(STABLE), s.WorkloadReady())
+    story.confirm().tell(s.PromoteNow(BOB)).confirm()
+    return story if phase is Phase.PROMOTING else story.tell(s.Abort(BOB))
+
+
 def watched(phase: Phase) -> Story:
     return a_story_in(phase) if phase.closed else a_story_in(phase, plan=a_plan(abort_on=("CheckoutErrors",)))
 
@@ -87,6 +106,10 @@ def watched(phase: Phase) -> Story:
 def _resume(story: Story) -> Signal:
     stragglers = story.release.held(HoldKind.STRAGGLERS)
     return s.Resume(BOB, holds=(HoldKind.STRAGGLERS if stragglers else HoldKind.PAUSE,))
+
+
+def _home(story: Story) -> Signal:
+    return s.HomeReady(STABLE if story.release.phase is Phase.ROLLING_BACK else story.release.candidate)
 
 
 CASES: dict[str, tuple[Callable[[Phase], Story], Callable[[Story], Signal]]] = {
@@ -112,6 +135,9 @@ CASES: dict[str, tuple[Callable[[Phase], Story], Callable[[Story], Signal]]] = {
     "StableAgain": (plain, lambda story: s.StableAgain(BOB)),
     "StableUnready": (plain, lambda story: s.StableUnready("0 of 3 pods")),
     "StableReady": (unready, lambda story: s.StableReady()),
+    "StableIs": (looking, lambda story: s.StableIs(STABLE)),
+    "StableMissing": (looking, lambda story: s.StableMissing("Deployment checkout")),
+    "HomeReady": (going_home, _home),
     "HistoryLost": (plain, lambda story: s.HistoryLost("the stamp of event 12", 50)),
     "Due": (plain, lambda story: s.Due()),
 }

@@ -7,7 +7,7 @@ from delivery.model.event import Phase
 from delivery.model.signal import Signal
 from tests.unit.machine.walk import Walk
 
-WALKS, STEPS = 300, 80
+WALKS, STEPS = 400, 80
 
 
 def test_whatever_happens():

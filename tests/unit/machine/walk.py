@@ -16,6 +16,7 @@ from delivery.model.event import CauseKind, Level, Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import HOUR, MINUTE, SECOND, Micros, Principal, ReleaseId
 from delivery.model.notice import Again, Alert, Notice, ReleaseAction
+from delivery.model.place import Mode, Promotion
 from delivery.model.plan import Limit, LowTraffic, Require, Then
 from delivery.model.release import Release
 from delivery.model.service import OnNewVersion
@@ -56,6 +57,9 @@ PLANS = (
     ),
     a_plan(a_stage(0, name="beta", traffic=Traffic(rules=(BETA,))), then=Then.WITHDRAW),
     a_plan(a_stage(100, name="switch", approval=an_approval()), gates=(a_gate(require=Require.PASS),)),
+    a_plan(abort_on=(ALERT,), mode=Mode.CLONE, home=Promotion.PATCH),
+    a_plan(a_stage(20), mode=Mode.CLONE, home=Promotion.NONE),
+    a_plan(a_stage(30), mode=Mode.VERSIONED),
 )
 VERSIONS = tuple(a_version(f"1.4.{patch}") for patch in range(1, 6))
 CHANCES = {
@@ -68,6 +72,7 @@ CHANCES = {
     "freeze": 2,
     "stop": 1,
     "candidate": 10,
+    "home": 4,
     "stable": 2,
     "mesh": 2,
     "trouble": 1,
@@ -223,7 +228,15 @@ class Walk:
         self._tell(s.Due())
 
     def _candidate(self) -> None:
-        self._tell(self._one(*[s.WorkloadReady()] * 5, s.WorkloadMissing("deployment checkout-1.4.2")))
+        share = self._one(5, 20, 50, 100, 100)
+        self._tell(self._one(*[s.WorkloadReady(share)] * 5, s.WorkloadMissing("deployment checkout-1.4.2")))
+
+    def _home(self) -> None:
+        found = s.StableIs(self._one(self.world.target.stable, self.world.target.stable, *VERSIONS, None))
+        home = s.HomeReady(self.active.candidate if self.active else VERSIONS[0])
+        stable = s.HomeReady(self.world.target.stable or VERSIONS[0])
+        missing = s.StableMissing("Deployment checkout in shop")
+        self._tell(self._one(found, found, found, found, home, home, home, stable, missing))
 
     def _stable(self) -> None:
         self._tell(self._one(s.StableUnready("0 of 3 pods"), s.StableReady(), s.StableReady()))
@@ -285,7 +298,9 @@ class Walk:
     def _good_round(self) -> None:
         """The world is well again, and people lift what may be lifted and agree to what is asked."""
         self.context = replace(self.context, now=Micros(self.context.now + SECOND))
-        for signal in (s.StableReady(), s.WorkloadReady(), s.MeshUp(), s.Due()):
+        stable = self.world.target.stable
+        home = [s.HomeReady(version) for version in (self.active.candidate if self.active else None, stable) if version]
+        for signal in (s.StableIs(stable), s.StableReady(), s.WorkloadReady(), s.MeshUp(), *home, s.Due()):
             self._tell(signal)
         for hold in self.active.holds if self.active else ():
             self._try(s.Resume(CAROL, "seen", admin=True, holds=(hold.kind,)))

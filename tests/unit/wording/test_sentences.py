@@ -11,6 +11,7 @@ from delivery.model.event import Cause, CauseKind, Level, Phase
 from delivery.model.hold import Hold, HoldKind
 from delivery.model.ids import MINUTE, GateId, Micros, Principal, ReleaseId, TargetId
 from delivery.model.message import Message
+from delivery.model.place import Mode, Promotion
 from delivery.model.plan import Approval
 from delivery.model.traffic import CookieMatch, HeaderMatch, Match, MatchKind, Mirror, Rule, Sticky, Traffic
 from delivery.model.verdict import Judgement, Side, Verdict
@@ -181,6 +182,11 @@ HISTORY = [
     ),
     (events.Started(at=NOW, stable=STABLE), "its turn came: it is compared with stable 1.4.1"),
     (events.Started(at=NOW, stable=None), "its turn came: the first version here, nothing is stable yet"),
+    (events.StableFound(at=NOW, stable=STABLE), "1.4.1 runs here now: that is stable"),
+    (
+        events.StableFound(at=NOW, stable=None),
+        "nothing runs here now: the first version, with nothing to compare it with",
+    ),
     (events.CandidateReady(at=NOW), "the candidate is ready and the proxies know where it is"),
     (events.StageEntered(at=NOW, stage=1), "canary 5% (2/4): the candidate gets 5 % of requests"),
     (
@@ -232,6 +238,12 @@ HISTORY = [
         events.PromotionBegun(at=NOW, cause=Cause(CauseKind.COMPLETED)),
         "the candidate gets everybody: every stage passed",
     ),
+    (
+        events.HomeBegun(at=NOW),
+        "our copy has everybody: its owners' own workload is being made to run the candidate",
+    ),
+    (events.HomeEntered(at=NOW), "its owners' own workload runs the candidate and gets everybody; our copy goes"),
+    (events.HomeRestored(at=NOW), "its owners' own workload runs stable again, and nothing of the candidate"),
     (events.Promoted(at=NOW), "promoted: the candidate has everybody and is stable now"),
     (
         events.RollbackBegun(at=NOW, cause=Cause(CauseKind.ABORTED, BOB), then=Phase.ROLLED_BACK),
@@ -261,6 +273,14 @@ HISTORY = [
 @pytest.mark.parametrize(("event", "sentence"), HISTORY)
 def test_each_event_is_a_line_of_history(event, sentence):
     assert plain(line(event, PLAN)) == plain(sentence)
+
+
+def test_what_depends_on_where_it_lives():
+    clone = replace(PLAN, mode=Mode.CLONE, home=Promotion.NONE)
+    assert line(events.Started(at=NOW, stable=None), clone) == "its turn came: what runs here now is looked for"
+    assert "its owners are to have their own workload run the candidate" in line(events.HomeBegun(at=NOW), clone)
+    ready = line(events.CandidateReady(at=NOW, share=25), clone)
+    assert ready == "the candidate is ready, for 25 % of the traffic, and the proxies know where it is"
 
 
 def test_no_event_is_without_a_line():

@@ -1,0 +1,68 @@
+"""What is performed, and what came of it."""
+
+from dataclasses import dataclass, field
+
+from delivery.engine.cluster import Cluster
+from delivery.model.effect import Effect
+from delivery.model.ids import TargetId
+from delivery.model.release import Release
+from delivery.model.service import Workload
+from delivery.model.signal import Signal
+from delivery.model.version import Backend, Endpoint
+from delivery.ports.errors import Refused
+from delivery.ports.ledger import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An effect with all that performing it needs. `observed` is the live content, where it is known.
+
+    `outage`: the last that was told of the mesh is that it fails.
+    """
+
+    effect: Effect
+    cluster: Cluster
+    row: Row
+    release: Release | None
+    head: str
+    workload: Workload | None
+    observed: str | None = None
+    correct: bool = True
+    outage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of it. `later`: nothing more to be had from this effect in this drain; `lost`: give the target up."""
+
+    signals: tuple[Signal, ...] = ()
+    row: Row | None = None
+    later: bool = False
+    lost: bool = False
+    foreign: str = ""
+    retired: bool = False
+    missing: tuple[str, ...] = field(default=())
+
+
+class Published:
+    """What this process has published last, so that a version that stays where it is costs no call."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[TargetId, str, bool], tuple[Endpoint, ...]] = {}
+
+    def ensure(self, task: Task, backend: Backend, endpoints: tuple[Endpoint, ...]) -> bool:
+        """Whether the proxies know the backend at these addresses. A release that is not ready yet always asks."""
+        key = (task.row.target.id, backend.version.identity, backend.home)
+        if task.release is not None and task.release.ready and self._known.get(key) == endpoints:
+            return True
+        done = task.cluster.mesh.publish(task.row.target.id, backend, endpoints)
+        if done:
+            self._known[key] = endpoints
+        return done
+
+
+def workload_of(task: Task) -> Workload:
+    """What runs there. Raises Refused where its service file is not usable any more."""
+    if task.workload is None:
+        raise Refused(f"{task.row.target.service} has no usable service file any more")
+    return task.workload

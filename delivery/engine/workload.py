@@ -1,0 +1,123 @@
+"""Performing what concerns workloads: what runs, what is started and sized, what goes home, what is stopped."""
+
+from delivery.engine.fence import Fence
+from delivery.engine.task import Done, Published, Task, workload_of
+from delivery.model.effect import EnsureWorkload
+from delivery.model.hold import HoldKind
+from delivery.model.place import Promotion
+from delivery.model.release import Release
+from delivery.model.signal import (
+    HomeReady,
+    Signal,
+    StableIs,
+    StableMissing,
+    StableReady,
+    StableUnready,
+    WorkloadFailing,
+    WorkloadMissing,
+    WorkloadReady,
+)
+from delivery.model.version import Backend, VersionRef
+from delivery.ports.errors import Conflict, PortError, Refused, Unavailable
+from delivery.ports.workloads import Need, Running
+
+
+def find(task: Task) -> Done:
+    """What its owners run now. A cluster that does not answer is waited for as long as the candidate may be."""
+    try:
+        return Done((StableIs(task.cluster.workloads.current(task.row.target.id, workload_of(task))),), later=True)
+    except Refused as error:
+        return Done((StableMissing(str(error)),), later=True)
+    except PortError as error:
+        return Done((WorkloadMissing(str(error)),), later=True)
+
+
+def prepare(task: Task, effect: EnsureWorkload, published: Published) -> Done:
+    """Starts the version, sizes it, and makes its backend known once it is ready."""
+    version, need = effect.version, Need(effect.home, effect.share)
+    candidate = task.release is not None and task.release.candidate == version and not effect.home
+    backend = Backend(task.row.target.service, version, effect.home)
+    try:
+        running = task.cluster.workloads.ensure(task.row.target.id, workload_of(task), version, need)
+        if running.failing is not None:
+            return _failing(candidate, running.failing)
+        known = running.ready and published.ensure(task, backend, running.endpoints)
+    except PortError as error:
+        unknown = task.release is None or task.release.ready  # not to be able to look says nothing against it
+        return Done(() if unknown or not candidate else (WorkloadMissing(str(error)),), later=True)
+    if known:
+        return Done(_news(task.release, candidate, effect.share), later=True)
+    looked_for = running.looked_for or f"version {version.version}"
+    return Done((WorkloadMissing(looked_for),) if candidate else (StableUnready(looked_for),), later=True)
+
+
+def _failing(candidate: bool, detail: str) -> Done:
+    return Done((WorkloadFailing(detail),) if candidate else (StableUnready(detail),), later=True)
+
+
+def _news(release: Release | None, candidate: bool, share: int) -> tuple[Signal, ...]:
+    """Readiness is a signal only where it is news: most ticks find what the last one found."""
+    if release is None:
+        return ()
+    if candidate:
+        known = release.ready and not release.held(HoldKind.CANDIDATE_UNREADY)
+        grown = release.share is not None and share > release.share
+        return () if known and not grown else (WorkloadReady(share),)
+    return (StableReady(),) if release.stay or release.held(HoldKind.STABLE_UNREADY) else ()
+
+
+def promote(task: Task, version: VersionRef, fence: Fence, published: Published) -> Done:
+    """Has the owners' own workload run the version, or looks whether people did; its backend is known once it does.
+
+    Whoever lost the target meanwhile changes nothing there: the way back may have begun.
+    """
+    target, back = task.row.target, task.release is not None and task.release.candidate != version
+    try:
+        running = _at_home(task, version, fence)
+        if running.failing is None and running.ready:
+            known = published.ensure(task, Backend(target.service, version, home=True), running.endpoints)
+            return Done((HomeReady(version),) if known else (), later=True)
+        failing = running.failing
+    except Conflict:
+        return Done(later=True, lost=not fence.owns(task.row))
+    except Refused as error:
+        failing = str(error)
+    except PortError:
+        failing = None
+    if failing is None:
+        return Done(later=True)
+    return Done((StableUnready(failing) if back else WorkloadFailing(failing),), later=True)
+
+
+def _at_home(task: Task, version: VersionRef, fence: Fence) -> Running:
+    target, workloads = task.row.target.id, task.cluster.workloads
+    if task.release is not None and task.release.plan.home is Promotion.NONE:
+        return workloads.look(target, workload_of(task), version, home=True)
+    return workloads.promote(target, workload_of(task), version, lambda: fence.owns(task.row))
+
+
+def retire(task: Task, version: VersionRef, fence: Fence) -> Done:
+    """Backend, then workload; a route that still names the backend keeps both.
+
+    Whoever lost the target meanwhile stops nothing: the version may have come back.
+    """
+    target = task.row.target
+    try:
+        task.cluster.mesh.withdraw(target.id, Backend(target.service, version))
+        if not fence.owns(task.row):
+            return Done(lost=True)
+        task.cluster.workloads.retire(target.id, workload_of(task), version)
+    except (Conflict, Unavailable):
+        return Done(later=True)
+    return Done(later=True, retired=True)
+
+
+def rest(task: Task, fence: Fence) -> Done:
+    """Whoever lost the target meanwhile lets nothing go: another release may need it."""
+    try:
+        if not fence.owns(task.row):
+            return Done(lost=True)
+        task.cluster.workloads.rest(task.row.target.id, workload_of(task))
+    except PortError:
+        return Done(later=True)
+    return Done(later=True, retired=True)

@@ -1,0 +1,26 @@
+"""Which backends a release's roles mean. Stable in its owners' own workload is at home; a copy of ours is not."""
+
+from delivery.model.event import Phase
+from delivery.model.release import Home, Release
+from delivery.model.version import Backend
+
+
+def stable(release: Release, service: str) -> Backend | None:
+    """Stable's backend; None for the first version of a service."""
+    found = release.bound.stable if release.bound is not None else None
+    return Backend(service, found, home=release.plan.home is not None) if found is not None else None
+
+
+def candidate(release: Release, service: str) -> Backend:
+    """The candidate's backend: a version of its own, or our copy."""
+    return Backend(service, release.candidate)
+
+
+def roles(release: Release, service: str) -> tuple[Backend | None, Backend | None]:
+    """Stable's and candidate's backend for the traffic that is desired.
+
+    Once the candidate is home it has what stable had, and the copy is named no more, so that it can go.
+    """
+    if release.home is Home.ENTERED and release.phase in (Phase.PROMOTING, Phase.PROMOTED):
+        return Backend(service, release.candidate, home=True), None
+    return stable(release, service), candidate(release, service)
