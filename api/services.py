@@ -20,7 +20,7 @@ from delivery.ports.clock import Clock
 from delivery.ports.hints import Hints
 from delivery.ports.history import History
 from delivery.ports.ledger import Ledger, Measuring
-from delivery.registry import Source
+from delivery.registry import Batch, Source
 from delivery.settings import Token
 
 Read = Callable[[bytes, str], Document]
@@ -44,7 +44,7 @@ class AppServices:
     book: Book
     clock: Clock
     hints: Hints
-    sources: Mapping[str, Source]
+    sources: Mapping[str, Source | Batch]
     read: Read
     check: Check
     judge: Judge

@@ -6,7 +6,7 @@ An unknown name is an error, never a fallback. Libraries of vendors are imported
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from delivery.catalog.workloads import ANYTHING, DEPLOYMENT, PROCESS
 from delivery.gates import latency, ratio, threshold
@@ -21,7 +21,8 @@ from delivery.ports.clock import Clock
 from delivery.ports.mesh import Mesh
 from delivery.ports.metrics import Metrics
 from delivery.ports.workloads import Workloads
-from delivery.sources import signing
+from delivery.sources import alertmanager, signing
+from delivery.sources.alertmanager import Alertmanager
 from delivery.sources.cloudevents import CloudEvents
 from delivery.strategies import ab_test, blue_green, canary, dark_launch
 
@@ -37,6 +38,17 @@ class Source(Protocol):
 
     def reread(self, body: bytes) -> Notice:
         """Reads a stored body again, which was verified when it came. Raises Malformed."""
+
+
+@runtime_checkable
+class Batch(Protocol):
+    """A dialect whose requests bring several notices at once, or none."""
+
+    def receive_each(self, headers: Mapping[str, str], body: bytes, now: Micros) -> Sequence[tuple[Notice, bytes]]:
+        """As `Source.receive`; each notice comes with a body of its own, from which it can be read again."""
+
+    def reread(self, body: bytes) -> Notice:
+        """Reads one of those bodies again. Raises Malformed."""
 
 
 class UnknownName(ValueError):
@@ -131,6 +143,12 @@ def _cloudevents(name: str, secrets: Sequence[str]) -> Source:
     return CloudEvents(name, secrets)
 
 
+def _alertmanager(name: str, secrets: Sequence[str]) -> Batch:
+    for secret in secrets:
+        alertmanager.expected(secret)
+    return Alertmanager(name, secrets)
+
+
 def _console_chat() -> Chat:
     from delivery.adapters.chat.console import ConsoleChat
 
@@ -168,7 +186,10 @@ METRICS: Mapping[str, Callable[..., Metrics]] = {
     "memory": _memory_metrics,
     "prometheus": _prometheus_metrics,
 }
-SOURCES: Mapping[str, Callable[[str, Sequence[str]], Source]] = {"cloudevents": _cloudevents}
+SOURCES: Mapping[str, Callable[[str, Sequence[str]], Source | Batch]] = {
+    "alertmanager": _alertmanager,
+    "cloudevents": _cloudevents,
+}
 """Dialects: the name of a configured source and its secrets -> its reader. Raises ValueError for a bad secret."""
 CHATS: Mapping[str, Callable[..., Chat]] = {"console": _console_chat, "slack": _slack_chat}
 

@@ -40,7 +40,7 @@ from delivery.ports.chat import Chat
 from delivery.ports.clock import Clock
 from delivery.ports.hints import Hints
 from delivery.ports.ids import Ids
-from delivery.registry import Source, Surroundings, UnknownName, choose
+from delivery.registry import Batch, Source, Surroundings, UnknownName, choose
 from delivery.settings import Adapter, Settings
 from delivery.strategies.plan import compile_plan
 
@@ -164,7 +164,7 @@ def check(document: Document, settings: Settings) -> tuple[Service, Plan]:
     )
 
 
-def sources(settings: Settings) -> Mapping[str, Source]:
+def sources(settings: Settings) -> Mapping[str, Source | Batch]:
     """The webhook sources by name. Raises UnknownName for a dialect that is not there or a secret that is none."""
     found = {}
     for name, source in settings.sources.items():

@@ -12,7 +12,7 @@ from api.problems import Problem
 from api.schemas.admin import DeliveriesIn, DeliveryOut, DoneOut, InboxOut, ReplayedOut, ReplayOut
 from api.services import App, AppServices, Running, Services
 from delivery.engine.answer import Arrival
-from delivery.model.notice import Notice, ReleaseRequested
+from delivery.model.notice import Alert, Notice, ReleaseRequested
 from delivery.ports.ledger import Delivery, InboxState
 from delivery.wording.units import counted, instant
 
@@ -82,10 +82,13 @@ async def _replay(app: Running, row: Delivery) -> ReplayOut:
 
 def _narrowed(notice: Notice, key: str) -> Notice:
     """A row of one target (`KEY#SERVICE@CLUSTER`) is for that target alone."""
-    _, _, cluster = key.rpartition("#")[2].rpartition("@")
-    if "#" not in key or not isinstance(notice.says, ReleaseRequested):
-        return notice
-    return replace(notice, says=replace(notice.says, cluster=cluster))
+    service, _, cluster = key.rpartition("#")[2].rpartition("@")
+    says = notice.says
+    if "#" in key and isinstance(says, ReleaseRequested):
+        return replace(notice, says=replace(says, cluster=cluster))
+    if "#" in key and isinstance(says, Alert):
+        return replace(notice, says=replace(says, labels={**says.labels, "service": service, "cluster": cluster}))
+    return notice
 
 
 def _shown(row: Delivery) -> DeliveryOut:

@@ -1,5 +1,9 @@
 """Events in: verify over the raw bytes, read the dialect, admit, answer after the commit."""
 
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+
 from fastapi import APIRouter, Request
 
 from api.answers import settled, shown
@@ -7,7 +11,9 @@ from api.openapi import errors
 from api.problems import Problem
 from api.schemas.common import AnswerOut, Name
 from api.services import App
-from delivery.engine.answer import Arrival
+from delivery.engine.answer import Answer, Arrival, merged
+from delivery.model.ids import Micros
+from delivery.registry import Batch, Source
 from delivery.sources.errors import Malformed, Stale, Unsigned
 
 router = APIRouter(prefix="/v1/webhooks", tags=["events in"])
@@ -29,7 +35,7 @@ _EVENT = {
     },
 }
 _SIGNATURE = [
-    {"name": name, "in": "header", "required": True, "schema": {"type": "string"}, "description": text}
+    {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": text}
     for name, text in (
         ("webhook-id", "The delivery's id."),
         ("webhook-timestamp", "Seconds since 1970; at most five minutes off."),
@@ -64,21 +70,36 @@ _SIGNATURE = [
 async def receive(source: Name, request: Request, app: App) -> AnswerOut:
     """Take an event of a configured source.
 
-    Signed as Standard Webhooks over the body as sent. Answered after the commit, so that 202 means "never lost". The
-    same delivery again gets the same answer and changes nothing; the same id with another body is refused.
+    Signed as Standard Webhooks over the body as sent, where the source's dialect has no way of its own. Answered after
+    the commit, so that 202 means "never lost". The same delivery again gets the same answer and changes nothing; the same id with another body is refused.
     """
     found = app.services.sources.get(source)
     if found is None:
         raise Problem("unknown-source", f"no webhook source {source} is configured")
     body = await request.body()
     try:
-        notice = found.receive(request.headers, body, app.services.clock.now())
+        arrivals = _arrivals(found, request.headers, body, app.services.clock.now())
     except Unsigned as error:
         app.counters.answer(source, error.kind)
         raise Problem("stale-signature" if isinstance(error, Stale) else "unsigned", str(error)) from None
     except Malformed:
         app.counters.answer(source, "malformed")
         raise
-    answer = await app.intake.submit(Arrival(notice, body))
+    answer = _together(found, await asyncio.gather(*map(app.intake.submit, arrivals)))
     app.counters.answer(source, answer.outcome)
     return shown(app.services.public_url, settled(answer, "unknown-name"))
+
+
+def _arrivals(source: Source | Batch, headers: Mapping[str, str], body: bytes, now: Micros) -> list[Arrival]:
+    if isinstance(source, Batch):
+        return [Arrival(notice, own) for notice, own in source.receive_each(headers, body, now)]
+    return [Arrival(source.receive(headers, body, now), body)]
+
+
+def _together(source: Source | Batch, answers: list[Answer]) -> Answer:
+    """One answer for a request. What came along with others and is about nobody is no mistake of the sender."""
+    if not isinstance(source, Batch):
+        return answers[0]
+    nothing = Answer("no_op", reason="nothing_fires", text="no alert of it fires")
+    told = [replace(one, outcome="no_op") if one.outcome == "unknown" else one for one in answers]
+    return merged(told or [nothing])

@@ -19,11 +19,8 @@ def addressees(
         case ReleaseAction(release=release) | Again(release=release):
             stored = ledger.releases([release]).get(release)
             return [stored.release.target] if stored else unknown("unknown_release", f"there is no release {release}")
-        case Alert(name=alert):
-            named = [record.name for record in ledger.services()]
-            watching = [name for name, entry in book.read(named).items() if _watches(entry, alert)]
-            targets = [target for name in watching for target in ledger.targets(name)]
-            return targets or unknown("unwatched_alert", f"no service names the alert {alert}")
+        case Alert() as alert:
+            return _of_alert(alert, ledger, book)
 
 
 def _of_service(name: str, cluster: str | None, entry: Entry | None) -> Sequence[TargetId] | Answer:
@@ -35,6 +32,21 @@ def _of_service(name: str, cluster: str | None, entry: Entry | None) -> Sequence
         known = ", ".join(entry.service.clusters)
         return unknown("unknown_cluster", f"{name} has no target in cluster {cluster}; it has {known}")
     return [target_id(name, one) for one in ((cluster,) if cluster else entry.service.clusters)]
+
+
+def _of_alert(alert: Alert, ledger: Ledger, book: Book) -> Sequence[TargetId] | Answer:
+    """Labels `service` and `cluster` say what it is about; without them it is about whoever names it in abort_on.
+
+    A cluster that is none of the service's says nothing: Prometheus' own names of clusters may be others than ours, and
+    an alert that aborts nothing, in silence, is the worse mistake.
+    """
+    service, cluster = alert.labels.get("service"), alert.labels.get("cluster")
+    named = [service] if service is not None else [record.name for record in ledger.services()]
+    watching = [name for name, entry in book.read(named).items() if _watches(entry, alert.name)]
+    targets = [target for name in watching for target in ledger.targets(name)]
+    there = [target for target in targets if target.rpartition("@")[2] == cluster]
+    about = f"{service} does not name" if service is not None else "no service names"
+    return there or targets or unknown("unwatched_alert", f"{about} the alert {alert.name} in abort_on")
 
 
 def _watches(entry: Entry | None, alert: str) -> bool:

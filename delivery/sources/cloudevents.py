@@ -7,7 +7,6 @@ whoever sees one request could send it again as a new event.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from delivery.model.codec import digest
@@ -18,6 +17,7 @@ from delivery.model.notice import Notice
 from delivery.model.scalars import pattern
 from delivery.sources import json_body, release_request, signing
 from delivery.sources.errors import Malformed
+from delivery.sources.times import TIME, micros
 
 RELEASE_REQUESTED = "delivery.release.requested.v1"
 MEDIA_TYPES = ("application/cloudevents+json", "application/json")
@@ -25,11 +25,6 @@ _CORE = ("specversion", "id", "source", "type", "time", "datacontenttype", "data
 _ID: Final = pattern(r"[!-~]{1,100}", "text of at most 100 visible characters, one for each event")
 _SOURCE: Final = pattern(r"[!-~]{1,160}", "a URI of at most 160 characters: what the event is about, or who says so")
 _TYPE: Final = pattern(re.escape(RELEASE_REQUESTED), RELEASE_REQUESTED)
-_TIME: Final = pattern(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)",
-    "a time such as 2026-11-24T10:02:11Z (RFC 3339)",
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +68,10 @@ def _notice(name: str, event: Mapping[str, Any]) -> Notice:
     fields.get("datacontenttype", pattern("application/json", "application/json"), None)
     kind = fields.get("type", _TYPE)
     source, event_id = fields.get("source", _SOURCE), fields.get("id", _ID)
-    time = fields.get("time", _TIME)
-    at = _micros(time)
+    time = fields.get("time", TIME)
+    at = micros(time)
     if time and at is None:
-        fields.wrong("time", f"is {time!r}, which is no time", _TIME.expected)
+        fields.wrong("time", f"is {time!r}, which is no time", TIME.expected)
     says = release_request.read(fields.sub("data"))
     _refuse(fields.finish(), kind)
     says = replace(says, origin={**says.origin, "source": source, "delivery": event_id})
@@ -94,15 +89,6 @@ def _refuse(mistakes: Sequence[Mistake], kind: str) -> None:
 def _key(source: str, event_id: str) -> str:
     """What CloudEvents are told apart by. `#` is kept free for those who split one event into several rows."""
     return f"{source} {event_id}".replace("%", "%25").replace("#", "%23")
-
-
-def _micros(time: str) -> Micros | None:
-    """An RFC 3339 time, to the microsecond; None for a date or an hour that does not exist."""
-    digits = re.sub(r"([.][0-9]{6})[0-9]+", r"\1", time.upper())
-    try:
-        return Micros((datetime.fromisoformat(digits) - _EPOCH) // timedelta(microseconds=1))
-    except (ValueError, OverflowError):
-        return None
 
 
 def _pointer(place: str) -> str:

@@ -30,13 +30,13 @@ from delivery.model.ids import SECOND, Micros
 from delivery.model.version import Backend, VersionRef
 from delivery.ports.metrics import Subject
 from delivery.settings import Role, Settings, parse
-from delivery.sources.cloudevents import CloudEvents
 from delivery.strategies.plan import compile_plan
 
 NOW = Micros(1_795_514_531_000_000)
 BASE = "https://delivery.example.org"
 SECRET = "whsec_" + base64.b64encode(b"a secret of at least 24 bytes").decode()
 OLD_SECRET = "whsec_" + base64.b64encode(b"an older secret of 24 bytes").decode()
+ALERTS = "bearer a-token-of-alertmanager"
 PEOPLE = {
     "vera": Role.VIEWER,
     "adam": Role.APPROVER,
@@ -73,7 +73,10 @@ def settings() -> Settings:
         "database": {"url": "sqlite://"},
         "clusters": {"local": {**memory, "namespaces": ["shop", "pay"]}, "other": {**memory, "namespaces": ["shop"]}},
         "processes": {"checkout": {"command": ["checkout"]}},
-        "sources": {"ci": {"dialect": "cloudevents", "secrets": [OLD_SECRET, SECRET]}},
+        "sources": {
+            "ci": {"dialect": "cloudevents", "secrets": [OLD_SECRET, SECRET]},
+            "alerts": {"dialect": "alertmanager", "secrets": [ALERTS]},
+        },
         "tokens": tokens,
     }
     return parse(document, {})
@@ -129,7 +132,7 @@ class World:
             book=book,
             clock=self.clock,
             hints=self.hints,
-            sources={name: CloudEvents(name, one.secrets) for name, one in self.settings.sources.items()},
+            sources=wiring.sources(self.settings),
             read=read_text,
             check=partial(
                 check, strategies=registry.STRATEGIES, gates=registry.GATES, compile_plan=compile_plan, offers=offers

@@ -1,0 +1,112 @@
+"""Alertmanager's webhook (version 4 of its payload): each firing alert is a notice of its own; resolved ones are none.
+
+Alertmanager cannot sign. It proves itself by a secret in the Authorization header: `bearer TOKEN`, or `basic
+USER:PASSWORD`. A copy of a request changes nothing: an alert is one delivery from its start to its end, however often
+and in whichever company it is sent.
+"""
+
+import base64
+import hmac
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from delivery.model.codec import digest
+from delivery.model.fields import Fields
+from delivery.model.ids import Micros
+from delivery.model.notice import Alert, Notice
+from delivery.model.scalars import Reader, pattern
+from delivery.sources import json_body
+from delivery.sources.errors import Malformed, Unsigned
+from delivery.sources.times import TIME, micros
+
+FIRING, RESOLVED = "firing", "resolved"
+MOST = 1000
+_LEAST_SECRET = 16
+_SECRET = re.compile(r"bearer (?P<token>[!-~]+)|basic (?P<pair>[!-9;-~]+:[!-~]+)")
+_FINGERPRINT: Final = pattern(r"[0-9a-f]{1,32}", "Alertmanager's fingerprint of the alert's labels, in hex")
+_STATUS: Final = pattern(f"{FIRING}|{RESOLVED}", f"{FIRING} or {RESOLVED}")
+_NAME: Final = pattern(r"[^\x00-\x1f\x7f]{1,200}", "the alert's name")
+_UNREAD = ("annotations", "endsAt", "generatorURL")
+
+
+@dataclass(frozen=True, slots=True)
+class Alertmanager:
+    """A configured source. `secrets` are as they are written: `bearer TOKEN` or `basic USER:PASSWORD`."""
+
+    name: str
+    secrets: Sequence[str] = field(repr=False)
+
+    def receive_each(self, headers: Mapping[str, str], body: bytes, now: Micros) -> Sequence[tuple[Notice, bytes]]:
+        """The notices in a request, each with a body that says it alone. Raises Unsigned or Malformed."""
+        verify(headers, self.secrets)
+        payload = json_body.parse(body)
+        if payload.get("version") != "4":
+            raise Malformed("unknown_version", "this is no payload of Alertmanager's webhook, version 4", "/version")
+        alerts = payload.get("alerts")
+        if not isinstance(alerts, list) or not all(isinstance(one, dict) for one in alerts) or len(alerts) > MOST:
+            raise Malformed("invalid_alerts", f"`alerts` is a list of at most {MOST} alerts", "/alerts")
+        found = [_read(self.name, alert, number) for number, alert in enumerate(alerts)]
+        return [one for one in found if one is not None]
+
+    def reread(self, body: bytes) -> Notice:
+        """The notice in a body that `receive_each` made. Raises Malformed."""
+        found = _read(self.name, json_body.parse(body), 0)
+        if found is None:
+            raise Malformed("resolved", "the alert is resolved")
+        return found[0]
+
+
+def verify(headers: Mapping[str, str], secrets: Sequence[str]) -> None:
+    """Raises Unsigned where the Authorization header is none of the secrets', ValueError for a secret that is none."""
+    wanted = [expected(secret).encode() for secret in secrets]
+    lower = {name.lower(): value for name, value in headers.items()}
+    scheme, _, rest = lower.get("authorization", "").strip().partition(" ")
+    if not rest:
+        raise Unsigned("no Authorization header: set http_config of Alertmanager's webhook_configs")
+    given = f"{scheme.lower()} {rest.strip()}".encode()
+    # All are compared, so that the time taken does not tell which secret it was.
+    if not sum(hmac.compare_digest(one, given) for one in wanted):
+        raise Unsigned("the Authorization header does not fit: is it the secret of this source?")
+
+
+def expected(secret: str) -> str:
+    """The Authorization header of who has this secret, its scheme in small letters. Raises ValueError."""
+    match = _SECRET.fullmatch(secret)
+    if match is None or len(match["token"] or match["pair"].partition(":")[2]) < _LEAST_SECRET:
+        expects = "`bearer TOKEN` or `basic USER:PASSWORD`"
+        raise ValueError(f"a secret of Alertmanager is {expects}; the last has {_LEAST_SECRET} characters or more")
+    if match["token"]:
+        return f"bearer {match['token']}"
+    return f"basic {base64.b64encode(match['pair'].encode()).decode()}"
+
+
+def _read(source: str, alert: Mapping[str, Any], number: int) -> tuple[Notice, bytes] | None:
+    """The notice and its body; None for an alert that is resolved."""
+    fields = Fields({key: value for key, value in alert.items() if key not in _UNREAD})
+    status, fingerprint = fields.get("status", _STATUS), fields.get("fingerprint", _FINGERPRINT)
+    begun, labels = fields.get("startsAt", TIME), fields.sub("labels")
+    name = labels.get("alertname", _NAME)
+    found = {key: labels.get(key, _LABEL) for key in labels.keys if key != "alertname"}
+    started = micros(begun)
+    if begun and started is None:
+        fields.wrong("startsAt", f"is {begun!r}, which is no time", TIME.expected)
+    fields.skip()
+    mistakes = fields.finish()
+    if mistakes or started is None:
+        text = "; ".join(map(str, mistakes))
+        raise Malformed("invalid_alert", f"alert {number}: {text}", f"/alerts/{number}")
+    if status == RESOLVED:
+        return None
+    same = {"status": status, "fingerprint": fingerprint, "startsAt": begun, "labels": {"alertname": name, **found}}
+    notice = Notice(source, f"{fingerprint} {begun}", digest(same), Alert(name, started, found))
+    return notice, json.dumps(same, sort_keys=True).encode()
+
+
+def _label(raw: object) -> str | None:
+    return raw if isinstance(raw, str) and len(raw) <= 4096 else None
+
+
+_LABEL: Final = Reader("text of at most 4096 characters", "", _label)
