@@ -71,7 +71,8 @@ async def receive(source: Name, request: Request, app: App) -> AnswerOut:
     """Take an event of a configured source.
 
     Signed as Standard Webhooks over the body as sent, where the source's dialect has no way of its own. Answered after
-    the commit, so that 202 means "never lost". The same delivery again gets the same answer and changes nothing; the same id with another body is refused.
+    the commit, so that 202 means "never lost". The same delivery again gets the same answer and changes nothing; the
+    same id with another body is refused.
     """
     found = app.services.sources.get(source)
     if found is None:
