@@ -78,6 +78,24 @@ def _envoy_mesh(around: Surroundings, *, directory: str, admin: list[str], binar
     return EnvoyMesh(around.cluster, Files(Path(directory)), [Admin(address) for address in admin], Validator(binary))
 
 
+def _istio_mesh(
+    around: Surroundings,
+    *,
+    kubeconfig: str | None = None,
+    context: str | None = None,
+    gateways: Mapping[str, Any] | None = None,
+    istiod: Mapping[str, Any] | None = None,
+    istiod_token: str | None = None,
+) -> Mesh:
+    """Without `kubeconfig` it is the cluster that we run in. `gateways` has a table for each Gateway object, by its
+    NAMESPACE/NAME: `addresses`, or `pods` (a label selector) and `port`; perhaps `tls`. So has `istiod`, whose token is
+    in the file `istiod_token`."""
+    from delivery.adapters.mesh.istio.configured import make_mesh
+
+    access = (kubeconfig, context)
+    return make_mesh(around.cluster, around.locate, access, gateways or {}, (istiod, istiod_token))
+
+
 def _memory_mesh(around: Surroundings, *, proxies: int = 1) -> Mesh:
     from delivery.adapters.mesh.memory import MemoryMesh
 
@@ -169,7 +187,7 @@ STRATEGIES: Mapping[str, Callable[[Fields], Strategy]] = {
     "dark_launch": dark_launch.parse,
 }
 GATES: Mapping[str, Kind] = {"ratio": ratio, "latency": latency, "threshold": threshold}
-MESHES: Mapping[str, Callable[..., Mesh]] = {"envoy": _envoy_mesh, "memory": _memory_mesh}
+MESHES: Mapping[str, Callable[..., Mesh]] = {"envoy": _envoy_mesh, "istio": _istio_mesh, "memory": _memory_mesh}
 WORKLOADS: Mapping[str, Callable[..., Workloads]] = {
     "kubernetes": _kubernetes_workloads,
     "process": _process_workloads,

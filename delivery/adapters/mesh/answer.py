@@ -65,14 +65,21 @@ def destinations(route: Route) -> frozenset[str]:
     return frozenset(found)
 
 
-def mistake(route: Route) -> str | None:
-    """Why no proxy could take this route, whatever backends there are."""
+def uncarried(route: Route) -> str | None:
+    """Why these two versions cannot carry this traffic."""
     traffic = route.traffic
     if route.candidate is None and (traffic.exposes or traffic.mirror):
         return "this traffic needs a candidate, and there is none"
     if route.stable is None and (traffic.mirror or traffic.rules or 0 < traffic.weight < 100):
         return "this traffic needs a stable version beside the candidate, and there is none"
-    for rule in traffic.rules:
+    return None
+
+
+def mistake(route: Route) -> str | None:
+    """Why no proxy could take this route, whatever backends there are."""
+    if (reason := uncarried(route)) is not None:
+        return reason
+    for rule in route.traffic.rules:
         for header in (header for match in rule.matches for header in match.headers):
             if header.kind is MatchKind.REGEX and (wrong := _regex_mistake(header.value)):
                 return f"rule {rule.name}: invalid regex '{header.value}': {wrong}"

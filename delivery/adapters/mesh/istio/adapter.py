@@ -1,0 +1,196 @@
+"""Port Mesh over Istio: VirtualServices that their owners keep, edited in place by conditional writes."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.objects import ISTIO, Document, path
+from delivery.adapters.mesh.answer import uncarried
+from delivery.adapters.mesh.istio import document, hosts, stamps, targets, writing
+from delivery.adapters.mesh.istio.moments import Moments
+from delivery.adapters.mesh.istio.proof import Exposed, Proof, exposed
+from delivery.adapters.mesh.istio.publishing import Publishing
+from delivery.adapters.mesh.istio.watch import Watch
+from delivery.model.event import Level
+from delivery.model.ids import ReleaseId, TargetId, target_id
+from delivery.model.place import Place, host
+from delivery.model.version import Backend, Endpoint, Lane
+from delivery.ports.errors import Conflict, Refused, Unavailable
+from delivery.ports.mesh import Confirmation, Live, Route, Stamp
+
+SECRET_BYTES = 12
+
+
+class IstioMesh:
+    """`cluster` is the name that target ids carry; `locate` says where a target lives."""
+
+    def __init__(self, cluster: str, kube: Kube, locate: Callable[[TargetId], Place], proof: Proof) -> None:
+        self._cluster = cluster
+        self._kube = kube
+        self._locate = locate
+        self._proof = proof
+        self._publishing = Publishing(kube, proof)
+        self._watch = Watch(kube)
+        self._moments = Moments()
+        self._kept: dict[TargetId, tuple[str, list[Document]]] = {}
+        self._seen: dict[TargetId, tuple[int, str]] = {}
+
+    def close(self) -> None:
+        """Ends what works in the background."""
+        self._watch.close()
+        self._kube.close()
+
+    def read(self, target: TargetId) -> Live:
+        place = self._locate(target)
+        return self._keep(target, place, targets.fetch(self._kube, place, _service(target)))
+
+    def write(self, route: Route, stamp: Stamp, expect: str) -> Live:
+        place = self._locate(route.target)
+        found = self._expected(route.target, expect)
+        if (reason := targets.paused(found)) is not None:
+            raise Unavailable(reason)
+        if (reason := uncarried(route)) is not None:
+            raise Refused(f"{route.service}: {reason}")
+        if not found:
+            raise Refused(_no_route(place))
+        written = document.stamped(found, route, place, stamp)
+        changed = [self._edited(each, route, place, written) for each in found]
+        self._demand_published(route, place, found, changed)
+        done = self._moments.during(route.target, written.token, lambda: self._store(route, place, found, changed))
+        for each in done:
+            self._watch.take(each)
+        return self._keep(route.target, place, done)
+
+    def confirm(self, target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
+        service = _service(target)
+        found = self._with_token(target, release, dseq)
+        written = targets.newest(found, service)
+        asked = [each for one in found for each in self._exposed(one, service)]
+        least = (release, dseq, written.rev if written and written.stamp.release == release else 0)
+        if written is None or written.stamp.release != release or written.stamp.dseq < dseq:
+            return self._unwritten(asked, least, target)
+        if {stamps.read(each, service) for each in found} != {written}:
+            missing = tuple(_name(each) for each in found if stamps.read(each, service) != written)
+            return Confirmation(False, Level.WRITTEN, len(missing), missing)
+        return self._proof.routes(asked, least, self._moments.of(target, written.token, found[0]))
+
+    def publish(self, target: TargetId, backend: Backend, endpoints: tuple[Endpoint, ...]) -> bool:
+        """The endpoints are those of the Service: its pods are found by itself."""
+        return self._publishing.publish(target, self._locate(target), backend)
+
+    def withdraw(self, target: TargetId, backend: Backend) -> None:
+        place, service = self._locate(target), _service(target)
+        names = frozenset(hosts.all_lanes(place, backend)) - {host(place, place.service)}
+        listed = self._kube.get(path(ISTIO, targets.KIND, place.namespace))["items"]
+        for each in listed:
+            if named := names & document.named(each):
+                raise Conflict(f"{_name(each)} still names {min(named)}")
+        self._keep(target, place, targets.select(listed, place, service))
+        written = targets.newest(self._kept[target][1], service)
+        if written is not None:
+            confirmed = self.confirm(target, written.stamp.release, written.stamp.dseq)
+            if not confirmed.proven:
+                missing = ", ".join(confirmed.missing) or "a proxy"
+                raise Conflict(f"{missing} may still run an older route of {service}, which names {backend.name}")
+        self._publishing.withdraw(target, place, backend)
+
+    def observe(self) -> Mapping[TargetId, str]:
+        documents = self._watch.documents()
+        marked = {(namespace, service) for (namespace, _), one in documents.items() for service in stamps.services(one)}
+        found = {}
+        for namespace, service in marked:
+            target = target_id(service, self._cluster)
+            content = self._observed(target, service, namespace, documents)
+            if content:
+                found[target] = content
+        return found
+
+    def _observed(
+        self, target: TargetId, service: str, namespace: str, documents: Mapping[tuple[str, str], Document]
+    ) -> str:
+        """The content by the watch; computed again only where something changed in the namespace."""
+        changes = self._watch.changes(namespace)
+        known = self._seen.get(target)
+        if known is not None and known[0] == changes:
+            return known[1]
+        try:
+            place = self._locate(target)
+        except Refused:  # no service file says where it is: then it is nobody's target
+            return ""
+        beside = [one for (where, _), one in documents.items() if where == namespace]
+        chosen = targets.select(beside, place, service) if place.namespace == namespace else []
+        content = targets.content(chosen, place, service)
+        self._seen[target] = (changes, content)
+        return content
+
+    def _keep(self, target: TargetId, place: Place, documents: list[Document]) -> Live:
+        live = targets.live(documents, place, _service(target))
+        self._kept[target] = (live.revision, documents)
+        return live
+
+    def _expected(self, target: TargetId, expect: str) -> list[Document]:
+        """The documents of the revision that the writer has read. Each write is conditional besides."""
+        if self._kept.get(target, ("", []))[0] != expect:
+            self.read(target)
+        revision, documents = self._kept[target]
+        if revision != expect:
+            raise Conflict(f"the routes of {target} were written by someone else: {revision}, not {expect}")
+        return documents
+
+    def _edited(self, found: Document, route: Route, place: Place, written: stamps.Written) -> Document:
+        secret = document.secret_of(found, route.service) or secrets.token_hex(SECRET_BYTES)
+        return document.edit(found, route, place, written, secret)
+
+    def _store(
+        self, route: Route, place: Place, found: Sequence[Document], changed: Sequence[Document]
+    ) -> list[Document]:
+        lowers = not route.traffic.rules and route.traffic.mirror is None
+        live = targets.live(found, place, route.service)
+        if lowers and live.stamp is not None and route.traffic.weight <= live.weight:
+            return writing.lower(self._kube, changed)
+        return writing.raise_all(self._kube, changed, found)
+
+    def _demand_published(
+        self, route: Route, place: Place, found: Sequence[Document], changed: Sequence[Document]
+    ) -> None:
+        """A host that no proxy knows would answer 503. What a route names already is known."""
+        before = frozenset().union(*map(document.named, found))
+        new = frozenset().union(*map(document.named, changed)) - before
+        for backend in filter(None, (route.stable, route.candidate)):
+            for lane in Lane:
+                where = hosts.lane(place, backend, lane)
+                if where in new and not self._publishing.knows(place, backend, lane):
+                    raise Refused(f"{backend.lane(lane)} is not published: there is nothing at {where}")
+
+    def _with_token(self, target: TargetId, release: ReleaseId, dseq: int) -> list[Document]:
+        """As this process knows them, where that has the token; else as they are stored now."""
+        known = targets.newest(self._kept.get(target, ("", []))[1], _service(target))
+        if known is None or known.stamp.release != release or known.stamp.dseq < dseq:
+            self.read(target)
+        return self._kept[target][1]
+
+    def _exposed(self, found: Document, service: str) -> list[Exposed]:
+        secret = document.secret_of(found, service) or ""
+        roots = () if (found.get("spec") or {}).get("hosts") else tuple(self._watch.documents().values())
+        return exposed(found, roots, secret)
+
+    def _unwritten(self, asked: Sequence[Exposed], least: tuple[str, int, int], target: TargetId) -> Confirmation:
+        """Nothing can be proven of what is not stored; who answers is counted all the same."""
+        found = self._proof.probed(asked, least)
+        if found.proxies:
+            return replace(found, proven=False)
+        return Confirmation(False, Level.WRITTEN, 1, (f"the routes of {target} do not carry {least[0]}/{least[1]}",))
+
+
+def _service(target: TargetId) -> str:
+    return target.rpartition("@")[0]
+
+
+def _name(found: Document) -> str:
+    return f"VirtualService {found['metadata']['namespace']}/{found['metadata']['name']}"
+
+
+def _no_route(place: Place) -> str:
+    where = host(place, place.service)
+    return f"no VirtualService of namespace {place.namespace} has an HTTP route to {where}: add one"

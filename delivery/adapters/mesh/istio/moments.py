@@ -1,0 +1,43 @@
+"""When something was written, in our monotonic time: what the proof of a push is measured from."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from delivery.adapters.mesh.istio.clock import Span
+
+T = TypeVar("T")
+SKEW = 2.0
+"""Seconds: how far the API server's whole seconds may be from this machine's time."""
+
+
+class Moments:
+    """Of the writes of this process; of others it is known less well."""
+
+    def __init__(self) -> None:
+        self._spans: dict[tuple[str, str], Span] = {}
+
+    def during(self, key: str, token: str, write: Callable[[], T]) -> T:
+        """Notes when the write was made."""
+        first = time.monotonic()
+        done = write()
+        self._spans = {known: span for known, span in self._spans.items() if known[0] != key}
+        self._spans[(key, token)] = Span(first, time.monotonic())
+        return done
+
+    def of(self, key: str, token: str, document: Mapping[str, Any]) -> Span:
+        """When it was; for another process' write by what the API server noted on the object."""
+        return self._spans.get((key, token)) or changed(document)
+
+    def forget(self, key: str) -> None:
+        self._spans = {known: span for known, span in self._spans.items() if known[0] != key}
+
+
+def changed(document: Mapping[str, Any]) -> Span:
+    """When an object was last changed, by its managers' times: whole seconds of the API server's clock."""
+    metadata = document["metadata"]
+    told = [metadata.get("creationTimestamp"), *(each.get("time") for each in metadata.get("managedFields") or ())]
+    newest = max((datetime.fromisoformat(text).timestamp() for text in told if text), default=time.time())
+    at = time.monotonic() - (time.time() - newest)
+    return Span(at - SKEW, at + 1 + SKEW)

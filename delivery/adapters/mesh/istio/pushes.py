@@ -1,0 +1,60 @@
+"""Whether a change has reached the proxies, by what istiod says that it sent and they acknowledged. Pure."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from delivery.adapters.mesh.istio.clock import Span
+from delivery.adapters.mesh.istio.istiod import ROUTER, SIDECAR, Sent, Synced
+
+
+class Reached(StrEnum):
+    YES = "yes"  # sent after the change, and acknowledged
+    UNTOUCHED = "untouched"  # everything sent is acknowledged, and nothing was sent since the change
+    NOT_YET = "not_yet"
+    REFUSED = "refused"  # what was sent since the change was refused
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How far a change has come. `untouched` proxies may not depend on it, or may not have been told yet."""
+
+    proxies: tuple[str, ...]
+    missing: tuple[str, ...]
+    untouched: tuple[str, ...]
+    refused: str | None
+
+
+def spread(proxies: Iterable[Synced], change: Span, kinds: Collection[str], types: Collection[str]) -> Spread:
+    """Of a change that was made within `change`, for proxies of some types, in all of some kinds of resources.
+
+    A push that may have gone out before the change proves nothing: what is acknowledged then is the old configuration.
+    """
+    concerned = [proxy for proxy in proxies if proxy.kind in types]
+    states = {proxy.name: [_reached(proxy.sent.get(kind), change) for kind in kinds] for proxy in concerned}
+    missing = tuple(name for name, found in states.items() if set(found) & {Reached.NOT_YET, Reached.REFUSED})
+    untouched = tuple(name for name, found in states.items() if Reached.UNTOUCHED in found and name not in missing)
+    refused = next((text for proxy in concerned if (text := _refusal(proxy, change, kinds))), None)
+    return Spread(tuple(states), missing, untouched, refused)
+
+
+def _reached(sent: Sent | None, change: Span) -> Reached:
+    if sent is None:
+        return Reached.UNTOUCHED  # it watches nothing of this kind
+    if sent.error:
+        return Reached.REFUSED
+    if not sent.acked:
+        return Reached.NOT_YET
+    return Reached.YES if sent.at.first >= change.last else Reached.UNTOUCHED
+
+
+def _refusal(proxy: Synced, change: Span, kinds: Collection[str]) -> str | None:
+    """A refusal of something older is somebody else's, and keeps what is new from being taken all the same."""
+    for kind in kinds:
+        sent = proxy.sent.get(kind)
+        if sent is not None and sent.error and sent.at.last >= change.first:
+            return f"{proxy.name}: {sent.error}"
+    return None
+
+
+BOTH = (ROUTER, SIDECAR)

@@ -1,0 +1,68 @@
+"""The VirtualServices of a target, and what is read off them."""
+
+from collections.abc import Sequence
+
+from delivery.adapters.kube.client import Absent, Kube
+from delivery.adapters.kube.objects import ISTIO, Document, path
+from delivery.adapters.mesh.istio import document, stamps
+from delivery.adapters.mesh.istio.stamps import Written
+from delivery.model.codec import digest
+from delivery.model.place import Place
+from delivery.ports.errors import Refused
+from delivery.ports.mesh import Live
+
+KIND = "VirtualService"
+
+
+def fetch(kube: Kube, place: Place, service: str) -> list[Document]:
+    """As they are stored now, by name. Raises Refused where one that the service file names is not there."""
+    if not place.routes:
+        listed = kube.get(path(ISTIO, KIND, place.namespace))["items"]
+        return select(listed, place, service)
+    found = []
+    for ref in sorted(place.routes, key=lambda ref: ref.virtual_service):
+        try:
+            found.append(kube.get(path(ISTIO, KIND, place.namespace, ref.virtual_service)))
+        except Absent:
+            name = f"VirtualService {place.namespace}/{ref.virtual_service}"
+            text = f"there is no {name}: create it, or correct `routes` of the service file of {service}"
+            raise Refused(text) from None
+    return found
+
+
+def select(documents: Sequence[Document], place: Place, service: str) -> list[Document]:
+    """Those of a namespace that are the target's, by name."""
+    found = [each for each in documents if document.leads_to(each, place, service)]
+    return sorted(found, key=lambda each: str(each["metadata"]["name"]))
+
+
+def live(documents: Sequence[Document], place: Place, service: str) -> Live:
+    """The target's route, over all of its VirtualServices."""
+    written = newest(documents, service)
+    revision = ",".join(f"{each['metadata']['name']}@{each['metadata']['resourceVersion']}" for each in documents)
+    weight = max((document.weight(each, service, place) for each in documents), default=0) if written else 0
+    return Live(revision or "none", written.stamp if written else None, content(documents, place, service), weight)
+
+
+def content(documents: Sequence[Document], place: Place, service: str) -> str:
+    """A digest of all that is ours; empty where there is nothing of ours."""
+    parts = {str(each["metadata"]["name"]): document.part(each, service, place) for each in documents}
+    if not any(part is not None for part in parts.values()):
+        return ""
+    return digest(parts)
+
+
+def newest(documents: Sequence[Document], service: str) -> Written | None:
+    """What was written last: where a write reached some of them only, they differ."""
+    found = [written for each in documents if (written := stamps.read(each, service))]
+    return max(found, key=lambda written: (written.stamp.epoch, written.rev), default=None)
+
+
+def paused(documents: Sequence[Document]) -> str | None:
+    """Why somebody has stopped our writes, and where."""
+    for each in documents:
+        if (reason := stamps.annotations(each).get(stamps.PAUSE)) is not None:
+            metadata = each["metadata"]
+            where = f"VirtualService {metadata['namespace']}/{metadata['name']}"
+            return f"nothing is written: {where} has the annotation {stamps.PAUSE} ({reason}); remove it to go on"
+    return None

@@ -1,0 +1,282 @@
+"""The contract's world on the testbed: versions are pods, users come through the gateway, and pods count."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.objects import path
+from delivery.adapters.mesh.answer import Request
+from delivery.adapters.mesh.istio import stamps
+from delivery.adapters.mesh.istio.adapter import IstioMesh
+from delivery.adapters.mesh.istio.istiod import Istiods
+from delivery.adapters.mesh.istio.proof import Gateway, Proof
+from delivery.adapters.mesh.istio.proxies import Fixed
+from delivery.model.ids import TargetId
+from delivery.model.place import Isolation, Mode, Place, host, object_name
+from delivery.model.version import Backend, Endpoint, Lane, VersionRef
+from delivery.sandbox.client import Call, Client
+from delivery.sandbox.load import Load, Wish
+from delivery.sandbox.ports import HOST
+from delivery.testing.contracts.mesh import Asked, Reply
+from tests.cluster import objects, wire
+from tests.cluster.testbed.cluster import GATEWAY, Cluster
+
+T = TypeVar("T")
+LIMIT = 30.0  # seconds that no healthy mesh needs
+AT_ONCE = 32
+LOAD_RATE = 200.0
+ISTIO = objects.ISTIO
+
+
+class IstioWorld:
+    """Closed by `close`. Its namespace is its own; gateway, istiod and API server are those of the whole run."""
+
+    cluster = "testbed"
+
+    def __init__(
+        self, testbed: Cluster, namespace: str, istiods: Istiods, isolation: Isolation = Isolation.SERVICE
+    ) -> None:
+        self.testbed = testbed
+        self.namespace = namespace
+        self.isolation = isolation
+        self._istiods = istiods
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever)
+        self._thread.start()
+        self.mesh, self.other = self.connect(), self.connect()
+        self._client = Client(HOST, testbed.gateway.port)
+        self._frozen = False
+
+    def connect(self, gateways: Mapping[str, Gateway] | None = None, istiods: Istiods | None = None) -> IstioMesh:
+        """The mesh as one more worker has it."""
+        ours = {GATEWAY: Gateway(Fixed((f"{HOST}:{self.testbed.gateway.port}",)))}
+        proof = Proof(ours if gateways is None else gateways, istiods or self._istiods)
+        return IstioMesh(self.cluster, Kube(str(self.testbed.kubeconfig)), self.place, proof)
+
+    def close(self) -> None:
+        if self._frozen:
+            self.thaw()
+        for mesh in (self.mesh, self.other):
+            mesh.close()
+        self.do(self._close())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()
+
+    async def _close(self) -> None:
+        self._client.close()
+        await asyncio.sleep(0)  # cut connections are let go of in the next round
+
+    def place(self, target: TargetId) -> Place:
+        service = target.rpartition("@")[0]
+        candidate = f"{service}-{{version}}"
+        return Place(self.namespace, service, service, Mode.VERSIONED, self.isolation, candidate=candidate)
+
+    def host(self, service: str) -> str:
+        """What users ask for."""
+        return f"{service}.{self.namespace}.example.com"
+
+    def virtual_service(self, service: str) -> dict[str, Any]:
+        """As its owners have written it: everything to the one Service."""
+        entry = {"destination": {"host": service, "port": {"number": 80}}}
+        return {
+            "apiVersion": ISTIO,
+            "kind": "VirtualService",
+            "metadata": {"name": service, "namespace": self.namespace},
+            "spec": {"hosts": [self.host(service)], "gateways": [GATEWAY], "http": [{"route": [entry]}]},
+        }
+
+    def run(self, service: str, version: str) -> Backend:
+        backend = Backend(service, VersionRef(version, version))
+        self._own(service)
+        name = object_name(backend)
+        deployment = objects.deployment(self.namespace, service, version, annotations={"linger": "0"})
+        if self.isolation is Isolation.SERVICE:
+            labels = {"app": name, "version": version}
+            deployment["metadata"]["name"] = name
+            deployment["spec"]["selector"] = {"matchLabels": labels}
+            deployment["spec"]["template"]["metadata"]["labels"] = labels
+            self._ensure(objects.service(self.namespace, name))
+        self._ensure(deployment)
+        self.until(lambda: any(wire.is_ready(pod) for pod in self._pods(version, service)))
+        return backend
+
+    def endpoints(self, backend: Backend) -> tuple[Endpoint, ...]:
+        place = self.place(TargetId(f"{backend.service}@{self.cluster}"))
+        return (Endpoint(host(place, object_name(backend)), 80),)
+
+    def end(self, backend: Backend) -> None:
+        addresses = [pod["status"]["podIP"] for pod in self._pods(backend.version.version, backend.service)]
+        service = self.isolation is Isolation.SERVICE
+        name = object_name(backend) if service else f"{backend.service}-{backend.version.version}"
+        self.testbed.api.delete(path("apps/v1", "Deployment", self.namespace, name), propagationPolicy="Background")
+        self.until(lambda: not any(map(_listens, addresses)))
+        self.until(lambda: not self._pods(backend.version.version, backend.service))
+
+    def asked(self, backend: Backend) -> Asked:
+        """Istio does not mark copies. All requests of a version are either users' or copies in these tests: which, the
+        gateway's own count of the lane for copies tells."""
+        methods: Counter[str] = Counter()
+        for pod in self._pods(backend.version.version, backend.service):
+            with urllib.request.urlopen(f"http://{pod['status']['podIP']}:{objects.PORT}/_stats", timeout=5) as answer:
+                methods.update(json.load(answer)["methods"])
+        all_of_them, copies = tuple(methods.elements()), self._requests(backend, Lane.SHADOW)
+        assert copies in (0, len(all_of_them)), "users' requests and copies cannot be told apart at the pod"
+        return Asked((), all_of_them) if copies else Asked(all_of_them)
+
+    def send(self, requests: Sequence[Request]) -> list[Reply]:
+        return self.do(self._send(requests))
+
+    async def _send(self, requests: Sequence[Request]) -> list[Reply]:
+        places = asyncio.Semaphore(AT_ONCE)
+
+        async def one(request: Request) -> Reply:
+            headers = dict(request.headers)
+            if request.cookies:
+                headers["cookie"] = "; ".join(f"{name}={value}" for name, value in request.cookies.items())
+            call = Call(self.host(request.service), request.path, request.method, headers)
+            async with places:
+                reply = await self._client.call(call)
+            return Reply(reply.status, reply.version, dict(map(_cookie, reply.cookies)))
+
+        return list(await asyncio.gather(*map(one, requests)))
+
+    @contextmanager
+    def load(self, service: str) -> Iterator["_Running"]:
+        running = _Running(self, Load(HOST, self.testbed.gateway.port, Wish(self.host(service), LOAD_RATE)))
+        try:
+            yield running
+        finally:
+            running.end()
+
+    def freeze(self) -> None:
+        assert self.testbed.gateway.process is not None
+        os.kill(self.testbed.gateway.process.pid, signal.SIGSTOP)
+        self._frozen = True
+
+    def thaw(self) -> None:
+        assert self.testbed.gateway.process is not None
+        os.kill(self.testbed.gateway.process.pid, signal.SIGCONT)
+        self._frozen = False
+
+    def edit(self, target: TargetId, candidate_weight: int) -> None:
+        service = target.rpartition("@")[0]
+
+        def change(document: dict[str, Any]) -> None:
+            written = stamps.read(document, service)
+            assert written is not None
+            owners = document["spec"]["http"][-1]["route"]
+            for entry in owners:
+                label = entry["destination"]["host"]
+                if "subset" in entry["destination"]:
+                    label = f"{label}|{entry['destination']['subset']}"
+                if label == written.candidate:
+                    entry["weight"] = candidate_weight
+                elif label == written.stable:
+                    entry["weight"] = 100 - candidate_weight
+
+        self.change(target, change)
+
+    def strip(self, target: TargetId) -> None:
+        service = target.rpartition("@")[0]
+        self.change(target, lambda document: document["metadata"]["annotations"].pop(stamps.key(service)))
+
+    def change(self, target: TargetId, change: Callable[[dict[str, Any]], object]) -> None:
+        """Somebody edits the VirtualService. Returns when both workers' watches have seen it."""
+        found = self.stored(target.rpartition("@")[0])
+        before = [mesh.observe().get(target) for mesh in (self.mesh, self.other)]
+        change(found)
+        self.testbed.api.replace(found)
+        pairs = tuple(zip((self.mesh, self.other), before, strict=True))
+        self.until(lambda: all(mesh.observe().get(target) != was for mesh, was in pairs))
+
+    def stored(self, service: str) -> dict[str, Any]:
+        """The VirtualService as it is now."""
+        return self.testbed.api.get(path(ISTIO, "VirtualService", self.namespace, service))
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + LIMIT
+        while not condition():
+            assert time.monotonic() < end, f"it did not come true within {LIMIT:g} s"
+            time.sleep(0.02)
+
+    def do(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
+
+    def _own(self, service: str) -> None:
+        """What the service's owners have: a Service, and a VirtualService that sends all to it."""
+        owners = objects.service(self.namespace, service)
+        if self.isolation is Isolation.SERVICE:
+            owners["spec"]["selector"] = {"app": service, "owner": "nobody"}
+        self._ensure(owners)
+        self._ensure(self.virtual_service(service))
+
+    def _ensure(self, body: dict[str, Any]) -> None:
+        at = path(body["apiVersion"], body["kind"], self.namespace)
+        if body["metadata"]["name"] not in {each["metadata"]["name"] for each in self.testbed.api.get(at)["items"]}:
+            self.testbed.api.create(body)
+
+    def _pods(self, version: str, service: str) -> list[dict[str, Any]]:
+        app = object_name(Backend(service, VersionRef(version, version)))
+        selector = f"app={app if self.isolation is Isolation.SERVICE else service},version={version}"
+        listed = self.testbed.api.get(path("v1", "Pod", self.namespace), labelSelector=selector)["items"]
+        return [pod for pod in listed if pod.get("status", {}).get("podIP")]
+
+    def _requests(self, backend: Backend, lane: Lane) -> int:
+        place = self.place(TargetId(f"{backend.service}@{self.cluster}"))
+        subset = object_name(backend, lane) if self.isolation is Isolation.SUBSET else ""
+        name = host(place, place.service if subset else object_name(backend, lane))
+        wanted = quote(f"^cluster.{re.escape(f'outbound|80|{subset}|{name}')};?.upstream_rq_total$")
+        stats = self.testbed.gateway.get(f"/stats?format=json&filter={wanted}")["stats"]
+        return sum(int(stat["value"]) for stat in stats if "value" in stat)
+
+
+class _Running:
+    def __init__(self, world: IstioWorld, load: Load) -> None:
+        self._world = world
+        self._load = load
+        self._stop = asyncio.Event()
+        self._done = asyncio.run_coroutine_threadsafe(load.run(stop=self._stop), world.loop)
+
+    @property
+    def failed(self) -> Mapping[str, int]:
+        return dict(self._load.counts.failed)
+
+    def wait(self, requests: int) -> None:
+        wanted = self._load.counts.answered + requests
+        self._world.until(lambda: self._load.counts.answered >= wanted)
+
+    def end(self) -> None:
+        self._world.loop.call_soon_threadsafe(self._stop.set)
+        self._done.result(30)
+
+
+def istiods(testbed: Cluster) -> Istiods:
+    """One for a whole run: it takes seconds to know istiod's clock well."""
+    return Istiods(Fixed((f"{HOST}:{testbed.istiod.debug}",)))
+
+
+def _listens(address: str) -> bool:
+    try:
+        with socket.create_connection((address, objects.PORT), timeout=0.5):
+            return True
+    except OSError:
+        return False
+
+
+def _cookie(line: str) -> tuple[str, str | None]:
+    pair, *attributes = (part.strip() for part in line.split(";"))
+    name, _, value = pair.partition("=")
+    return name, None if "Max-Age=0" in attributes else value
