@@ -93,7 +93,8 @@ def _at_home(task: Task, version: VersionRef, fence: Fence) -> Running:
     target, workloads = task.row.target.id, task.cluster.workloads
     if task.release is not None and task.release.plan.home is Promotion.NONE:
         return workloads.look(target, workload_of(task), version, home=True)
-    return workloads.promote(target, workload_of(task), version, lambda: fence.owns(task.row))
+    token = f"{task.release.id}/{task.release.dseq}" if task.release is not None else ""
+    return workloads.promote(target, workload_of(task), version, lambda: fence.owns(task.row), token)
 
 
 def retire(task: Task, version: VersionRef, fence: Fence) -> Done:

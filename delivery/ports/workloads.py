@@ -69,12 +69,18 @@ class Workloads(Protocol):
         """
 
     def promote(
-        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+        self,
+        target: TargetId,
+        workload: Workload,
+        version: VersionRef,
+        still: Callable[[], bool] = always,
+        token: str = "",
     ) -> Running:
-        """Makes the owners' own workload run the version; ready once all of it does. Idempotent.
+        """Makes the owners' own workload run the version; ready once all of it does. Idempotent for one `token`.
 
         `still` is asked between reading the workload and writing it, expecting what was read: nothing is written where
-        it says no. Raises Conflict then, and where somebody else wrote in between.
+        it says no. Raises Conflict then, and where somebody else wrote in between. A new token is written also where
+        the version runs already: then what was decided before it, and arrives late, expects what is no more.
         """
 
     def rest(self, target: TargetId, workload: Workload) -> None:

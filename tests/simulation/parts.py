@@ -209,7 +209,12 @@ class SimWorkloads:
         return None
 
     def promote(
-        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+        self,
+        target: TargetId,
+        workload: Workload,
+        version: VersionRef,
+        still: Callable[[], bool] = always,
+        token: str = "",
     ) -> Running:
         raise Refused("nothing here has owners of its own")
 

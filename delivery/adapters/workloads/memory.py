@@ -1,6 +1,7 @@
 """Port Workloads in memory: versions that are ready at once, or do what they are told."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from delivery.model.ids import TargetId
 from delivery.model.service import Workload
@@ -10,6 +11,15 @@ from delivery.ports.workloads import EVERYTHING, Need, Running, always
 
 FIRST_PORT = 20_000
 Key = tuple[TargetId, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """The owners' own workload. Every change makes another value: two that are one were not written in between."""
+
+    version: VersionRef
+    endpoint: Endpoint
+    token: str = ""
 
 
 class MemoryWorkloads:
@@ -24,7 +34,7 @@ class MemoryWorkloads:
         self._running: dict[Key, Endpoint] = {}
         self._scripts: dict[Key, list[Running]] = {}
         self._broken: dict[str, str] = {}
-        self._homes: dict[TargetId, tuple[VersionRef, Endpoint]] = {}
+        self._homes: dict[TargetId, _Home] = {}
         self._next_port = FIRST_PORT
         self.shares: dict[Key, int] = {}
         self.pinned: set[TargetId] = set()
@@ -54,16 +64,24 @@ class MemoryWorkloads:
 
     def current(self, target: TargetId, workload: Workload) -> VersionRef | None:
         self._reach()
-        return self._homes[target][0] if target in self._homes else None
+        return self._homes[target].version if target in self._homes else None
 
     def promote(
-        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+        self,
+        target: TargetId,
+        workload: Workload,
+        version: VersionRef,
+        still: Callable[[], bool] = always,
+        token: str = "",
     ) -> Running:
         self._reach()
-        if target in self._homes and self._homes[target][0].identity != version.identity:
+        read = self._homes.get(target)
+        if read is not None and (read.version.identity, read.token) != (version.identity, token):
             if not still():
                 raise Conflict(f"somebody else has {target} by now")
-            self._homes[target] = (version, self._homes[target][1])
+            if self._homes[target] is not read:
+                raise Conflict(f"{workload.name} was changed meanwhile")
+            self._homes[target] = replace(read, version=version, token=token)
         return self._at_home(target, workload, version)
 
     def rest(self, target: TargetId, workload: Workload) -> None:
@@ -82,7 +100,7 @@ class MemoryWorkloads:
 
     def own(self, target: TargetId, version: VersionRef) -> None:
         """The owners have their own workload run this version."""
-        self._homes[target] = (version, self._endpoint())
+        self._homes[target] = _Home(version, self._endpoint())
 
     def breaks(self, workload: str, reason: str) -> None:
         """No version of this workload can run."""
@@ -93,7 +111,7 @@ class MemoryWorkloads:
 
     def endpoints(self) -> frozenset[Endpoint]:
         """Where something runs."""
-        return frozenset((*self._running.values(), *(endpoint for _, endpoint in self._homes.values())))
+        return frozenset((*self._running.values(), *(home.endpoint for home in self._homes.values())))
 
     def _endpoint(self) -> Endpoint:
         self._next_port += 1
@@ -102,12 +120,12 @@ class MemoryWorkloads:
     def _at_home(self, target: TargetId, workload: Workload, version: VersionRef) -> Running:
         if workload.name in self._broken:
             return Running(False, failing=self._broken[workload.name])
-        own, endpoint = self._homes.get(target, (None, None))
-        if own is None or endpoint is None:
+        home = self._homes.get(target)
+        if home is None:
             return Running(False, looked_for=f"{workload.kind} {workload.name}")
-        looked_for = f"{workload.kind} {workload.name} to run {version.version}, it runs {own.version}"
-        ready = own.identity == version.identity
-        return Running(ready, (endpoint,) if ready else (), looked_for=looked_for)
+        looked_for = f"{workload.kind} {workload.name} to run {version.version}, it runs {home.version.version}"
+        ready = home.version.identity == version.identity
+        return Running(ready, (home.endpoint,) if ready else (), looked_for=looked_for)
 
     def _state(self, key: Key, workload: Workload, version: VersionRef) -> Running:
         script = self._scripts.get(key)

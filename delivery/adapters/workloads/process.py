@@ -82,7 +82,12 @@ class ProcessWorkloads:
         return None
 
     def promote(
-        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+        self,
+        target: TargetId,
+        workload: Workload,
+        version: VersionRef,
+        still: Callable[[], bool] = always,
+        token: str = "",
     ) -> Running:
         raise Refused(f"the process {workload.name} is nobody's own workload: there is nothing to promote")
 

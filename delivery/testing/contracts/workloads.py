@@ -169,6 +169,22 @@ class HomeContract(WorkloadsContract):
         assert current.identity == FIRST.identity
         assert world.workloads.look(TARGET, world.workload, FIRST, home=True).ready
 
+    def test_what_was_decided_before_changes_nothing_however_late_it_comes(self, world: HomeWorld) -> None:
+        """A promotion is about to write when the way back was decided, for which nothing has to change at home."""
+        world.own(FIRST)
+        owned = [True]
+
+        def taken_over() -> bool:
+            found = owned.pop() if owned else False
+            world.other.promote(TARGET, world.workload, FIRST, token="release/back")
+            return found
+
+        with pytest.raises(Conflict):
+            world.workloads.promote(TARGET, world.workload, SECOND, taken_over, token="release/home")
+        current = world.workloads.current(TARGET, world.workload)
+        assert current is not None
+        assert current.identity == FIRST.identity
+
     def test_home_is_left_as_it_was_found(self, world: HomeWorld) -> None:
         world.own(FIRST)
         world.workloads.ensure(TARGET, world.workload, FIRST, Need(home=True))

@@ -17,6 +17,9 @@ from delivery.model.version import VersionRef
 from delivery.ports.errors import Refused
 from delivery.ports.workloads import EVERYTHING, Need, Running, always
 
+Claim = tuple[Callable[[], bool], str]
+"""Whether the target is still ours, and the token of what was decided."""
+
 
 class KubernetesWorkloads:
     """`namespaces` are those that opted in: whoever may write a service file does not choose where we write."""
@@ -44,9 +47,14 @@ class KubernetesWorkloads:
         return None if place.mode is Mode.VERSIONED else OwnersWorkload(self._kube, target, place).current()
 
     def promote(
-        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+        self,
+        target: TargetId,
+        workload: Workload,
+        version: VersionRef,
+        still: Callable[[], bool] = always,
+        token: str = "",
     ) -> Running:
-        return _told(lambda: self._promote(target, self._place(workload), version, still))
+        return _told(lambda: self._promote(target, self._place(workload), version, (still, token)))
 
     def rest(self, target: TargetId, workload: Workload) -> None:
         OwnersWorkload(self._kube, target, self._place(workload)).free()
@@ -69,12 +77,12 @@ class KubernetesWorkloads:
             return OwnersWorkload(self._kube, target, place).look(version)
         return ClonedWorkload(self._kube, target, place, version).look()
 
-    def _promote(self, target: TargetId, place: Place, version: VersionRef, still: Callable[[], bool]) -> Running:
+    def _promote(self, target: TargetId, place: Place, version: VersionRef, claim: Claim) -> Running:
         """Only in place of a copy is there something to patch; elsewhere the version is where it will stay."""
         if place.mode is not Mode.CLONE:
             return self._look(target, place, version, home=True)
         twin = ClonedWorkload(self._kube, target, place, version).find()
-        return OwnersWorkload(self._kube, target, place).promote(version, twin, still)
+        return OwnersWorkload(self._kube, target, place).promote(version, twin, *claim)
 
     def _place(self, workload: Workload) -> Place:
         if workload.place is None:

@@ -53,20 +53,22 @@ class OwnersWorkload:
             if changed is not None:
                 self._kube.replace(changed)
 
-    def promote(self, version: VersionRef, twin: Document | None, still: Callable[[], bool]) -> Running:
+    def promote(self, version: VersionRef, twin: Document | None, still: Callable[[], bool], token: str) -> Running:
         """Patches its image to the version's, if it is still what it was when the release began. `twin`: the copy."""
         for _ in range(TRIES):
             deployment = self._reader.owners(self._place)
             container = images.container(deployment["spec"]["template"], self._names(), version.image)["name"]
             config = identity.fingerprint(self._reader.tracked(self._place))
-            if promotion.is_promoted(deployment, version, container, config):
+            settled = promotion.is_promoted(deployment, version, container, config)
+            if settled and promotion.is_claimed(deployment, token):
                 return self._state(deployment, version, None)
-            reason = promotion.in_the_way(deployment, version, container, twin)
+            reason = "" if settled else promotion.in_the_way(deployment, version, container, twin)
             if reason:
                 return Running(False, failing=reason, looked_for=reason)
             if not still():
                 raise Conflict(f"somebody else has {self._target} by now")
-            written = self._write(promotion.promoted(deployment, version, container, config, twin), deployment)
+            wanted = deployment if settled else promotion.promoted(deployment, version, container, config, twin)
+            written = self._write(promotion.claimed(wanted, token), deployment)
             if written is not None:
                 return self._state(written, version, None)
         raise Conflict(f"Deployment {self._where()} changes faster than it can be patched")

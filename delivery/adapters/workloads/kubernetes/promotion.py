@@ -3,11 +3,14 @@
 import copy
 import json
 
+from delivery.adapters.kube import marks
 from delivery.adapters.kube.objects import Document
 from delivery.adapters.workloads.kubernetes import identity, images
 from delivery.adapters.workloads.kubernetes.clone import CONFIG, COPIED_FROM
 from delivery.model.version import VersionRef
 
+CLAIM = f"{marks.PREFIX}decided-by"
+"""Annotation of the owners' Deployment: release and event that had it written last."""
 TRIES = 3  # patches of one promotion: who sets them back wins after that
 
 
@@ -16,6 +19,20 @@ def is_promoted(deployment: Document, version: VersionRef, container: str, confi
     found = images.container(deployment["spec"]["template"], (container,))
     same = version.image is not None and images.same(found["image"], version.image)
     return same and (not config or identity.started_with(deployment) == config)
+
+
+def is_claimed(deployment: Document, token: str) -> bool:
+    """Whether this decision was the last to write it: then no older one that comes late can."""
+    return not token or (deployment["metadata"].get("annotations") or {}).get(CLAIM) == token
+
+
+def claimed(deployment: Document, token: str) -> Document:
+    """The Deployment with the token of the decision on it."""
+    if not token:
+        return deployment
+    changed = copy.deepcopy(deployment)
+    changed["metadata"].setdefault("annotations", {})[CLAIM] = token
+    return changed
 
 
 def in_the_way(deployment: Document, version: VersionRef, container: str, twin: Document | None) -> str:
