@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from delivery.gates import evalue
+from delivery.gates import clauses, evalue, sources
 from delivery.gates.comparison import Comparison, Window
 from delivery.gates.gate import PATIENCE, State
-from delivery.gates.measure import bad_events
+from delivery.gates.measure import What, events
 from delivery.gates.objective import Objective
+from delivery.model.ids import Micros
 from delivery.model.plan import GateSpec
 from delivery.model.verdict import Judgement, Side, Tick, Verdict
 
@@ -16,25 +17,29 @@ BETA = 0.05
 """The chance that a candidate which is as bad as the margin gets a PASS in a stage."""
 LEAST_BAD = 3
 """Bad events of the candidate before it can fail: fewer may be one unlucky user."""
+_FORM = 2
+"""Of the state: one of an older form is begun anew, which forgets evidence and never invents any."""
 _ALONE = 100
 """Where stable has less than one in so many requests of a stage there is nothing to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`above` has the bounds in milliseconds whose excess is bad; (None,) where errors are.
+    """`what` has the bad events that are compared, each with a test of its own; over several E is the mean.
 
-    `worse_than`, `floor`, `objective`, `no_worse_than` and `dispersion` are r0, p0, another p0, rm and phi of
-    docs/gates.md.
+    `worse_than`, `floor`, `objective`, `no_worse_than` and `dispersion` (None: learned) are r0, p0, another p0, rm and
+    phi of docs/gates.md. A stage's first `warm_up` is judged by a wider margin, or where not `judges_cold` not at all.
     """
 
-    above: tuple[int | None, ...]
+    what: tuple[What, ...]
     worse_than: float
     floor: float
     objective: float | None
     no_worse_than: float | None
     min_requests: int
-    dispersion: float
+    dispersion: float | None
+    warm_up: int
+    judges_cold: bool
 
 
 class ComparingGate:
@@ -49,36 +54,34 @@ class ComparingGate:
         self._against = Comparison(
             settings.worse_than, settings.floor, settings.no_worse_than, settings.dispersion, stages
         )
-        self._objective = (
-            None if settings.objective is None else Objective(settings.objective, settings.dispersion, stages)
-        )
+        self._objective = None if settings.objective is None else Objective(settings.objective, stages)
 
     def start(self) -> State:
         state = {
-            "stage": -1, "starts": 0, "blank": 0, "seen": 0, "beside": 0, "lacks": None, "failed": None,
-            "against": [self._against.start() for _ in self._settings.above],
+            "form": _FORM, "stage": -1, "starts": 0, "since": 0, "spent": 0, "lasted": 0,
+            "blank": 0, "seen": 0, "beside": 0, "lacks": None, "down": False, "failed": None, "after": 0,
+            "against": [self._against.start() for _ in self._settings.what], "sources": sources.start(),
         }  # fmt: skip
         return {**state, "objective": self._objective.start()} if self._objective else state
 
     def add(self, state: State, tick: Tick) -> State:
+        if state.get("form") != _FORM:
+            state = self.start()
         if tick.stage != state["stage"]:
-            state = self._begin(state, tick.stage)
-        windows = [self._window(tick, above) for above in self._settings.above] if tick.complete else []
+            state = self._begin(state, tick)
+        cold = tick.start < state["since"] + self._settings.warm_up
+        windows = [_window(tick, what, cold) for what in self._settings.what] if tick.complete else []
         if not windows or None in windows:
-            lacks = None if not windows else self._settings.above[windows.index(None)]
+            lacks = windows.index(None) if windows else None
             return {**state, "blank": state["blank"] + 1, "lacks": lacks}
-        return self._added(state, [window for window in windows if window is not None])
+        return self._added(state, tick, [window for window in windows if window is not None])
 
     def verdict(self, state: State) -> Verdict:
         if state["failed"] is not None:
             return Verdict.FAIL
         if state["blank"] >= PATIENCE:
             return Verdict.NO_DATA
-        enough = -math.log(BETA)
-        tests = [] if self._alone(state) else [self._against.better(against) for against in state["against"]]
-        if self._objective:
-            tests.append(self._objective.better(state["objective"]))
-        if tests and min(tests) >= enough and state["seen"] >= max(1, self._settings.min_requests):
+        if self._shown(state) >= -math.log(BETA) and state["seen"] >= max(1, self._settings.min_requests):
             return Verdict.PASS
         return Verdict.CONTINUE
 
@@ -94,37 +97,44 @@ class ComparingGate:
             ratio=self._against.ratio(against),
             interval=self._against.interval(against, self._alpha),
             blocking=self._spec.blocking,
-            detail=self._detail(state, verdict, worst),
+            detail=clauses.joined(self._clauses(state, verdict, worst)),
+            lasted=Micros(state["after"]) if verdict is Verdict.FAIL else None,
         )
 
-    def _begin(self, state: State, stage: int) -> dict[str, Any]:
+    def _begin(self, state: State, tick: Tick) -> dict[str, Any]:
         starts = state["starts"] + 1
         after = {
-            **state, "stage": stage, "starts": starts, "blank": 0, "seen": 0, "beside": 0,
+            **state, "stage": tick.stage, "starts": starts, "since": tick.start,
+            "spent": 0, "blank": 0, "seen": 0, "beside": 0,
             "against": [self._against.begin(against, starts) for against in state["against"]],
         }  # fmt: skip
         if self._objective:
             after["objective"] = self._objective.begin(state["objective"], starts)
         return after
 
-    def _window(self, tick: Tick, above: int | None) -> Window | None:
-        x, y = bad_events(tick.candidate, above), bad_events(tick.stable, above)
-        return None if x is None or y is None else Window(x, tick.candidate.requests, y, tick.stable.requests)
-
-    def _added(self, state: State, windows: list[Window]) -> State:
-        seen = state["seen"] + windows[0].n
+    def _added(self, state: State, tick: Tick, windows: list[Window]) -> State:
+        seen, took = state["seen"] + windows[0].n, max(0, tick.end - tick.start)
         after = {
             **state, "seen": seen, "beside": state["beside"] + windows[0].m, "lacks": None,
-            "blank": 0 if seen else state["blank"] + 1,
-            "against": [
-                self._against.add(against, window) for against, window in zip(state["against"], windows, strict=True)
-            ],
+            "down": bool(tick.stable_down), "blank": 0 if seen else state["blank"] + 1,
+            "spent": state["spent"] + took, "lasted": state["lasted"] + took,
+            "sources": sources.add(state["sources"], tick.candidate),
         }  # fmt: skip
-        if self._objective:
-            after["objective"] = self._objective.add(state["objective"], windows[0].x, windows[0].n)
-        if after["failed"] is None:
-            after["failed"] = self._failed(after)
+        if not tick.stable_down:
+            after["against"] = [
+                self._compared(against, window) for against, window in zip(state["against"], windows, strict=True)
+            ]
+        if self._objective and (self._settings.judges_cold or not windows[0].cold):
+            phi = self._against.phi(state["against"][0])
+            after["objective"] = self._objective.add(state["objective"], windows[0], phi)
+        if after["failed"] is None and (failed := self._failed(after)):
+            after |= {"failed": failed, "after": after["lasted"]}
         return after
+
+    def _compared(self, against: State, window: Window) -> State:
+        if window.cold and not self._settings.judges_cold:
+            return self._against.learn(against, window)
+        return self._against.add(against, window)
 
     def _failed(self, state: State) -> str | None:
         """Which test has failed by now."""
@@ -132,35 +142,45 @@ class ComparingGate:
         tests = [*state["against"], state["objective"]] if self._objective else state["against"]
         if all(evalue.most(test["worse"]) < enough for test in tests):
             return None
+        if self._objective and state["objective"]["x"] >= LEAST_BAD:
+            above = self._objective.worse(state["objective"], waiting)
+            if above >= enough:
+                return "objective"
         if state["against"][self._worst(state)]["x"] < LEAST_BAD:
             return None
         worse = evalue.log_mean([self._against.worse(against, waiting) for against in state["against"]])
         above = evalue.log_mean([self._against.above_floor(against, waiting) for against in state["against"]])
-        if worse >= enough and above >= enough:
-            return "ratio"
-        if self._objective and self._objective.worse(state["objective"], waiting) >= enough:
-            return "objective"
-        return None
+        return "ratio" if worse >= enough and above >= enough else None
 
-    def _detail(self, state: State, verdict: Verdict, worst: int) -> str:
+    def _shown(self, state: State) -> float:
+        """Log of the least evidence, of all that a PASS needs, that the candidate is no worse."""
+        tests = [] if self._alone(state) else [self._against.better(against) for against in state["against"]]
+        if self._objective:
+            tests.append(self._objective.better(state["objective"]))
+        return min(tests) if tests else -math.inf
+
+    def _clauses(self, state: State, verdict: Verdict, worst: int) -> list[str]:
+        settings, what = self._settings, self._settings.what[worst]
         if verdict is Verdict.NO_DATA:
-            return self._missing(state)
-        against, settings = state["against"][worst], self._settings
-        above = settings.above[worst]
-        parts = [] if above is None else [f"slower than {above} ms"]
-        if state["failed"] == "objective":
-            rate = against["x"] / against["n"]
-            parts.append(f"{100 * rate:.3g} % of {against['n']}, at most {100 * (settings.objective or 0):g} % wanted")
-        elif verdict is Verdict.CONTINUE and self._alone(state) and settings.objective is None:
-            parts.append("has no requests of stable to compare with")
-        elif verdict is Verdict.CONTINUE and state["seen"] < settings.min_requests:
-            parts.append(f"needs {settings.min_requests} requests in this stage, has {state['seen']}")
-        return "; ".join(parts)
+            lacks = state["lacks"]
+            return [clauses.missing(None if lacks is None else settings.what[lacks], state["seen"])]
+        slower = [] if what is None or isinstance(what, str) else [f"slower than {what} ms"]
+        if verdict is Verdict.FAIL:
+            above = clauses.above(state["objective"], settings.objective) if state["failed"] == "objective" else ""
+            return [*slower, above, sources.concentrated(state["sources"]) if what is None else ""]
+        if verdict is Verdict.PASS:
+            return slower
+        return [*slower, self._wanting(state)]
 
-    def _missing(self, state: State) -> str:
-        if state["lacks"] is not None:
-            return f"no latency bucket at {state['lacks']} ms"
-        return "no complete measurement" if state["seen"] else "no requests of the candidate"
+    def _wanting(self, state: State) -> str:
+        """Why there is no verdict yet, and when one may be had."""
+        if state["down"]:
+            return "stable has no ready instance to compare with"
+        if self._alone(state) and self._settings.objective is None:
+            return "has no requests of stable to compare with"
+        if state["seen"] < self._settings.min_requests:
+            return f"needs {self._settings.min_requests} requests in this stage, has {state['seen']}"
+        return clauses.outlook(self._shown(state) / -math.log(BETA), state["spent"])
 
     def _worst(self, state: State) -> int:
         """Which comparison speaks most against the candidate."""
@@ -179,3 +199,8 @@ class ComparingGate:
         """Whether the candidate has practically all requests of the stage."""
         seen, beside = state["seen"], state["beside"]
         return bool(seen and beside * _ALONE < seen + beside)
+
+
+def _window(tick: Tick, what: What, cold: bool) -> Window | None:
+    own, other = events(tick.candidate, what), events(tick.stable, what)
+    return None if own is None or other is None else Window(*own, *other, cold)

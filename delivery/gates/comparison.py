@@ -3,42 +3,51 @@
 from dataclasses import dataclass
 from typing import Any
 
-from delivery.gates import evalue, interval
+from delivery.gates import calm, dispersion, evalue, interval
 from delivery.gates.evalue import RateTest, RatioTest
 from delivery.gates.gate import State
 
 MARGINS = (3.0, 2.0, 1.5)
 """How many times stable's rate a PASS rules out, where the plan does not say: less as the candidate gets more."""
 _SHARES = (0.15, 0.35)  # of all requests, from which on the next margin holds
+COLD = 5.0
+"""How many times stable's rate a candidate may have while it warms up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One tick's bad events of all requests, on both sides."""
+    """One tick's bad events of all requests, on both sides. `cold`: the candidate warms up."""
 
     x: int
     n: int
     y: int
     m: int
+    cold: bool = False
 
 
 class Comparison:
-    """FAIL evidence runs over the whole release with one start for each stage, PASS evidence within a stage."""
+    """FAIL evidence runs over the whole release with one start for each stage, PASS evidence within a stage.
 
-    def __init__(self, worse_than: float, floor: float, no_worse_than: float | None, phi: float, stages: int) -> None:
+    `phi` None: it is learned from stable's ticks.
+    """
+
+    def __init__(
+        self, worse_than: float, floor: float, no_worse_than: float | None, phi: float | None, stages: int
+    ) -> None:
         margins = MARGINS if no_worse_than is None else (no_worse_than,)
         self._stages = stages
         self._phi = phi
-        self._worse = RatioTest.worse(worse_than, phi)
-        self._floor = RateTest.worse(floor, phi)
-        self._better = [RatioTest.better(margin, phi) for margin in margins]
+        self._worse = RatioTest.worse(worse_than)
+        self._worse_cold = RatioTest.worse(max(worse_than, COLD))
+        self._floor = RateTest.worse(floor)
+        self._better = [RatioTest.better(margin) for margin in margins]
 
     def start(self) -> dict[str, Any]:
         return {
             "x": 0, "n": 0, "y": 0, "m": 0,
             "over": 0.0, "under": 0.0,
             "worse": evalue.idle(), "floor": evalue.idle(), "better": evalue.idle(), "margin": None,
-            "curve": interval.start(),
+            "curve": interval.start(), "spread": dispersion.start(), "calm": calm.start(),
         }  # fmt: skip
 
     def begin(self, state: State, starts: int) -> dict[str, Any]:
@@ -49,24 +58,37 @@ class Comparison:
             after["floor"] = evalue.begin(state["floor"], self._stages)
         return after
 
+    def phi(self, state: State) -> float:
+        """The dispersion, as far as it is known."""
+        return dispersion.phi(state["spread"]) if self._phi is None else self._phi
+
+    def learn(self, state: State, tick: Window) -> dict[str, Any]:
+        """The state after a tick of which only stable's side counts."""
+        return {**state, "spread": dispersion.add(state["spread"], tick.y, tick.m)}
+
     def add(self, state: State, tick: Window) -> dict[str, Any]:
         x, n, y, m = tick.x, tick.n, tick.y, tick.m
+        phi = self.phi(state)
         after = {
-            **state, "x": state["x"] + x, "n": state["n"] + n, "y": state["y"] + y, "m": state["m"] + m,
-            "floor": self._floor.add(state["floor"], x, n),
+            **self.learn(state, tick),
+            "x": state["x"] + x, "n": state["n"] + n, "y": state["y"] + y, "m": state["m"] + m,
+            "floor": self._floor.add(state["floor"], x, n, phi),
         }  # fmt: skip
         if not n or not m:
             return after
-        w = n / (n + m)
+        w, e = n / (n + m), x + y
         margin = state["margin"]
         if margin is None:
             after["margin"] = margin = 0 if len(self._better) == 1 else sum(w >= share for share in _SHARES)
-        if e := x + y:
+        if e:
+            worse = self._worse_cold if tick.cold else self._worse
             after["over"] = state["over"] + x * (1 - w)
             after["under"] = state["under"] + y * w
-            after["worse"] = self._worse.add(state["worse"], x, e, w)
-            after["better"] = self._better[margin].add(state["better"], x, e, w)
+            after["worse"] = worse.add(state["worse"], x, e, w, phi)
             after["curve"] = interval.add(state["curve"], e, w)
+        if calm.is_calm(state["calm"], y, m):
+            after["better"] = self._better[margin].add(state["better"], x, e, w, phi)
+            after["calm"] = calm.add(state["calm"], y, m)
         return after
 
     def worse(self, state: State, waiting: float) -> float:
@@ -90,5 +112,5 @@ class Comparison:
         ratio = self.ratio(state)
         if ratio is None:
             return None
-        low, high = interval.bounds(state["curve"], state["x"], self._phi, alpha)
+        low, high = interval.bounds(state["curve"], state["x"], self.phi(state), alpha)
         return min(low, ratio), max(high, ratio)

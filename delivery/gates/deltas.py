@@ -10,6 +10,8 @@ from delivery.model.series import Sample, Series
 from delivery.model.verdict import Counts
 
 _NEW = Series(0, 0)
+NAMED = 5
+"""How many sources a tick names."""
 
 
 def counts(base: Mapping[str, Series], now: Sample) -> Counts:
@@ -19,16 +21,37 @@ def counts(base: Mapping[str, Series], now: Sample) -> Counts:
     """
     requests = errors = 0
     slow: dict[int, int] = {}
-    for key, series in now.series.items():
-        before = base.get(key, _NEW)
-        if _restart(before, series):
-            before = _NEW
+    rates: dict[str, tuple[int, int]] = {}
+    for before, series in _pairs(base, now).values():
         requests += series.requests - before.requests
         errors += series.errors - before.errors
         earlier = dict(before.slow)
         for bound, slower in series.slow:
             slow[bound] = slow.get(bound, 0) + max(0, slower - earlier.get(bound, 0))
-    return Counts(requests, errors, tuple(sorted(slow.items())))
+        if series.rates:
+            _add_rates(rates, before, series)
+    return Counts(
+        requests,
+        errors,
+        tuple(sorted(slow.items())),
+        rates=tuple((name, *found) for name, found in sorted(rates.items())) or None,
+        gauges=_gauges(now),
+    )
+
+
+def sources(base: Mapping[str, Series], now: Sample) -> tuple[tuple[str, int, int], ...] | None:
+    """The sources that had the most errors since `base`, each with its requests and errors.
+
+    None where there was no error, or where only one source could have had it.
+    """
+    if len(now.series) < 2:
+        return None
+    found = [
+        (key, series.requests - before.requests, series.errors - before.errors)
+        for key, (before, series) in _pairs(base, now).items()
+    ]
+    worst = sorted((one for one in found if one[2] > 0), key=lambda one: (-one[2], one[0]))
+    return tuple(worst[:NAMED]) or None
 
 
 def restarted(base: Mapping[str, Series], now: Sample) -> bool:
@@ -42,6 +65,28 @@ def carry(base: Mapping[str, Series], now: Sample) -> Mapping[str, Series]:
     A series that is gone is kept: should it come back, its past is not counted a second time.
     """
     return {**base, **now.series}
+
+
+def _pairs(base: Mapping[str, Series], now: Sample) -> Mapping[str, tuple[Series, Series]]:
+    """Each series of now with what it began from."""
+    pairs = {key: (base.get(key, _NEW), series) for key, series in now.series.items()}
+    return {key: (_NEW if _restart(before, series) else before, series) for key, (before, series) in pairs.items()}
+
+
+def _add_rates(rates: dict[str, tuple[int, int]], before: Series, after: Series) -> None:
+    earlier = {name: (events, of) for name, events, of in before.rates or ()}
+    for name, events, of in after.rates or ():
+        known, old = rates.get(name, (0, 0)), earlier.get(name, (0, 0))
+        rates[name] = (known[0] + max(0, events - old[0]), known[1] + max(0, of - old[1]))
+
+
+def _gauges(now: Sample) -> tuple[tuple[str, float], ...] | None:
+    """The mean of each level over the sources that have it."""
+    levels: dict[str, list[float]] = {}
+    for series in now.series.values():
+        for name, level in series.gauges or ():
+            levels.setdefault(name, []).append(level)
+    return tuple((name, sum(found) / len(found)) for name, found in sorted(levels.items())) or None
 
 
 def _restart(before: Series, after: Series) -> bool:

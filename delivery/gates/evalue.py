@@ -28,28 +28,27 @@ class RatioTest:
 
     Given what each side served and what was bad in total, this bounds the likelihood ratio of any pair of rates, since
     1+z <= exp(z): a baseline that moves and a split that varies are allowed for. `phi` >= 1 divides it where bad
-    events come in bursts.
+    events come in bursts; it may be another one in every tick, as long as it is chosen from the ticks before.
     """
 
-    phi: float
     boundary: float  # r0 - 1
     terms: tuple[tuple[float, float], ...]  # log(r/r0) and r - 1 of each alternative
 
     @staticmethod
-    def worse(r0: float, phi: float) -> "RatioTest":
+    def worse(r0: float) -> "RatioTest":
         """Null: at every tick the candidate's rate is at most `r0` times stable's."""
-        return _ratio_test(r0, [r0 * g for g in GRID], phi)
+        return _ratio_test(r0, [r0 * g for g in GRID])
 
     @staticmethod
-    def better(r0: float, phi: float) -> "RatioTest":
+    def better(r0: float) -> "RatioTest":
         """Null: at every tick the candidate's rate is at least `r0` times stable's."""
-        return _ratio_test(r0, [r0 / g for g in GRID], phi)
+        return _ratio_test(r0, [r0 / g for g in GRID])
 
-    def add(self, lanes: Sequence[float], x: int, e: int, w: float) -> list[float]:
+    def add(self, lanes: Sequence[float], x: int, e: int, w: float, phi: float = 1.0) -> list[float]:
         """The lanes after one tick."""
         if not e or w >= 1:  # no bad event, or nothing to compare with: every increment is 0
             return list(lanes)
-        log1p, phi = math.log1p, self.phi
+        log1p = math.log1p
         base = e * log1p(w * self.boundary)
         return [
             lane + (x * rise - e * log1p(w * more) + base) / phi
@@ -65,21 +64,22 @@ class RateTest:
     below 1 whatever the boundary.
     """
 
-    terms: tuple[tuple[float, float], ...]  # what a bad and a good request add, divided by phi
+    terms: tuple[tuple[float, float], ...]  # what a bad and a good request add
 
     @staticmethod
-    def worse(p0: float, phi: float) -> "RateTest":
+    def worse(p0: float) -> "RateTest":
         """Null: at every tick the rate is at most `p0`."""
-        return _rate_test(p0, GRID, phi)
+        return _rate_test(p0, GRID)
 
     @staticmethod
-    def better(p0: float, phi: float) -> "RateTest":
+    def better(p0: float) -> "RateTest":
         """Null: at every tick the rate is at least `p0`."""
-        return _rate_test(p0, [1 / g for g in GRID], phi)
+        return _rate_test(p0, [1 / g for g in GRID])
 
-    def add(self, lanes: Sequence[float], x: int, n: int) -> list[float]:
-        """The lanes after one tick: x bad of n."""
-        return [lane + x * bad + (n - x) * good for lane, (bad, good) in zip(lanes, self.terms, strict=True)]
+    def add(self, lanes: Sequence[float], x: int, n: int, phi: float = 1.0) -> list[float]:
+        """The lanes after one tick: x bad of n, in bursts where `phi` is more than 1."""
+        bad, good = x / phi, (n - x) / phi
+        return [lane + bad * up + good * down for lane, (up, down) in zip(lanes, self.terms, strict=True)]
 
 
 def idle() -> list[float]:
@@ -120,11 +120,11 @@ def _log_add(a: float, b: float) -> float:
     return max(a, b) + math.log1p(math.exp(-abs(a - b)))
 
 
-def _ratio_test(r0: float, alternatives: Sequence[float], phi: float) -> RatioTest:
-    return RatioTest(phi, r0 - 1, tuple((math.log(r / r0), r - 1) for r in alternatives))
+def _ratio_test(r0: float, alternatives: Sequence[float]) -> RatioTest:
+    return RatioTest(r0 - 1, tuple((math.log(r / r0), r - 1) for r in alternatives))
 
 
-def _rate_test(p0: float, odds_ratios: Sequence[float], phi: float) -> RateTest:
+def _rate_test(p0: float, odds_ratios: Sequence[float]) -> RateTest:
     odds = p0 / (1 - p0)
     rates = [odds * ratio / (1 + odds * ratio) for ratio in odds_ratios]
-    return RateTest(tuple((math.log(p / p0) / phi, math.log((1 - p) / (1 - p0)) / phi) for p in rates))
+    return RateTest(tuple((math.log(p / p0), math.log((1 - p) / (1 - p0))) for p in rates))

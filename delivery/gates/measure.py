@@ -1,13 +1,26 @@
-"""What counts as a bad event: an error, or a request slower than a bound."""
+"""What is counted as an event, and out of how many."""
 
 from delivery.model.verdict import Counts
 
+What = int | str | None
+"""None: errors. A number: requests slower than so many milliseconds. A name: a measure of the service's own."""
 
-def bad_events(counts: Counts, above: int | None) -> int | None:
-    """Errors, or where `above` is given requests slower than so many milliseconds. None: that bound is not measured."""
-    if above is None:
-        return min(counts.errors, counts.requests)  # proxies do not add both in one instant
+
+def events(counts: Counts, what: What) -> tuple[int, int] | None:
+    """Events, and what they are counted of; never more than that, as proxies do not add both in one instant.
+
+    None where it is not measured.
+    """
+    if isinstance(what, str):
+        return next(((min(bad, of), of) for name, bad, of in counts.rates or () if name == what), None)
+    if what is None:
+        return min(counts.errors, counts.requests), counts.requests
     for bound, slower in counts.slow:
-        if bound == above:
-            return min(slower, counts.requests)
-    return None if counts.slow else 0
+        if bound == what:
+            return min(slower, counts.requests), counts.requests
+    return None if counts.slow else (0, counts.requests)
+
+
+def lacking(what: What) -> str:
+    """What is to be said where it is not measured."""
+    return f"{what} is not measured" if isinstance(what, str) else f"no latency bucket at {what} ms"

@@ -3,28 +3,38 @@
 from typing import Any
 
 from delivery.gates import evalue
+from delivery.gates.comparison import COLD, Window
 from delivery.gates.evalue import RateTest
 from delivery.gates.gate import State
+
+_MOST = 0.5
 
 
 class Objective:
     """FAIL evidence runs over the whole release with one start for each stage, PASS evidence within a stage."""
 
-    def __init__(self, rate: float, phi: float, stages: int) -> None:
+    def __init__(self, rate: float, stages: int) -> None:
         self._stages = stages
-        self._worse = RateTest.worse(rate, phi)
-        self._better = RateTest.better(rate, phi)
+        self._worse = RateTest.worse(rate)
+        self._worse_cold = RateTest.worse(max(rate, min(COLD * rate, _MOST)))
+        self._better = RateTest.better(rate)
 
     def start(self) -> dict[str, Any]:
-        return {"worse": evalue.idle(), "better": evalue.idle()}
+        return {"x": 0, "n": 0, "worse": evalue.idle(), "better": evalue.idle()}
 
     def begin(self, state: State, starts: int) -> dict[str, Any]:
         """A stage begins, the `starts`-th; no more than the plan has get a start of their own."""
         worse = evalue.begin(state["worse"], self._stages) if starts <= self._stages else state["worse"]
-        return {"worse": worse, "better": evalue.begin(evalue.idle(), 1)}
+        return {**state, "worse": worse, "better": evalue.begin(evalue.idle(), 1)}
 
-    def add(self, state: State, x: int, n: int) -> dict[str, Any]:
-        return {"worse": self._worse.add(state["worse"], x, n), "better": self._better.add(state["better"], x, n)}
+    def add(self, state: State, tick: Window, phi: float) -> dict[str, Any]:
+        worse = self._worse_cold if tick.cold else self._worse
+        return {
+            "x": state["x"] + tick.x,
+            "n": state["n"] + tick.n,
+            "worse": worse.add(state["worse"], tick.x, tick.n, phi),
+            "better": self._better.add(state["better"], tick.x, tick.n, phi),
+        }
 
     def worse(self, state: State, waiting: float) -> float:
         """Log of the evidence that the rate is above the objective."""

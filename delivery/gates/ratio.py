@@ -11,7 +11,9 @@ from typing import Any
 
 from delivery.gates.comparing import ComparingGate, Settings
 from delivery.gates.gate import Gate
+from delivery.gates.measure import What
 from delivery.model.fields import Fields
+from delivery.model.ids import HOUR, Micros
 from delivery.model.plan import GateSpec
 
 
@@ -24,12 +26,12 @@ def parse(fields: Fields) -> Mapping[str, object]:
     return {
         "measure": fields.choice("ratio", Measure).value,
         "objective": fields.share("objective", None, low=1e-6, high=0.5),
-        **comparison(fields),
+        **comparison(fields, warm_up=Micros(0)),
     }
 
 
-def comparison(fields: Fields) -> Mapping[str, object]:
-    """Reads what every comparison has: `worse_than`, `no_worse_than`, `floor`, `min_requests`, `dispersion`.
+def comparison(fields: Fields, warm_up: Micros) -> Mapping[str, object]:
+    """Reads what every comparison has: `worse_than`, `no_worse_than`, `floor`, `min_requests`, `dispersion`, `warm_up`.
 
     A `no_worse_than` below 1.3 could never be shown: the nearest alternative is 1.5 times better than it.
     """
@@ -38,25 +40,28 @@ def comparison(fields: Fields) -> Mapping[str, object]:
         "no_worse_than": fields.number("no_worse_than", None, low=1.3, high=100.0),
         "floor": fields.share("floor", 0.001, low=1e-6, high=0.5),
         "min_requests": fields.whole("min_requests", 50),
-        "dispersion": fields.number("dispersion", 2.0, low=1.0, high=100.0),
+        "dispersion": fields.number("dispersion", None, low=1.0, high=100.0),
+        "warm_up": fields.duration("warm_up", warm_up, high=HOUR),
     }
 
 
-def settings(params: Mapping[str, Any], above: tuple[int | None, ...]) -> Settings:
-    """Parameters as `parse` left them."""
+def settings(params: Mapping[str, Any], what: tuple[What, ...], *, judges_cold: bool) -> Settings:
+    """Parameters as `parse` left them; plans of older versions lack the newer ones."""
     return Settings(
-        above=above,
+        what=what,
         worse_than=params["worse_than"],
         floor=params["floor"],
         objective=params.get("objective"),
         no_worse_than=params["no_worse_than"],
         min_requests=params["min_requests"],
         dispersion=params["dispersion"],
+        warm_up=params.get("warm_up", 0),
+        judges_cold=judges_cold,
     )
 
 
 def build(spec: GateSpec, alpha: float, stages: int) -> Gate:
-    return ComparingGate(spec, settings(spec.params, above=(None,)), alpha, stages)
+    return ComparingGate(spec, settings(spec.params, (None,), judges_cold=True), alpha, stages)
 
 
 def at_full(spec: GateSpec) -> bool:

@@ -1,6 +1,6 @@
 """Gate `threshold`: a share of the candidate's requests in a window, against a fixed limit.
 
-    success: {threshold: http_success_rate, at_least: 99%, over: 1m, failure_limit: 3, min_requests: 100}
+    success: {threshold: http_success_rate, at_least: 99%, over: 1m, failure_limit: 3, min_requests: 100, warm_up: 1m}
     slow: {threshold: http_slow_rate, above: 500ms, at_most: 5%, over: 1m}
 
 Uncalibrated: how often it rolls back a healthy release depends on the traffic and nobody knows beforehand
@@ -12,9 +12,9 @@ from enum import StrEnum
 from typing import Any
 
 from delivery.gates.gate import PATIENCE, Gate, State
-from delivery.gates.measure import bad_events
+from delivery.gates.measure import events, lacking
 from delivery.model.fields import Fields
-from delivery.model.ids import MINUTE, SECOND, Micros
+from delivery.model.ids import HOUR, MINUTE, SECOND, Micros
 from delivery.model.plan import GateSpec, Require
 from delivery.model.scalars import show_duration
 from delivery.model.verdict import Judgement, Side, Tick, Verdict
@@ -33,7 +33,7 @@ class Measure(StrEnum):
 def parse(fields: Fields) -> Mapping[str, object]:
     """Reads `threshold` (what is measured), its limit `at_least` or `at_most`, `over`, `failure_limit`, `min_requests`.
 
-    `above` is how slow is slow, for http_slow_rate.
+    `above` is how slow is slow, for http_slow_rate. Of a stage's first `warm_up` nothing counts.
     """
     measure = fields.choice("threshold", Measure)
     success, slow = measure is Measure.HTTP_SUCCESS_RATE, measure is Measure.HTTP_SLOW_RATE
@@ -49,6 +49,7 @@ def parse(fields: Fields) -> Mapping[str, object]:
         "over": fields.duration("over", MINUTE, low=SECOND),
         "failure_limit": fields.whole("failure_limit", 3),
         "min_requests": fields.whole("min_requests", 100, low=1),
+        "warm_up": fields.duration("warm_up", Micros(0), high=HOUR),
     }
 
 
@@ -76,27 +77,31 @@ class ThresholdGate:
         self._over: int = params["over"]
         self._failure_limit: int = params["failure_limit"]
         self._min_requests: int = params["min_requests"]
+        self._warm_up: int = params.get("warm_up", 0)
 
     def start(self) -> State:
         return {
-            "stage": -1, "blank": 0, "seen": 0, "lacks": False, "sides": [0, 0, 0, 0],
+            "stage": -1, "since": 0, "blank": 0, "seen": 0, "lacks": False, "sides": [0, 0, 0, 0], "all": 0, "after": 0,
             "lasted": 0, "bad": 0, "total": 0, "breaches": 0, "breach": None, "window": None,
         }  # fmt: skip
 
     def add(self, state: State, tick: Tick) -> State:
         if tick.stage != state["stage"]:
-            state = {**state, "stage": tick.stage, "blank": 0, "seen": 0, "lasted": 0, "bad": 0, "total": 0}
-        bad, beside = bad_events(tick.candidate, self._above), bad_events(tick.stable, self._above)
-        if not tick.complete or bad is None:
-            return {**state, "blank": state["blank"] + 1, "lacks": bad is None}
-        total, seen = tick.candidate.requests, state["seen"] + tick.candidate.requests
+            stage = {"stage": tick.stage, "since": tick.start}
+            state = {**state, **stage, "blank": 0, "seen": 0, "lasted": 0, "bad": 0, "total": 0}
+        own, other = events(tick.candidate, self._above), events(tick.stable, self._above)
+        if not tick.complete or own is None:
+            return {**state, "blank": state["blank"] + 1, "lacks": own is None}
+        (bad, total), (beside, besides) = own, other or (0, 0)
+        seen, took = state["seen"] + total, max(0, tick.end - tick.start)
         x, n, y, m = state["sides"]
         after = {
             **state, "seen": seen, "blank": 0 if seen else state["blank"] + 1, "lacks": False,
-            "sides": [x + bad, n + total, y + (beside or 0), m + tick.stable.requests],
-            "lasted": state["lasted"] + max(0, tick.end - tick.start),
-            "bad": state["bad"] + bad, "total": state["total"] + total,
+            "sides": [x + bad, n + total, y + beside, m + besides], "all": state.get("all", 0) + took,
         }  # fmt: skip
+        if tick.start < state.get("since", 0) + self._warm_up:
+            return after
+        after |= {"lasted": state["lasted"] + took, "bad": state["bad"] + bad, "total": state["total"] + total}
         if after["lasted"] < self._over or after["total"] < self._min_requests:
             return after
         return self._closed(after)
@@ -116,6 +121,7 @@ class ThresholdGate:
             stable=Side(y, m),
             blocking=self._spec.blocking,
             detail=self._detail(state, verdict),
+            lasted=Micros(state.get("after", 0)) if verdict is Verdict.FAIL else None,
         )
 
     def _closed(self, state: State) -> State:
@@ -123,7 +129,8 @@ class ThresholdGate:
         window = [state["bad"], state["total"], state["lasted"]]
         after = {**state, "lasted": 0, "bad": 0, "total": 0, "window": window}
         if self._breached(state["bad"], state["total"]) and state["breaches"] <= self._failure_limit:
-            return {**after, "breaches": state["breaches"] + 1, "breach": window}
+            breaches = state["breaches"] + 1
+            return {**after, "breaches": breaches, "breach": window, "after": state["all"]}
         return after
 
     def _breached(self, bad: int, total: int) -> bool:
@@ -149,5 +156,5 @@ class ThresholdGate:
 
     def _missing(self, state: State) -> str:
         if state["lacks"]:
-            return f"no latency bucket at {self._above} ms"
+            return lacking(self._above)
         return "no complete measurement" if state["seen"] else "no requests of the candidate"

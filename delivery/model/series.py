@@ -10,13 +10,16 @@ from delivery.model.ids import Micros
 class Series:
     """Cumulative counters of one source (a proxy, a pod). `epoch` changes when it restarted from 0.
 
-    `slow` has, for each bucket bound in milliseconds, the requests slower than it, cumulative too.
+    `slow` has, for each bucket bound in milliseconds, the requests slower than it, cumulative too, and so are `rates`:
+    name, events, and what they are counted of. `gauges` are levels, as they are now.
     """
 
     requests: int
     errors: int
     slow: tuple[tuple[int, int], ...] = ()
     epoch: str = ""
+    rates: tuple[tuple[str, int, int], ...] | None = None
+    gauges: tuple[tuple[str, float], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,7 @@ class Measured(Signal):
 
     A gate without a judgement says CONTINUE. One whose verdict is the one that is known may bring its older numbers;
     where the tick may end the stage, all bring those of now.
+    `split` says how the requests were divided, where that is not as configured.
     """
 
     dseq: int
@@ -153,6 +154,7 @@ class Measured(Signal):
     judgements: tuple[Judgement, ...]
     first_tick: int
     evidence: str
+    split: str = ""
 
 
 @dataclass(frozen=True, slots=True)

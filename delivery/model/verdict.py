@@ -34,25 +34,32 @@ class Judgement:
     interval: tuple[float, float] | None = None
     blocking: bool = True
     detail: str = ""  # what the gate alone knows, as a clause: "90.1 % of 812 in 1m, at least 99 % wanted"
+    lasted: Micros | None = None  # measured time from the release's first tick to the fail
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What one version did in one tick. `slow` has, for each bucket bound in milliseconds, the requests slower than it.
 
-    A request is counted once, when it ended; `errors` are answers of class 5xx, proxy-made ones too.
+    A request is counted once, when it ended; `errors` are answers of class 5xx, proxy-made ones too. `sources` has, in
+    a tick with errors, the sources that had most of them, each with its requests and errors. `rates` are measures of
+    the service's own: name, events, and what they are counted of (users who bought, users). `gauges`: name and level.
     """
 
     requests: int
     errors: int
     slow: tuple[tuple[int, int], ...] = ()
+    sources: tuple[tuple[str, int, int], ...] | None = None
+    rates: tuple[tuple[str, int, int], ...] | None = None
+    gauges: tuple[tuple[str, float], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
     """One look at both versions over the same window. `number` has no gaps within a release; `dseq` is the traffic.
 
-    `complete` is False where a side could not be read, or where a proxy restarted inside the window.
+    `complete` is False where a side could not be read, or where a proxy restarted inside the window. `stable_down` is
+    True where stable had no ready instance, so that its errors say nothing about the candidate.
     """
 
     number: int
@@ -63,3 +70,4 @@ class Tick:
     candidate: Counts
     stable: Counts
     complete: bool = True
+    stable_down: bool | None = None

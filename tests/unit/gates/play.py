@@ -12,7 +12,7 @@ from delivery.model.verdict import Counts, Judgement, Tick
 KINDS: Mapping[str, Kind] = {"ratio": ratio, "latency": latency, "threshold": threshold}
 TICK = 15 * SECOND
 ERRORS = {"ratio": "http_errors", "dispersion": 1.0}
-LATENCY = {"latency": "http_duration", "above": ["250ms", "500ms"], "dispersion": 1.0}
+LATENCY = {"latency": "http_duration", "above": ["250ms", "500ms"], "dispersion": 1.0, "warm_up": "0s"}
 SUCCESS = {"threshold": "http_success_rate", "at_least": "99%", "over": "1m", "min_requests": 100}
 Slow = tuple[tuple[int, int], ...]
 
