@@ -9,7 +9,7 @@ from delivery.machine.rules.common import NOTHING, Events, moment, revert
 from delivery.model.context import Context
 from delivery.model.event import Cause, CauseKind, HoldLifted, Phase, StagePassed, VerdictChanged
 from delivery.model.hold import HoldKind
-from delivery.model.ids import GateId, Micros
+from delivery.model.ids import MINUTE, GateId, Micros
 from delivery.model.plan import GateSpec, LowTraffic, Require, Stage
 from delivery.model.release import Release
 from delivery.model.signal import Measured
@@ -73,6 +73,12 @@ class Reading:
         return below and bool(self.blocking) and len(self.saying(Verdict.PASS)) == len(self.blocking)
 
     @property
+    def doubted(self) -> bool:
+        """Whether what was measured is not what the stage was to be; in this tick counts, too."""
+        misled = bool(self.tick.split) and HoldKind.SPLIT_MISMATCH not in self.release.waived
+        return misled or holds.doubted(self.release)
+
+    @property
     def undecided(self) -> tuple[GateId, ...]:
         """Gates without which the stage cannot pass: those that must pass and have not, those that cannot say."""
         must = tuple(spec.id for spec in self.blocking if spec.require is Require.PASS)
@@ -94,7 +100,21 @@ def measured(release: Release, signal: Measured, context: Context) -> Events:
         cause = Cause(CauseKind.GATE_FAILED, judgement=reading.failed)
         return (*changed, *revert(release, reading.at, cause, Phase.ROLLED_BACK))
     wanting = _wanting(reading)
-    return (*changed, *_hold_changes(reading, wanting), *_passed(reading, wanting))
+    return (*changed, *_divided(reading), *_hold_changes(reading, wanting), *_passed(reading, wanting))
+
+
+def _divided(reading: Reading) -> Events:
+    """Requests that are not divided as configured hold: the candidate is not where it is believed to be.
+
+    They take nobody back. Where a person goes on nevertheless, that is for this stage.
+    """
+    release, found = reading.release, reading.tick.split
+    held = release.held(HoldKind.SPLIT_MISMATCH)
+    if held and not found:
+        return (HoldLifted(at=reading.at, kind=HoldKind.SPLIT_MISMATCH),)
+    if not found or held or HoldKind.SPLIT_MISMATCH in release.waived:
+        return NOTHING
+    return (holds.placed(HoldKind.SPLIT_MISMATCH, reading.at, found),)
 
 
 def _changed_verdicts(reading: Reading) -> Events:
@@ -116,10 +136,26 @@ def _wanting(reading: Reading) -> Mapping[HoldKind, str]:
     found: dict[HoldKind, str] = {}
     advances = reading.late and reading.stage.low_traffic is LowTraffic.ADVANCE
     if not reading.enough and not advances:
-        found[HoldKind.LOW_TRAFFIC] = f"{reading.tick.requests} of {reading.stage.min_requests} requests"
+        found[HoldKind.LOW_TRAFFIC] = _too_few(reading)
     if undecided := reading.undecided:
-        found[HoldKind.INCONCLUSIVE] = ", ".join(undecided)
+        found[HoldKind.INCONCLUSIVE] = ", ".join(_outlook(reading, gate) for gate in undecided)
     return found
+
+
+def _too_few(reading: Reading) -> str:
+    """How many requests there were, and how long the rest takes if they go on coming like this."""
+    seen, wanted = reading.tick.requests, reading.stage.min_requests
+    text = f"{seen} of {wanted} requests"
+    if not seen:
+        return text
+    left = reading.tick.baked * (wanted - seen) // seen
+    return f"{text}, the rest takes about {max(1, round(left / MINUTE))} more min at this rate"
+
+
+def _outlook(reading: Reading, gate: GateId) -> str:
+    """The gate, with what it says of its own waiting."""
+    detail = next((one.detail for one in reading.judgements if one.gate == gate), "")
+    return f"{gate} ({detail})" if detail else gate
 
 
 def _hold_changes(reading: Reading, wanting: Mapping[HoldKind, str]) -> Events:
@@ -150,7 +186,7 @@ def _passed(reading: Reading, wanting: Mapping[HoldKind, str]) -> Events:
     release, tick = reading.release, reading.tick
     missing = any(kind not in release.waived for kind in wanting)
     done = reading.baked or reading.ends_early
-    if release.passed >= release.stage or missing or not done or holds.doubted(release):
+    if release.passed >= release.stage or missing or not done or reading.doubted:
         return NOTHING
     return (
         StagePassed(

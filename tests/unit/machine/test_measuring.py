@@ -168,7 +168,8 @@ class TestLowTraffic:
         story = baking().tick(requests=3, after=20 * MINUTE)
         assert not story.release.holds
         late = story.tick(requests=3, after=11 * MINUTE).release
-        assert [(hold.kind, hold.detail) for hold in late.holds] == [(HoldKind.LOW_TRAFFIC, "3 of 50 requests")]
+        detail = "3 of 50 requests, the rest takes about 78 more min at this rate"
+        assert [(hold.kind, hold.detail) for hold in late.holds] == [(HoldKind.LOW_TRAFFIC, detail)]
 
     def test_enough_of_it_ends_the_hold(self):
         story = baking().tick(requests=3, after=LATE).tick(requests=50)
@@ -222,3 +223,56 @@ def test_every_stage_is_measured_by_its_own_sums():
     assert (story.release.stage, story.release.verdicts) == (1, {})
     assert story.release.confirmed_at > NOW
     assert passes(story.tick(baked=SECOND)) == ["baked"]
+
+
+class TestSplit:
+    """Requests that are not divided as configured: a hold, whatever else the tick says."""
+
+    SPLIT = "the candidate got 12 % of 1500 requests, and was to get 5 %"
+
+    def test_it_holds_and_says_what_was_found(self):
+        story = baking().tick(split=self.SPLIT)
+        (hold,) = story.release.holds
+        assert (hold.kind, hold.detail, hold.until) == (HoldKind.SPLIT_MISMATCH, self.SPLIT, None)
+        assert passes(story) == [], "what was measured is not the stage that was meant"
+
+    def test_it_is_over_when_the_split_is_right(self):
+        story = baking().tick(split=self.SPLIT).tick()
+        assert not story.release.holds
+        story.tick()
+        assert passes(story) == ["baked"]
+
+    def test_it_is_placed_once(self):
+        story = baking().tick(split=self.SPLIT).tick(split=self.SPLIT).tick(split=self.SPLIT)
+        assert story.said.count("HoldPlaced") == 1
+
+    def test_it_never_takes_anybody_back(self):
+        story = baking()
+        for _ in range(50):
+            story.tick(split=self.SPLIT, after=30 * MINUTE)
+        assert story.release.phase is Phase.BAKING
+
+    def test_a_fail_does_not_look_at_it(self):
+        assert baking().tick(Verdict.FAIL, split=self.SPLIT).release.phase is Phase.ROLLING_BACK
+
+    def test_who_goes_on_nevertheless_does_so_for_this_stage(self):
+        story = baking().tick(split=self.SPLIT)
+        story.tell(s.Resume(BOB, holds=(HoldKind.SPLIT_MISMATCH,))).tick(split=self.SPLIT)
+        assert passes(story) == ["baked"]
+        story.confirm().tick(split=self.SPLIT)
+        assert story.release.held(HoldKind.SPLIT_MISMATCH)
+
+
+class TestOutlook:
+    def test_a_gate_that_must_pass_says_how_far_it_is(self):
+        plan = a_plan(a_stage(), gates=(a_gate(require=Require.PASS),))
+        waiting = a_judgement(detail="a pass takes about 14 more min at this rate")
+        late = baking(plan=plan).tick(judgements=(waiting,), after=LATE).release
+        (hold,) = late.holds
+        assert (hold.kind, hold.detail) == (
+            HoldKind.INCONCLUSIVE, "errors (a pass takes about 14 more min at this rate)",
+        )  # fmt: skip
+
+    def test_no_requests_at_all_promise_nothing(self):
+        late = baking().tick(requests=0, after=LATE).release
+        assert [hold.detail for hold in late.holds if hold.kind is HoldKind.LOW_TRAFFIC] == ["0 of 50 requests"]
