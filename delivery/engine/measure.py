@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from delivery.gates import deltas
+from delivery.gates import deltas, split
 from delivery.gates.gate import Gate
 from delivery.machine import backends
 from delivery.model.codec import canon, link
@@ -27,7 +27,8 @@ Build = Callable[[GateSpec, float, int], Gate]
 SEGMENT = 32  # ticks kept beside the live state before they move to a segment
 CAP = 2  # a tick counts at most this many intervals: a clock that jumps an hour passes no stage
 NOTHING = Counts(0, 0)
-SIDES = ("candidate", "stable")
+CANDIDATE, STABLE = SIDES = ("candidate", "stable")
+SPLIT = "%split"  # among the gates' states: no gate is called so
 Samples = tuple[Sample | None, Sample | None]
 Base = Mapping[str, Mapping[str, Series]]
 
@@ -70,11 +71,15 @@ class Measurer:
         share = plan.alpha / max(1, sum(spec.blocking for spec in plan.gates))
         return {spec.id: self._build(spec, share, len(plan.stages)) for spec in plan.gates}
 
+    def begin(self, release: Release, earlier: Mapping[str, Any]) -> Measuring:
+        """Nothing measured yet. `earlier` has where gates ended in the release before."""
+        gates = {gate_id: gate.start(earlier.get(gate_id)) for gate_id, gate in self.gates(release).items()}
+        return Measuring(release.id, gates=gates)
+
     def look(
-        self, before: Measuring | None, release: Release, effect: Measure, samples: Samples, now: Micros
+        self, measuring: Measuring, release: Release, effect: Measure, samples: Samples, now: Micros
     ) -> tuple[Measuring, Measured | None, tuple[Segment, ...]]:
         """One look. No signal where it only took the counters to start from."""
-        measuring = before or Measuring(release.id)
         if (measuring.stage, measuring.dseq) != (effect.stage, effect.dseq):
             measuring = _cleared(measuring, effect, now)
         if not measuring.base and None not in samples:
@@ -87,12 +92,14 @@ class Measurer:
         before = {side: _series(series) for side, series in measuring.base.items()}
         candidate, stable, complete = _deltas(before, samples)
         number = measuring.tick + 1
-        tick = Tick(number, measuring.stage, measuring.dseq, measuring.at, now, candidate, stable, complete)
+        down = release.held(HoldKind.STABLE_UNREADY) or None
+        tick = Tick(number, measuring.stage, measuring.dseq, measuring.at, now, candidate, stable, complete, down)
         stage, gates = _stage(release), self.gates(release)
         states: dict[str, Any] = dict(measuring.gates)
         for gate_id in stage.gates:
             state = states[gate_id] if gate_id in states else gates[gate_id].start()
             states[gate_id] = gates[gate_id].add(state, tick)
+        divided = _divided(states, tick, stage)
         lasted = min(max(0, now - measuring.at), CAP * release.plan.tick) if complete else 0
         after = replace(
             measuring,
@@ -107,7 +114,7 @@ class Measurer:
             totals=(_sum(measuring.totals[0], candidate), _sum(measuring.totals[1], stable)),
         )
         after, segments = _segmented(after)
-        return after, _signal(after, self._judged(after, release)), segments
+        return after, replace(_signal(after, self._judged(after, release)), split=divided), segments
 
     def _judged(self, measuring: Measuring, release: Release) -> list[Judgement]:
         """The stage's gates. Numbers take time, so they are worked out only where the verdict is not the one that is
@@ -142,6 +149,23 @@ def _may_end(measuring: Measuring, release: Release, verdicts: Mapping[GateId, V
     if HoldKind.NO_DATA in release.waived or measuring.baked >= stage.bake:  # waived: its bake is not measured time
         return True
     return all(one is Verdict.PASS or not release.plan.gate(gate).blocking for gate, one in verdicts.items())
+
+
+def _divided(states: dict[str, Any], tick: Tick, stage: Stage) -> str:
+    """What is wrong with how requests were divided in this stage; its state is kept beside those of the gates."""
+    share = split.expected(stage.traffic)
+    if share is None:
+        states.pop(SPLIT, None)
+        return ""
+    state = states[SPLIT] if SPLIT in states and tick.stage == states[SPLIT]["stage"] else _undivided(tick)
+    if tick.complete and not tick.stable_down:
+        state = {**split.add(state, tick.candidate.requests, tick.stable.requests, share), "stage": tick.stage}
+    states[SPLIT] = state
+    return split.told(state, share)
+
+
+def _undivided(tick: Tick) -> dict[str, Any]:
+    return {**split.start(), "stage": tick.stage}
 
 
 def _cleared(measuring: Measuring, effect: Measure, now: Micros) -> Measuring:
@@ -190,16 +214,25 @@ def _deltas(base: Base, samples: Samples) -> tuple[Counts, Counts, bool]:
             sides.append(NOTHING)
             complete = False
         else:
-            sides.append(deltas.counts(before, sample))
+            counts = deltas.counts(before, sample)
+            if name == CANDIDATE:
+                counts = replace(counts, sources=deltas.sources(before, sample))
+            sides.append(counts)
             complete = complete and not deltas.restarted(before, sample)
     return sides[0], sides[1], complete
 
 
 def _carried(base: Base, samples: Samples) -> Mapping[str, object]:
-    """What the next delta starts from, as plain JSON: {side: {series: [requests, errors, epoch, [[bound, slow]]]}}."""
+    """What the next delta starts from, as plain JSON: {side: {series: [requests, errors, epoch, [[bound, slow]]]}}.
+
+    Measures of the service's own come last, where there are any.
+    """
     return {
         name: {
-            key: [series.requests, series.errors, series.epoch, list(map(list, series.slow))]
+            key: [
+                *(series.requests, series.errors, series.epoch, list(map(list, series.slow))),
+                *([list(map(list, series.rates))] if series.rates else ()),
+            ]
             for key, series in deltas.carry(base.get(name, {}), sample).items()
         }
         for name, sample in zip(SIDES, samples, strict=True)
@@ -209,8 +242,8 @@ def _carried(base: Base, samples: Samples) -> Mapping[str, object]:
 
 def _series(plain: Any) -> dict[str, Series]:
     return {
-        key: Series(requests, errors, tuple(map(tuple, pairs)), epoch)
-        for key, (requests, errors, epoch, pairs) in plain.items()
+        key: Series(requests, errors, tuple(map(tuple, pairs)), epoch, tuple(map(tuple, *rates)) if rates else None)
+        for key, (requests, errors, epoch, pairs, *rates) in plain.items()
     }
 
 
@@ -218,4 +251,9 @@ def _sum(a: Counts, b: Counts) -> Counts:
     slow = dict(a.slow)
     for bound, number in b.slow:
         slow[bound] = slow.get(bound, 0) + number
-    return Counts(a.requests + b.requests, a.errors + b.errors, tuple(sorted(slow.items())))
+    rates = {name: (events, of) for name, events, of in a.rates or ()}
+    for name, events, of in b.rates or ():
+        known = rates.get(name, (0, 0))
+        rates[name] = (known[0] + events, known[1] + of)
+    told = tuple((name, *found) for name, found in sorted(rates.items())) or None
+    return Counts(a.requests + b.requests, a.errors + b.errors, tuple(sorted(slow.items())), rates=told)

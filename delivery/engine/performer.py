@@ -29,6 +29,7 @@ Signals = list[tuple[Turn, tuple[Signal, ...]]]
 
 class Performer:
     def __init__(self, parts: Parts, fence: Fence, measurer: Measurer) -> None:
+        self._ledger = parts.ledger
         self._slots = parts.slots
         self._clock = parts.clock
         self._telemetry = parts.telemetry
@@ -129,6 +130,7 @@ class Performer:
     def _look(self, turn: Turn, effect: Measure, samples: Samples) -> tuple[Signal, ...]:
         before, release = turn.working.measuring, _measured_release(turn)
         mine = before if before is not None and before.release == release.id else None
+        mine = mine or self._measurer.begin(release, self._ledger.gates_before(release))
         measuring, measured, segments = self._measurer.look(mine, release, effect, samples, self._clock.now())
         turn.working.measuring = measuring
         turn.working.segments += segments

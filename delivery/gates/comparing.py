@@ -51,16 +51,20 @@ class ComparingGate:
     def __init__(self, spec: GateSpec, settings: Settings, alpha: float, stages: int) -> None:
         self._spec, self._settings, self._stages = spec, settings, stages
         self._alpha = alpha if settings.objective is None else alpha / 2
+        warms = settings.judges_cold and settings.warm_up > 0
         self._against = Comparison(
-            settings.worse_than, settings.floor, settings.no_worse_than, settings.dispersion, stages
+            settings.worse_than, settings.floor, settings.no_worse_than, settings.dispersion, stages, warms=warms
         )
-        self._objective = None if settings.objective is None else Objective(settings.objective, stages)
+        self._objective = None if settings.objective is None else Objective(settings.objective, stages, warms=warms)
 
-    def start(self) -> State:
+    def start(self, before: State | None = None) -> State:
+        known: list[State | None] = [None] * len(self._settings.what)
+        if before and before.get("form") == _FORM and len(before["against"]) == len(known):
+            known = before["against"]
         state = {
             "form": _FORM, "stage": -1, "starts": 0, "since": 0, "spent": 0, "lasted": 0,
             "blank": 0, "seen": 0, "beside": 0, "lacks": None, "down": False, "failed": None, "after": 0,
-            "against": [self._against.start() for _ in self._settings.what], "sources": sources.start(),
+            "against": [self._against.start(one) for one in known], "sources": sources.start(),
         }  # fmt: skip
         return {**state, "objective": self._objective.start()} if self._objective else state
 
@@ -140,7 +144,7 @@ class ComparingGate:
         """Which test has failed by now."""
         enough, waiting = -math.log(self._alpha), self._waiting(state)
         tests = [*state["against"], state["objective"]] if self._objective else state["against"]
-        if all(evalue.most(test["worse"]) < enough for test in tests):
+        if all(evalue.most([*test["worse"], *test["cold"]]) < enough for test in tests):
             return None
         if self._objective and state["objective"]["x"] >= LEAST_BAD:
             above = self._objective.worse(state["objective"], waiting)

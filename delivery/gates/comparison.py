@@ -28,26 +28,36 @@ class Window:
 class Comparison:
     """FAIL evidence runs over the whole release with one start for each stage, PASS evidence within a stage.
 
-    `phi` None: it is learned from stable's ticks.
+    `phi` None: it is learned from stable's ticks. Cold ticks have an E-process of their own with half the weight, where
+    the candidate warms up at all: what is allowed there would else outweigh what comes after.
     """
 
     def __init__(
-        self, worse_than: float, floor: float, no_worse_than: float | None, phi: float | None, stages: int
+        self,
+        worse_than: float,
+        floor: float,
+        no_worse_than: float | None,
+        phi: float | None,
+        stages: int,
+        *,
+        warms: bool = False,
     ) -> None:
         margins = MARGINS if no_worse_than is None else (no_worse_than,)
         self._stages = stages
         self._phi = phi
         self._worse = RatioTest.worse(worse_than)
-        self._worse_cold = RatioTest.worse(max(worse_than, COLD))
+        self._cold = RatioTest.worse(max(worse_than, COLD)) if warms else None
         self._floor = RateTest.worse(floor)
         self._better = [RatioTest.better(margin) for margin in margins]
 
-    def start(self) -> dict[str, Any]:
+    def start(self, before: State | None = None) -> dict[str, Any]:
+        """Nothing compared. Of an earlier release only how bursty stable is counts."""
         return {
             "x": 0, "n": 0, "y": 0, "m": 0,
             "over": 0.0, "under": 0.0,
             "worse": evalue.idle(), "floor": evalue.idle(), "better": evalue.idle(), "margin": None,
-            "curve": interval.start(), "spread": dispersion.start(), "calm": calm.start(),
+            "curve": interval.start(), "calm": calm.start(), "cold": evalue.idle(),
+            "spread": dispersion.start(before["spread"] if before else None),
         }  # fmt: skip
 
     def begin(self, state: State, starts: int) -> dict[str, Any]:
@@ -56,6 +66,7 @@ class Comparison:
         if starts <= self._stages:
             after["worse"] = evalue.begin(state["worse"], self._stages)
             after["floor"] = evalue.begin(state["floor"], self._stages)
+            after["cold"] = evalue.begin(state["cold"], self._stages) if self._cold else evalue.idle()
         return after
 
     def phi(self, state: State) -> float:
@@ -81,10 +92,12 @@ class Comparison:
         if margin is None:
             after["margin"] = margin = 0 if len(self._better) == 1 else sum(w >= share for share in _SHARES)
         if e:
-            worse = self._worse_cold if tick.cold else self._worse
             after["over"] = state["over"] + x * (1 - w)
             after["under"] = state["under"] + y * w
-            after["worse"] = worse.add(state["worse"], x, e, w, phi)
+            if tick.cold and self._cold:
+                after["cold"] = self._cold.add(state["cold"], x, e, w, phi)
+            else:
+                after["worse"] = self._worse.add(state["worse"], x, e, w, phi)
             after["curve"] = interval.add(state["curve"], e, w)
         if calm.is_calm(state["calm"], y, m):
             after["better"] = self._better[margin].add(state["better"], x, e, w, phi)
@@ -93,7 +106,7 @@ class Comparison:
 
     def worse(self, state: State, waiting: float) -> float:
         """Log of the evidence that the candidate's rate is more than `worse_than` times stable's."""
-        return evalue.log_value(state["worse"], waiting)
+        return evalue.log_of_both(state["worse"], state["cold"], waiting)
 
     def above_floor(self, state: State, waiting: float) -> float:
         """Log of the evidence that the candidate's rate is above the floor."""

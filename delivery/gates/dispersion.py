@@ -16,9 +16,15 @@ _WEIGHT = 10.0
 """How many pairs that assumption counts for."""
 
 
-def start() -> list[float]:
-    """Nothing seen: the sum, the pairs in it, and the last tick's bad events and requests."""
-    return [0.0, 0, 0, 0]
+_KEPT = 400.0
+"""How many pairs of earlier releases count: a service may change."""
+
+
+def start(before: Sequence[float] | None = None) -> list[float]:
+    """The sum, the pairs in it, and the last tick's bad events and requests; `before` is an earlier release's end."""
+    total, pairs, *_ = before or (0.0, 0)
+    kept = min(1.0, _KEPT / pairs) if pairs else 0.0
+    return [total * kept, pairs * kept, 0, 0]
 
 
 def add(state: Sequence[float], y: int, m: int) -> list[float]:

@@ -110,6 +110,12 @@ def most(lanes: Sequence[float]) -> float:
     return max(0.0, *lanes) + _LOG_2 if lanes else 0.0
 
 
+def log_of_both(lanes: Sequence[float], others: Sequence[float], waiting: float = 0.0) -> float:
+    """The log of the mean of two E-processes; of the first alone where the other one never begins."""
+    value = log_value(lanes, waiting)
+    return log_mean((value, log_value(others, waiting))) if others else value
+
+
 def log_mean(values: Sequence[float]) -> float:
     """The log of a mean of E-processes, which is one whatever their dependence."""
     top = max(values)

@@ -17,8 +17,11 @@ PATIENCE = 4
 class Gate(Protocol):
     """One gate over all stages of one release."""
 
-    def start(self) -> State:
-        """The state before the first tick."""
+    def start(self, before: State | None = None) -> State:
+        """The state before the first tick. `before` is where this gate ended in the release before, if it ran there.
+
+        Of that only what it tells of the service counts (how bursty errors are), never evidence about a version.
+        """
 
     def add(self, state: State, tick: Tick) -> State:
         """The state after one more tick; the argument stays as it was.

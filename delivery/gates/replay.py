@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from delivery.gates.gate import Gate
+from delivery.gates.gate import Gate, State
 from delivery.model.ids import Micros
 from delivery.model.verdict import Judgement, Tick, Verdict
 
@@ -19,6 +19,7 @@ class Replayed:
     ticks: int
     lasted: Micros
     verdicts: tuple[tuple[int, Verdict], ...]
+    final: State
 
     @property
     def failed(self) -> bool:
@@ -30,9 +31,12 @@ class Replayed:
         return any(verdict is Verdict.PASS for _, verdict in self.verdicts)
 
 
-def replay(gate: Gate, ticks: Iterable[Tick]) -> Replayed:
-    """Looks after every tick, in their order, and no further than a FAIL: there a release goes back."""
-    state, known, lasted, count = gate.start(), Verdict.CONTINUE, 0, 0
+def replay(gate: Gate, ticks: Iterable[Tick], before: State | None = None) -> Replayed:
+    """Looks after every tick, in their order, and no further than a FAIL: there a release goes back.
+
+    `before` is where the gate ended in the release before (`Gate.start`); `final` of one release is that of the next.
+    """
+    state, known, lasted, count = gate.start(before), Verdict.CONTINUE, 0, 0
     verdicts: list[tuple[int, Verdict]] = []
     for tick in ticks:
         state, count = gate.add(state, tick), count + 1
@@ -43,4 +47,4 @@ def replay(gate: Gate, ticks: Iterable[Tick]) -> Replayed:
             known = said
         if said is Verdict.FAIL:
             break
-    return Replayed(gate.judge(state), count, Micros(lasted), tuple(verdicts))
+    return Replayed(gate.judge(state), count, Micros(lasted), tuple(verdicts), state)

@@ -1,9 +1,8 @@
 """Which pod, proxy or endpoint the candidate's errors come from: one bad node looks like a bad version."""
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
+from delivery.gates.gate import State
 from delivery.model.verdict import Counts
 
 _KEPT = 16
@@ -11,12 +10,12 @@ _LEAST = 3  # errors
 _DOUBT = 7.0  # log of how much less likely an even spread would have to be: 1 in 1100
 
 
-def start() -> dict[str, Any]:
+def start() -> State:
     """All errors and requests of the ticks that name sources, and those of each source."""
     return {"bad": 0, "of": 0, "by": {}}
 
 
-def add(state: Mapping[str, Any], counts: Counts) -> Mapping[str, Any]:
+def add(state: State, counts: Counts) -> State:
     """After one more tick of the candidate."""
     if not counts.sources:
         return state
@@ -29,7 +28,7 @@ def add(state: Mapping[str, Any], counts: Counts) -> Mapping[str, Any]:
     return {"bad": state["bad"] + counts.errors, "of": state["of"] + counts.requests, "by": by}
 
 
-def concentrated(state: Mapping[str, Any]) -> str:
+def concentrated(state: State) -> str:
     """`36 of 41 errors from pod-a, which had 33 % of the requests`, where chance does not explain it; else nothing."""
     bad, of = state["bad"], state["of"]
     if bad < _LEAST or not state["by"]:

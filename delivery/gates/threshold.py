@@ -79,7 +79,7 @@ class ThresholdGate:
         self._min_requests: int = params["min_requests"]
         self._warm_up: int = params.get("warm_up", 0)
 
-    def start(self) -> State:
+    def start(self, before: State | None = None) -> State:
         return {
             "stage": -1, "since": 0, "blank": 0, "seen": 0, "lacks": False, "sides": [0, 0, 0, 0], "all": 0, "after": 0,
             "lasted": 0, "bad": 0, "total": 0, "breaches": 0, "breach": None, "window": None,

@@ -253,6 +253,9 @@ class Ledger(Protocol):
     def head_at(self, release: ReleaseId, seq: int) -> str | None:
         """The hash of a release's event number `seq`; None where it does not have one."""
 
+    def gates_before(self, release: Release) -> Mapping[str, object]:
+        """Where each gate ended in the target's last release before this one that was measured; empty without one."""
+
     def settle(
         self, target: TargetId, owner: str, settled: tuple[int, ReleaseId, int], content: str, at: Micros
     ) -> bool:

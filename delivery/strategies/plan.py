@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from delivery.model.ids import MINUTE, GateId, Micros
 from delivery.model.mistake import Invalid, Mistake
-from delivery.model.plan import Approval, Plan, Stage, Then, placed
+from delivery.model.plan import Approval, GateSpec, Plan, Stage, Then, placed
 from delivery.model.service import Service, StageDefaults, Strategy
 from delivery.model.traffic import ALL_STABLE
 from delivery.strategies import rules
@@ -53,7 +53,7 @@ def _plan(service: Service, last: Strategy, stages: list[Stage]) -> Plan:
     policy = service.policy
     plan = Plan(
         stages=tuple(stages),
-        gates=tuple(gate for gate in service.gates if gate.id in used),
+        gates=tuple(_warming(gate, stages) for gate in service.gates if gate.id in used),
         then=last.then,
         promotion=last.promotion or (Approval() if last.then is Then.ASK else None),
         tick=service.tick,
@@ -65,6 +65,15 @@ def _plan(service: Service, last: Strategy, stages: list[Stage]) -> Plan:
         abort_on=policy.abort_on,
     )
     return placed(plan, service.workload.place)
+
+
+def _warming(gate: GateSpec, stages: list[Stage]) -> GateSpec:
+    """A stage in which a candidate only warms up would judge nothing: that takes a third of its bake at most."""
+    wanted = gate.params.get("warm_up")
+    if not isinstance(wanted, int):
+        return gate
+    most = min((stage.bake for stage in stages if stage.bake and gate.id in stage.gates), default=wanted) // 3
+    return replace(gate, params={**gate.params, "warm_up": min(wanted, most)})
 
 
 def _distinct(stages: list[Stage]) -> list[Stage]:

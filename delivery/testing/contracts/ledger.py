@@ -227,6 +227,18 @@ class Commits:
 
 
 class Ticks:
+    def test_gates_begin_with_what_the_last_release_of_the_target_knew(self, world: LedgerWorld) -> None:
+        created(world.ledger, row())
+        story = Story(T, R1).started()
+        first, second = story.stored.release, Story(T, R2).created().stored.release
+        begin(world.ledger, story)
+        known = measured(Measuring(R1))
+        committed(world.ledger, Unit(measuring=Measuring(R1)), Unit(measuring=known))
+        assert world.ledger.gates_before(first) == {}
+        assert world.ledger.gates_before(second) == known.gates
+        elsewhere = replace(second, target=target_id("other", "local"))
+        assert world.ledger.gates_before(elsewhere) == {}
+
     def test_a_tick_counts_once_and_in_order(self, world: LedgerWorld) -> None:
         first = measured(Measuring(R1))
         second = measured(first)

@@ -225,10 +225,18 @@ def counts(requests: int) -> Counts:
     return Counts(requests, requests // 100, ((250, requests // 10), (500, requests // 50)))
 
 
+def told(plain: Counts) -> Counts:
+    """With all that a tick has only now and then."""
+    rates, gauges = (("conversion", 3, 40),), (("cpu", 0.5), ("queue", 12.0))
+    return replace(plain, sources=(("pod-a", 60, 1), ("pod-b", 50, 1)), rates=rates, gauges=gauges)
+
+
 def measured(before: Measuring, dseq: int = 4) -> Measuring:
     """One tick later."""
     number = before.tick + 1
-    tick = Tick(number, 0, dseq, before.at, Micros(before.at + SECOND), counts(120), counts(2400), number % 2 == 1)
+    sides = (counts(120), counts(2400)) if number % 3 else (told(counts(120)), told(counts(2400)))
+    down = True if number % 5 == 0 else None
+    tick = Tick(number, 0, dseq, before.at, Micros(before.at + SECOND), *sides, number % 2 == 1, down)
     return replace(
         before,
         stage=0,

@@ -37,12 +37,14 @@ def tick(
     stage: int = 0,
     complete: bool = True,
     slow: tuple[Slow, Slow] = ((), ()),
+    start: int = 0,
     lasts: int = TICK,
+    stable_down: bool | None = None,
 ) -> Tick:
     """A tick in which each side had so many bad of so many requests."""
     (x, n), (y, m) = candidate, stable
     sides = Counts(n, x, slow[0]), Counts(m, y, slow[1])
-    return Tick(1, stage, 3, Micros(0), Micros(lasts), *sides, complete)
+    return Tick(1, stage, 3, Micros(start), Micros(start + lasts), *sides, complete, stable_down)
 
 
 def feed(gate: Gate, ticks: Iterable[Tick], state: State | None = None) -> State:

@@ -28,10 +28,11 @@ def test_the_defaults_are_the_defaults():
     named = dict(re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", TEXT, re.MULTILINE))
     found = {field: named[field].strip("`") for field in params if field != "measure"}
     assert found.pop("no_worse_than").startswith("by exposure")
+    assert found.pop("warm_up").startswith(f"{params['warm_up']}s")
     assert found == {
         "worse_than": f"{params['worse_than']:g}",
         "floor": f"{100 * params['floor']:g}%",
         "objective": "none" if params["objective"] is None else "given",
         "min_requests": str(params["min_requests"]),
-        "dispersion": f"{params['dispersion']:g}",
+        "dispersion": "learned" if params["dispersion"] is None else "given",
     }

@@ -231,7 +231,8 @@ def test_a_settings_default_is_what_the_documents_say():
         "no_worse_than": None,
         "floor": 0.001,
         "min_requests": 50,
-        "dispersion": 2.0,
+        "dispersion": None,
+        "warm_up": 0,
     }
     assert json.loads(json.dumps(params)) == params
     assert comparing.LEAST_BAD == 3

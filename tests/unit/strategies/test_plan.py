@@ -140,6 +140,14 @@ def test_at_100_percent_gates_that_compare_with_stable_are_left_out() -> None:
     assert switch.gates == ("objective",)
 
 
+@pytest.mark.parametrize(("bake", "warms"), [("10m", 3 * MINUTE), (["6m", "1h"], 2 * MINUTE)])
+def test_a_gate_warms_up_for_a_third_of_the_shortest_bake_at_most(bake: object, warms: int) -> None:
+    slow = GateSpec(GateId("slow"), "latency", {"above": [250], "warm_up": 3 * MINUTE})
+    made = plan({"canary": {"steps": ["5%", "50%"], "bake": bake}}, gates=(slow, ERRORS))
+    assert made.gate(GateId("slow")).params == {"above": [250], "warm_up": warms}
+    assert made.gate(ERRORS.id) == ERRORS
+
+
 def test_an_ab_test_reports_beside_its_gates() -> None:
     made = plan({"ab_test": {"match": MATCH, "gates": ["errors"], "report": ["conversion"]}})
     assert made.stages[0].gates == ("errors", "conversion")

@@ -97,6 +97,16 @@ class Targets(Base):
             events = self._tables.events.get(release, ())
             return events[seq - 1].hash if 1 <= seq <= len(events) else None
 
+    def gates_before(self, release: Release) -> Mapping[str, object]:
+        with self._lock:
+            tables = self._tables
+            earlier = [
+                found
+                for found, stored in tables.releases.items()
+                if stored.release.target == release.target and found < release.id and found in tables.measuring
+            ]
+            return tables.measuring[max(earlier)].gates if earlier else {}
+
     def release_at(self, release: ReleaseId, seq: int) -> Release | None:
         with self._lock:
             events = self._tables.events.get(release, ())[: max(0, seq)]

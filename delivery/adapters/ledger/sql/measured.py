@@ -122,18 +122,24 @@ def _ticks(ticks: Ticks) -> bytes:
 
 def _tick(tick: Tick) -> list[object]:
     sides = _counts(tick.candidate), _counts(tick.stable)
-    return [tick.number, tick.stage, tick.dseq, tick.start, tick.end, *sides, tick.complete]
+    rare = [] if tick.stable_down is None else [tick.stable_down]
+    return [tick.number, tick.stage, tick.dseq, tick.start, tick.end, *sides, tick.complete, *rare]
 
 
 def _tick_from(values: list[Any]) -> Tick:
-    number, stage, dseq, start, end, candidate, stable, complete = values
-    return Tick(number, stage, dseq, start, end, _counts_from(candidate), _counts_from(stable), complete)
+    number, stage, dseq, start, end, candidate, stable, complete, *rare = values
+    return Tick(number, stage, dseq, start, end, _counts_from(candidate), _counts_from(stable), complete, *rare)
 
 
 def _counts(counts: Counts) -> list[object]:
-    return [counts.requests, counts.errors, counts.slow]
+    rare = [counts.sources, counts.rates, counts.gauges]
+    return [counts.requests, counts.errors, counts.slow, *(rare if any(rare) else ())]
 
 
 def _counts_from(values: list[Any]) -> Counts:
-    requests, errors, slow = values
-    return Counts(requests, errors, tuple(map(tuple, slow)))
+    requests, errors, slow, *rare = values
+    return Counts(requests, errors, _pairs(slow), *(_pairs(pairs) if pairs is not None else None for pairs in rare))
+
+
+def _pairs(values: list[list[Any]]) -> tuple[Any, ...]:
+    return tuple(map(tuple, values))

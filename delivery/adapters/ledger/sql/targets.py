@@ -9,6 +9,7 @@ from delivery.adapters.ledger.sql import coding
 from delivery.adapters.ledger.sql.part import Part, past, read_events
 from delivery.adapters.ledger.sql.tables import EVENT, MEASURING, RELEASE, TARGET, TARGET_STATE
 from delivery.adapters.ledger.sql.upsert import INSERT_TARGET
+from delivery.adapters.ledger.units import parts_of
 from delivery.model.codec import canon
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
@@ -144,6 +145,19 @@ class Targets(Part):
         with self._database.read() as connection:
             head: str | None = connection.execute(query).scalar_one_or_none()
             return head
+
+    def gates_before(self, release: Release) -> Mapping[str, object]:
+        own, service = RELEASE.c, parts_of(release.target)[0]
+        query = (
+            select(MEASURING)
+            .join_from(RELEASE, MEASURING, MEASURING.c.release == own.id)
+            .where(own.service == service, own.target == release.target, own.id < release.id)
+            .order_by(own.id.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            found = connection.execute(query).one_or_none()
+        return self._measured.read(found).gates if found is not None else {}
 
     def release_at(self, release: ReleaseId, seq: int) -> Release | None:
         with self._database.read() as connection:
