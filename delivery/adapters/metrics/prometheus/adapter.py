@@ -4,7 +4,6 @@ Counters are raw, one Series for each source (a proxy, a pod): deltas are taken 
 of a new series counts, which `rate` and `increase` lose. Where a version cannot be read the reason is logged.
 """
 
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from delivery.adapters.metrics.prometheus.rows import Key, key_of, read
 from delivery.adapters.metrics.prometheus.server import Server
 from delivery.adapters.metrics.prometheus.subjects import IN_KUBERNETES, Locate, key, values
 from delivery.adapters.metrics.prometheus.template import Scope, Template, View
+from delivery.adapters.metrics.prometheus.unread import Unread
 from delivery.model.ids import SECOND
 from delivery.model.series import Sample
 from delivery.ports.clock import Clock
@@ -23,7 +23,6 @@ from delivery.ports.metrics import Subject
 BATCH = 200
 """Versions in one query: Prometheus looks up a list of at most 256 values without running a regular expression."""
 DAY = 86_400
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class PrometheusMetrics:
         self._scope = scope
         self._limits = limits
         self._budgets: dict[int, Budget] = {}
-        self._told: dict[Subject, str] = {}
+        self._unread = Unread()
 
     def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
         until = self._clock.monotonic() + self._limits.seconds
@@ -78,8 +77,7 @@ class PrometheusMetrics:
         for view, wanted in views.values():
             answers = self._view(view, list(wanted), until)
             found |= {subject: answers[told] for told, named in wanted.items() for subject in named}
-        self._log(found)
-        return {subject: one if isinstance(one, Sample) else None for subject, one in found.items()}
+        return self._unread.told(found)
 
     def _find(self, subject: Subject) -> tuple[View, Key]:
         place = self._locate(subject.target) if self._locate else None
@@ -134,14 +132,6 @@ class PrometheusMetrics:
         if left <= 0:
             raise Unavailable(f"{self._server.name} took longer than {self._limits.seconds:g} s")
         return left
-
-    def _log(self, found: Mapping[Subject, Sample | str]) -> None:
-        """Each reason once, until it changes."""
-        now = {subject: one for subject, one in found.items() if isinstance(one, str)}
-        for subject, reason in now.items():
-            if self._told.get(subject) != reason:
-                _LOG.warning("%s cannot be measured: %s", subject.backend.lane(subject.lane), reason)
-        self._told = now
 
 
 def _parts(keys: Sequence[Key], most: int) -> Iterable[list[Key]]:

@@ -1,6 +1,5 @@
 """Port Metrics over PromQL that people wrote: each version is asked for by queries of its own, many in one call."""
 
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from delivery.adapters.metrics.prometheus.query import ERRORS, PART, REQUESTS
 from delivery.adapters.metrics.prometheus.rows import NOT_A_COUNT
 from delivery.adapters.metrics.prometheus.server import Row, Server
 from delivery.adapters.metrics.prometheus.subjects import IN_KUBERNETES, PLACES, Locate, values
+from delivery.adapters.metrics.prometheus.unread import Unread
 from delivery.model.ids import SECOND, Micros
 from delivery.model.series import Sample, Series
 from delivery.ports.clock import Clock
@@ -21,7 +21,6 @@ BATCH = 20
 """Versions in one call: each has a query for every thing that is counted."""
 _SUBJECT = "delivery_subject"
 _OURS = (PART, _SUBJECT, "__name__")
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,7 @@ class PrometheusQueries:
         self._locate = locate if placed else None
         self._seconds = seconds
         self._each = each
+        self._unread = Unread()
 
     def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
         until = self._clock.monotonic() + self._seconds
@@ -78,10 +78,7 @@ class PrometheusQueries:
                 found |= dict.fromkeys(batch, str(error))
         if errors and not any(isinstance(one, Sample) for one in found.values()):
             raise errors[0]
-        for subject, one in found.items():
-            if isinstance(one, str):
-                _LOG.warning("%s cannot be measured: %s", subject.backend.lane(subject.lane), one)
-        return {subject: one if isinstance(one, Sample) else None for subject, one in found.items()}
+        return self._unread.told(found)
 
     def _batch(self, subjects: Sequence[Subject], left: float) -> dict[Subject, Sample | str]:
         if left <= 0:

@@ -90,6 +90,6 @@ def rendered(query: str, values: Mapping[str, str]) -> str:
 
 
 def _escaped(value: str) -> str:
-    """For a string in double or in single quotes."""
-    text = value.replace("\\", "\\\\").replace('"', '\\"').replace("'", "\\'").replace("\n", "\\n")
+    """For a string in double or in single quotes: neither knows the other's mark behind a backslash."""
+    text = value.replace("\\", "\\\\").replace('"', "\\x22").replace("'", "\\x27").replace("\n", "\\n")
     return text.replace("\r", "\\r").replace("\x00", "\\x00")

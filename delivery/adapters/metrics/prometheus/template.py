@@ -23,12 +23,12 @@ class Label:
 
     @cached_property
     def _around(self) -> re.Pattern[str]:
-        return re.compile(f"(?:{self.before})(.*?)(?:{self.after})", re.DOTALL)
+        return re.compile(f"(?:{self.before})(?P<told>.*?)(?:{self.after})", re.DOTALL)
 
     def told(self, found: str) -> str | None:
         """What a label's value says of the version; None where it is of another form."""
         match = self._around.fullmatch(found)
-        return match[1] if match else None
+        return match["told"] if match else None
 
     def matcher(self, values: frozenset[str]) -> str:
         """The matcher of these values."""

@@ -1,0 +1,97 @@
+"""What a Prometheus scrapes where a test says itself what was counted."""
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from delivery.adapters.clock.system import SystemClock
+from delivery.adapters.metrics.prometheus.configured import Options, connect
+from delivery.adapters.metrics.prometheus.server import Access
+from delivery.model.place import Place
+from tests.cluster.testbed.process import wait_until
+from tests.prometheus import Prometheus
+
+INTERVAL = "200ms"
+LIMIT = 20.0
+
+
+class Exporter:
+    """`says` is the exposition text, or None where it does not answer."""
+
+    def __init__(self) -> None:
+        self.says: str | None = ""
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                text = exporter.says
+                self.send_response(503 if text is None else 200)
+                body = (text or "").encode()
+                self.send_header("content-type", "text/plain; version=0.0.4")
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        exporter = self
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class Scraped:
+    """Two exporters and the Prometheus that scrapes them; the jobs in `twice` scrape the first one again."""
+
+    def __init__(self, directory: Path, twice: bool = False) -> None:
+        self.exporters = [Exporter(), Exporter()]
+        jobs = [self._job("pods", [one.address for one in self.exporters])]
+        if twice:
+            jobs.append(self._job("again", [self.exporters[0].address]))
+        self.prometheus = Prometheus(directory, jobs)
+        self.prometheus.start()
+        self._marks = 0
+
+    @staticmethod
+    def _job(name: str, targets: list[str]) -> dict[str, object]:
+        return {
+            "job_name": name,
+            "honor_labels": True,
+            "scrape_interval": INTERVAL,
+            "scrape_timeout": INTERVAL,
+            "static_configs": [{"targets": targets}],
+        }
+
+    def say(self, *texts: str | None) -> None:
+        """Returns when Prometheus has it, or knows that an exporter is away."""
+        self._marks += 1
+        for exporter, text in zip(self.exporters, texts, strict=True):
+            exporter.says = None if text is None else f"{text}\nmark {self._marks}\n"
+        there = sum(text is not None for text in texts)
+
+        def scraped() -> bool:
+            marks = [value for labels, value in self.prometheus.query("mark").items() if ("job", "again") not in labels]
+            return marks == [float(self._marks)] * there
+
+        wait_until("a scrape", scraped, LIMIT)
+
+    def metrics(self, place: Place | None = None, **options: object):
+        """The adapter as the server's configuration makes it."""
+
+        def locate(target: object) -> Place:
+            assert place is not None, f"nobody needs a place of {target}"
+            return place
+
+        return connect(self.prometheus.url, Access(), Options(**options), SystemClock(), locate)  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self.prometheus.stop()
+        for exporter in self.exporters:
+            exporter.close()

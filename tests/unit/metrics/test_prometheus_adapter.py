@@ -1,0 +1,217 @@
+"""What the adapter asks, and what it makes of answers: over real HTTP, from a server that says what a test wants."""
+
+import re
+from typing import Any
+
+import pytest
+
+from delivery.adapters.clock.system import SystemClock
+from delivery.adapters.metrics.prometheus.adapter import Limits, PrometheusMetrics
+from delivery.adapters.metrics.prometheus.configured import Options, connect, template
+from delivery.adapters.metrics.prometheus.custom import Queries
+from delivery.adapters.metrics.prometheus.promql import BadQuery
+from delivery.adapters.metrics.prometheus.query import PART
+from delivery.adapters.metrics.prometheus.server import Access, Server
+from delivery.adapters.metrics.prometheus.templates import TEMPLATES
+from delivery.model.ids import target_id
+from delivery.model.place import Place
+from delivery.model.version import Backend, Lane, VersionRef
+from delivery.ports.errors import Refused, Unavailable
+from delivery.ports.metrics import Subject
+from delivery.registry import METRICS, Surroundings
+from tests.unit.metrics.answers import answering, row, vector
+
+AT = 2000.0
+
+
+def subject(version, lane=Lane.PLAIN, service="checkout"):
+    return Subject(target_id(service, "prod"), Backend(service, VersionRef(version, version)), lane)
+
+
+def located(target):
+    return Place("shop", "checkout", "checkout")
+
+
+class Counting:
+    """Answers as Prometheus would: `counted` has requests by cluster, `sizes` how many series each has."""
+
+    def __init__(self, answers):
+        self.counted = {}
+        self.sizes = {}
+        self.seen = AT
+        self.broken: tuple[str, ...] = ()
+        self._answers = answers
+        answers.reply = self.reply
+
+    @property
+    def queries(self):
+        return [one.form["query"] for one in self._answers.asked]
+
+    @property
+    def samples(self):
+        return [query for query in self.queries if "count by (envoy_cluster_name)" not in query]
+
+    def reply(self, asked, handler):
+        query = asked.form["query"]
+        if any(name in query for name in self.broken):
+            return 503, "too busy"
+        if query not in self.samples:
+            return 200, vector(*(row(str(size), AT, envoy_cluster_name=name) for name, size in self.sizes.items()))
+        rows = [row(str(self.seen), AT, **{PART: "seen", "instance": "a:1"})]
+        for name, number in self.counted.items():
+            rows.append(row(number, AT, **{PART: "requests", "envoy_cluster_name": name, "instance": "a:1"}))
+        return 200, vector(*rows)
+
+
+@pytest.fixture
+def answers():
+    with answering() as answers:
+        yield answers
+
+
+@pytest.fixture
+def counting(answers):
+    return Counting(answers)
+
+
+@pytest.fixture
+def metrics(answers):
+    server = Server(answers.url)
+    yield PrometheusMetrics(server, TEMPLATES["envoy"], SystemClock(), located, limits=Limits(each=100, total=400))
+    server.close()
+
+
+def requests(sample):
+    return None if sample is None else sum(series.requests for series in sample.series.values())
+
+
+def test_one_query_serves_every_release(metrics, counting):
+    many = [subject(f"1.0.{number}") for number in range(100)]
+    counting.counted = {"checkout_1-0-7": "70", "checkout_9-9-9": "1"}
+    found = metrics.sample(many)
+    assert len(counting.samples) == 1
+    assert {one.backend.name: requests(sample) for one, sample in found.items() if requests(sample)} == {
+        "checkout_1-0-7": 70
+    }
+    metrics.sample(many)
+    assert len(counting.queries) == 3  # sizes are counted once
+
+
+def test_only_open_releases_are_asked_for(metrics, counting):
+    metrics.sample([subject("1.4.2"), subject("1.4.1", Lane.SHADOW)])
+    assert 'envoy_cluster_name=~"checkout_1-4-1_mirror|checkout_1-4-2"' in counting.samples[0]
+
+
+def test_a_list_stays_short_enough_to_be_looked_up(metrics, counting):
+    metrics.sample([subject(f"1.0.{number}") for number in range(450)])
+    assert [len(re.findall(r"checkout_1", query.split("}")[0])) for query in counting.samples] == [200, 200, 50]
+
+
+def test_queries_are_split_by_what_they_touch(metrics, counting):
+    counting.sizes = {f"checkout_1-0-{number}": 90 for number in range(10)}
+    metrics.sample([subject(f"1.0.{number}") for number in range(10)])
+    assert len(counting.samples) == 3
+
+
+def test_who_is_over_the_budget_is_left_out_and_said_once(metrics, counting, caplog):
+    counting.sizes = {"checkout_1-4-2": 101, "checkout_1-4-1": 100}
+    for _ in range(3):
+        metrics.sample([subject("1.4.1"), subject("1.4.2")])
+    found = metrics.sample([subject("1.4.1"), subject("1.4.2")])
+    assert [requests(found[subject(version)]) for version in ("1.4.1", "1.4.2")] == [0, None]
+    assert all("1-4-2" not in query for query in counting.samples)
+    assert caplog.text.count("needs 101 series, 100 are allowed") == 1
+
+
+def test_one_query_that_fails_takes_no_other_with_it(metrics, counting, caplog):
+    counting.broken = ("checkout_1-0-250",)
+    found = metrics.sample([subject(f"1.0.{number:03}") for number in range(400)])
+    assert requests(found[subject("1.0.001")]) == 0
+    assert found[subject("1.0.250")] is None
+    assert caplog.text.count("checkout_1-0-200 and 199 more cannot be measured") == 1
+
+
+def test_a_server_that_answers_nothing_is_unavailable(metrics, counting):
+    counting.broken = ("checkout",)
+    with pytest.raises(Unavailable, match=r"503 .too busy"):
+        metrics.sample([subject("1.4.1")])
+
+
+@pytest.mark.parametrize("seen", [AT - 61, None])
+def test_old_or_no_sources_are_no_zero(metrics, counting, answers, seen, caplog):
+    if seen is None:
+        answers.reply = lambda *_: (200, vector())
+    else:
+        counting.seen = seen
+    assert metrics.sample([subject("1.4.1")]) == {subject("1.4.1"): None}
+    assert "checkout_1-4-1 cannot be measured: " in caplog.text
+
+
+@pytest.mark.parametrize("value", ["NaN", "+Inf"])
+def test_no_number_is_no_zero(metrics, counting, value):
+    counting.counted = {"checkout_1-4-1": value, "checkout_1-4-2": "3"}
+    found = metrics.sample([subject("1.4.1"), subject("1.4.2")])
+    assert [requests(found[subject(version)]) for version in ("1.4.1", "1.4.2")] == [None, 3]
+
+
+def test_a_target_without_a_place_is_told_and_spoils_no_other(answers, caplog):
+    def locate(target):
+        if target.startswith("lost"):
+            raise Refused("the service file of lost does not say where it lives")
+        return located(target)
+
+    server = Server(answers.url)
+    answers.reply = lambda *_: (200, vector(row(str(AT), AT, **{PART: "seen"})))
+    metrics = PrometheusMetrics(server, TEMPLATES["istio"], SystemClock(), locate)
+    found = metrics.sample([subject("1.4.1"), subject("1.4.1", service="lost")])
+    server.close()
+    assert requests(found[subject("1.4.1")]) == 0
+    assert found[subject("1.4.1", service="lost")] is None
+    assert "does not say where it lives" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"template": "graphite"}, "no template 'graphite'; there is: envoy, istio_envoy, istio"),
+        ({"labels": {}}, "versions cannot be told apart"),
+        ({"labels": {"a b": "{version}"}}, "'a b' is no name of a label"),
+        ({"labels": {"version": "{vers}"}}, r"there is no \{vers\}; there is: \{backend\}"),
+        ({"alive": "up == 1"}, "is no name of a metric"),
+        ({"source": ["pod)"]}, "is no name of a label"),
+    ],
+)
+def test_a_template_that_cannot_be_asked_is_refused(options, says):
+    with pytest.raises(BadQuery, match=says):
+        template(Options(**options))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"requests": "x"}, "no placeholder that tells versions apart"),
+        ({"errors": 'x{v="{nobody}"}'}, r"no \{nobody\}"),
+        ({"alive": "{version}"}, "outside of a quoted value"),
+        ({"slow": {250: "x `"}}, "has no `"),
+    ],
+)
+def test_a_query_that_cannot_be_asked_is_refused(change, says):
+    good: dict[str, Any] = {"requests": 'x{v="{version}"}', "errors": 'y{v="{version}"}', "alive": "up"}
+    Queries(**good)
+    with pytest.raises(BadQuery, match=says):
+        Queries(**good | change)
+
+
+@pytest.mark.parametrize(
+    "queries", [{"requests": 'x{v="{version}"}'}, {"requests": "a", "errors": "b", "alive": "c", "rate": "d"}]
+)
+def test_queries_are_named(answers, queries):
+    with pytest.raises(BadQuery, match="expected requests, errors, alive"):
+        connect(answers.url, Access(), Options(queries=queries), SystemClock(), located)
+
+
+@pytest.mark.parametrize("options", [{"lag": "30s"}, {"stale": 0}, {"seconds": True}, {"tmplate": "istio"}])
+def test_the_server_s_configuration_is_checked_before_it_starts(options):
+    around = Surroundings("prod", SystemClock(), located)
+    with pytest.raises((ValueError, TypeError), match=next(iter(options))):
+        METRICS["prometheus"](around, url="http://127.0.0.1:9", **options)
