@@ -39,7 +39,7 @@ class Shop:
         self.kube.create(deployment(self.namespace, replicas, annotations or {}, version))
         self.kube.create(service(self.namespace))
 
-    def document(self, kind: str = "Deployment", name: str = NAME, version: str = "apps/v1") -> Document:
+    def document(self, name: str = NAME, kind: str = "Deployment", version: str = "apps/v1") -> Document:
         return self.kube.get(path(version, kind, self.namespace, name))
 
     def set_image(self, image: str) -> None:
@@ -115,6 +115,30 @@ def service(namespace: str) -> Document:
         "kind": "Service",
         "metadata": {"name": NAME, "namespace": namespace, "labels": {**SELECTED, **HELM}},
         "spec": {"selector": SELECTED, "ports": [port]},
+    }
+
+
+def autoscaler(namespace: str, name: str = NAME, least: int = 2, most: int = 6) -> Document:
+    utilization = {"type": "Utilization", "averageUtilization": 70}
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name, "namespace": namespace, "labels": dict(HELM)},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": least,
+            "maxReplicas": most,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": utilization}}],
+        },
+    }
+
+
+def budget(namespace: str, least: int = 2) -> Document:
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": NAME, "namespace": namespace, "labels": dict(HELM)},
+        "spec": {"minAvailable": least, "selector": {"matchLabels": SELECTED}},
     }
 
 

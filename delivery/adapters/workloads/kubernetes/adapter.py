@@ -11,7 +11,7 @@ from delivery.adapters.workloads.kubernetes.cloned import ClonedWorkload
 from delivery.adapters.workloads.kubernetes.home import OwnersWorkload
 from delivery.adapters.workloads.kubernetes.versioned import VersionedWorkload
 from delivery.model.ids import TargetId
-from delivery.model.place import Mode, Place
+from delivery.model.place import Mode, Place, Promotion
 from delivery.model.service import Workload
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Refused
@@ -65,9 +65,7 @@ class KubernetesWorkloads:
         if place.mode is Mode.VERSIONED:
             return VersionedWorkload(self._kube, target, place, version).ensure()
         if need.home:
-            home = OwnersWorkload(self._kube, target, place)
-            home.keep()
-            return home.look(version)
+            return OwnersWorkload(self._kube, target, place).look(version, keep=True)
         return ClonedWorkload(self._kube, target, place, version).ensure(need.share)
 
     def _look(self, target: TargetId, place: Place, version: VersionRef, home: bool) -> Running:
@@ -81,6 +79,8 @@ class KubernetesWorkloads:
         """Only in place of a copy is there something to patch; elsewhere the version is where it will stay."""
         if place.mode is not Mode.CLONE:
             return self._look(target, place, version, home=True)
+        if place.promotion is not Promotion.PATCH:
+            return OwnersWorkload(self._kube, target, place).wait(version)
         twin = ClonedWorkload(self._kube, target, place, version).find()
         return OwnersWorkload(self._kube, target, place).promote(version, twin, *claim)
 

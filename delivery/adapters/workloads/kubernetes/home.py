@@ -1,11 +1,11 @@
 """The owners' own Deployment: looked at, kept from shrinking, and patched where a candidate has been proven."""
 
 from collections.abc import Callable
-from contextlib import suppress
 
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import capacity, identity, images, promotion, state
+from delivery.adapters.workloads.kubernetes import identity, images, promotion, state
+from delivery.adapters.workloads.kubernetes.edit import free, keep
 from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, Reader
 from delivery.model.ids import TargetId
 from delivery.model.place import Place
@@ -29,29 +29,23 @@ class OwnersWorkload:
         """Raises Refused where there is none, or where it is not clear what it runs."""
         return self._version(self._reader.owners(self._place))
 
-    def look(self, version: VersionRef) -> Running:
-        """Ready where it runs this very version, and enough of its pods are available."""
-        deployment = self._reader.owners(self._place)
-        wanted = deployment["spec"].get("replicas", 1)
-        return self._state(deployment, version, wanted)
+    def look(self, version: VersionRef, *, keep: bool = False) -> Running:
+        """Ready where it runs this very version, and enough of its pods are available.
 
-    def keep(self) -> None:
-        """Keeps its autoscaler from taking away what runs now. Harmless to repeat."""
-        if not self._place.keep_capacity:
-            return
+        `keep`: its autoscaler may not take away what runs now.
+        """
         deployment = self._reader.owners(self._place)
-        for hpa in self._reader.autoscalers(self._place.deployment):
-            changed = capacity.pinned(hpa, self._target, deployment["spec"].get("replicas", 1))
-            if changed is not None:
-                with suppress(Conflict):  # its controller writes all the time: the next call does it
-                    self._kube.replace(changed)
+        if keep and self._place.keep_capacity:
+            keep(self._kube, self._target, deployment, self._reader.autoscalers(self._place.deployment))
+        return self._state(deployment, version, deployment["spec"].get("replicas", 1))
+
+    def wait(self, version: VersionRef) -> Running:
+        """Ready once all of it runs the version: somebody else sees to that."""
+        return self._state(self._reader.owners(self._place), version, None)
 
     def free(self) -> None:
         """Gives every autoscaler that was kept from shrinking back to its owners."""
-        for hpa in self._reader.all(AUTOSCALING, "HorizontalPodAutoscaler"):
-            changed = capacity.freed(hpa, self._target)
-            if changed is not None:
-                self._kube.replace(changed)
+        free(self._kube, self._target, self._reader.all(AUTOSCALING, "HorizontalPodAutoscaler"))
 
     def promote(self, version: VersionRef, twin: Document | None, still: Callable[[], bool], token: str) -> Running:
         """Patches its image to the version's, if it is still what it was when the release began. `twin`: the copy."""
@@ -100,7 +94,7 @@ class OwnersWorkload:
 
     def _by(self, deployment: Document, version: VersionRef) -> str:
         container = images.container(deployment["spec"]["template"], self._names())
-        changed = version.image is not None and not images.same(container["image"], version.image)
+        changed = version.image is not None and not images.runs(container["image"], version.image)
         manager = promotion.manager(deployment, container["name"]) if changed else ""
         return f", set by {manager}" if manager else ""
 

@@ -44,7 +44,7 @@ def is_version(found: VersionRef, version: VersionRef) -> bool:
     if len(configs) > 1:
         return False
     if version.image:
-        return images.same(found.image or "", version.image)
+        return images.runs(found.image or "", version.image)
     return version.identity == version.version == found.version
 
 
@@ -76,7 +76,7 @@ def fingerprint(tracked: Sequence[Document]) -> str:
 def _label(deployment: Document, image: str) -> str:
     """The version that people read: the image's tag, which cannot lag behind the image as a label can."""
     tag = images.tag(image)
-    if tag and tag != "latest":
+    if tag and tag != images.LATEST:
         return tag
     labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
     for key in _LABELS:

@@ -7,6 +7,7 @@ from typing import Any
 from delivery.ports.errors import Refused
 
 Pod = Mapping[str, Any]
+LATEST = "latest"
 DEFAULT = "kubectl.kubernetes.io/default-container"
 
 
@@ -31,11 +32,12 @@ def repository(image: str) -> str:
     return bare if "." in first or ":" in first or first == "localhost" else f"docker.io/{bare}"
 
 
-def same(one: str, other: str) -> bool:
-    """Whether two references mean one image: the same digest, wherever it is stored, or the same name."""
-    if digest(one) and digest(other):
-        return digest(one) == digest(other)
-    return _full(one) == _full(other)
+def runs(found: str, asked: str) -> bool:
+    """Whether the image that was found is the one that was asked for: by its digest, wherever it is stored, where one
+    was asked for, else by its name."""
+    if digest(asked):
+        return digest(found) == digest(asked)
+    return (repository(found), tag(found) or LATEST) == (repository(asked), tag(asked) or LATEST)
 
 
 def container(template: Pod, names: Iterable[str], image: str | None = None) -> Mapping[str, Any]:
@@ -86,7 +88,3 @@ def running_digest(pods: Iterable[Pod], name: str) -> str | None:
         if status["name"] == name
     } - {""}
     return told.pop() if len(told) == 1 else None
-
-
-def _full(image: str) -> str:
-    return f"{repository(image)}:{tag(image) or 'latest'}@{digest(image)}"

@@ -17,7 +17,7 @@ TRIES = 3  # patches of one promotion: who sets them back wins after that
 def is_promoted(deployment: Document, version: VersionRef, container: str, config: str) -> bool:
     """Whether nothing is left to write."""
     found = images.container(deployment["spec"]["template"], (container,))
-    same = version.image is not None and images.same(found["image"], version.image)
+    same = version.image is not None and images.runs(found["image"], version.image)
     return same and (not config or identity.started_with(deployment) == config)
 
 

@@ -88,9 +88,7 @@ class Reader:
         found = []
         for reference in place.track:
             kind, _, name = reference.partition("/")
-            if kind.lower() not in _TRACKED:
-                raise Refused(f"config.track names {reference}: only configmap/NAME and secret/NAME can be tracked")
-            document = self._kube.find(path("v1", _TRACKED[kind.lower()], self.namespace, name))
+            document = self._kube.find(path("v1", _TRACKED[kind], self.namespace, name))
             if document is None:
                 raise Refused(f"config.track names {reference}, which is not in namespace {self.namespace}")
             found.append(document)

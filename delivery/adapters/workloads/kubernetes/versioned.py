@@ -1,5 +1,6 @@
 """A version in a Deployment of its own, which CI or Argo CD made: found, checked, marked as used, given a Service."""
 
+import copy
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -7,8 +8,9 @@ from contextlib import suppress
 from delivery.adapters.kube import marks
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document, path, path_of
-from delivery.adapters.workloads.kubernetes import capacity, clone, images, state
+from delivery.adapters.workloads.kubernetes import clone, images, state
 from delivery.adapters.workloads.kubernetes.clone import Copy
+from delivery.adapters.workloads.kubernetes.edit import edit, free, keep
 from delivery.adapters.workloads.kubernetes.reader import Reader
 from delivery.model.ids import TargetId
 from delivery.model.place import Isolation, Place, object_name
@@ -38,11 +40,12 @@ class VersionedWorkload:
         wrong = self._wrong(deployment)
         if deployment is None or wrong:
             return Running(False, failing=wrong, looked_for=self._looked_for())
-        with suppress(Conflict):  # marked by the next call
-            deployment = self._mark(deployment)
+        if _used_by(deployment) != self._target:
+            deployment = edit(self._kube, path_of(deployment), self._marked) or deployment
         if self._own_service and self._reader.service(self.name) is None:
             self._make_service(deployment)
-        self._keep(deployment)
+        if self._place.keep_capacity:
+            keep(self._kube, self._target, deployment, self._reader.autoscalers(deployment["metadata"]["name"]))
         return self._state(deployment)
 
     def look(self) -> Running:
@@ -55,14 +58,9 @@ class VersionedWorkload:
     def retire(self) -> None:
         """Takes back the mark and the Service: whoever deployed the version may take it away now."""
         deployment = self._find()
-        if deployment is not None and _used_by(deployment) == self._target:
-            metadata = deployment["metadata"]
-            note = {"resourceVersion": metadata["resourceVersion"], "annotations": {IN_USE: None}}
-            self._kube.patch(path_of(deployment), {"metadata": note})
-        for hpa in self._reader.autoscalers(deployment["metadata"]["name"]) if deployment else ():
-            changed = capacity.freed(hpa, self._target)
-            if changed is not None:
-                self._kube.replace(changed)
+        if deployment is not None:
+            edit(self._kube, path_of(deployment), self._unmarked)
+            free(self._kube, self._target, self._reader.autoscalers(deployment["metadata"]["name"]))
         service = self._reader.service(self.name)
         if service is not None and marks.is_ours(service, self._target):
             self._kube.delete(path_of(service), uid=service["metadata"]["uid"])
@@ -87,7 +85,7 @@ class VersionedWorkload:
         if deployment is None or self._version.image is None:
             return None
         container = images.container(deployment["spec"]["template"], self._container_names(), self._version.image)
-        if images.same(container["image"], self._version.image):
+        if images.runs(container["image"], self._version.image):
             return None
         pods = self._reader.newest_pods(deployment) if not images.digest(container["image"]) else ()
         digest = images.running_digest(pods, container["name"])
@@ -99,14 +97,20 @@ class VersionedWorkload:
             f"{self._version.image}: deploy that under this name, or send the event of what is deployed"
         )
 
-    def _mark(self, deployment: Document) -> Document:
+    def _marked(self, deployment: Document) -> Document | None:
         user = _used_by(deployment)
-        if user == self._target:
-            return deployment
-        if user:
+        if user and user != self._target:
             raise Refused(f"Deployment {_where(deployment)} is used by {user} already: one Deployment has one target")
-        note = {"resourceVersion": deployment["metadata"]["resourceVersion"], "annotations": {IN_USE: self._target}}
-        return self._kube.patch(path_of(deployment), {"metadata": note})
+        changed = copy.deepcopy(deployment)
+        changed["metadata"].setdefault("annotations", {})[IN_USE] = self._target
+        return changed
+
+    def _unmarked(self, deployment: Document) -> Document | None:
+        if _used_by(deployment) != self._target:
+            return None
+        changed = copy.deepcopy(deployment)
+        del changed["metadata"]["annotations"][IN_USE]
+        return changed
 
     def _make_service(self, deployment: Document) -> None:
         selector = deployment["spec"]["selector"]
@@ -121,15 +125,6 @@ class VersionedWorkload:
         with suppress(Conflict):
             self._kube.create(made)
         marks.demand_ours(self._kube.get(path("v1", "Service", self._place.namespace, self.name)), self._target)
-
-    def _keep(self, deployment: Document) -> None:
-        if not self._place.keep_capacity:
-            return
-        for hpa in self._reader.autoscalers(deployment["metadata"]["name"]):
-            changed = capacity.pinned(hpa, self._target, deployment["spec"].get("replicas", 1))
-            if changed is not None:
-                with suppress(Conflict):
-                    self._kube.replace(changed)
 
     def _state(self, deployment: Document) -> Running:
         service = self._reader.service(self.name) if self._own_service else self._reader.users(self._place)

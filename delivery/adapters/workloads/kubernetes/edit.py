@@ -1,0 +1,44 @@
+"""Small changes of objects that others write too."""
+
+from collections.abc import Callable, Iterable
+
+from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.objects import Document, path_of
+from delivery.adapters.workloads.kubernetes import capacity
+from delivery.model.ids import TargetId
+from delivery.ports.errors import Conflict, Unavailable
+
+TRIES = 3
+Change = Callable[[Document], Document | None]
+
+
+def edit(kube: Kube, where: str, change: Change) -> Document | None:
+    """Writes what `change` makes of the object as it is now, if it is still that; None from it: nothing to write.
+
+    Returns the object as it is then; None where there is none. Raises Unavailable where others write all the time.
+    """
+    for _ in range(TRIES):
+        found = kube.find(where)
+        wanted = change(found) if found is not None else None
+        if wanted is None:
+            return found
+        try:
+            return kube.replace(wanted)
+        except Conflict:
+            continue
+    raise Unavailable(f"{where} changes faster than it can be written")
+
+
+def keep(kube: Kube, target: TargetId, deployment: Document, autoscalers: Iterable[Document]) -> None:
+    """Has its autoscalers take away nothing of what runs now. Harmless to repeat."""
+    replicas = deployment["spec"].get("replicas", 1)
+    for hpa in autoscalers:
+        if capacity.pinned(hpa, target, replicas) is not None:
+            edit(kube, path_of(hpa), lambda found: capacity.pinned(found, target, replicas))
+
+
+def free(kube: Kube, target: TargetId, autoscalers: Iterable[Document]) -> None:
+    """Gives autoscalers that were kept for this target back to their owners. Harmless to repeat."""
+    for hpa in autoscalers:
+        if capacity.freed(hpa, target) is not None:
+            edit(kube, path_of(hpa), lambda found: capacity.freed(found, target))
