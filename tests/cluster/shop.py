@@ -1,6 +1,7 @@
 """A service as a Helm chart leaves it in a namespace, and the questions that tests ask about it."""
 
 import http.client
+from typing import Any
 
 from delivery.adapters.kube.client import JSON_PATCH, Kube
 from delivery.adapters.kube.objects import Document, path
@@ -42,11 +43,14 @@ class Shop:
     def document(self, name: str = NAME, kind: str = "Deployment", version: str = "apps/v1") -> Document:
         return self.kube.get(path(version, kind, self.namespace, name))
 
-    def set_image(self, image: str) -> None:
-        """As `kubectl set image` does it."""
-        where = "/spec/template/spec/containers/0/image"
-        change = [{"op": "replace", "path": where, "value": image}]
-        self.kube.patch(path("apps/v1", "Deployment", self.namespace, NAME), change, JSON_PATCH)
+    def image(self) -> str:
+        return str(self.document()["spec"]["template"]["spec"]["containers"][0]["image"])
+
+    def set_image(self, image: str, manager: str = "kubectl-set") -> None:
+        """As `kubectl set image` does it, or whoever else."""
+        change: Any = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": image}]
+        where = f"{path('apps/v1', 'Deployment', self.namespace, NAME)}?fieldManager={manager}"
+        self.cluster.api.patch(where, change, JSON_PATCH)
 
     def has_rolled_out(self, name: str = NAME) -> bool:
         found = self.document(name=name)

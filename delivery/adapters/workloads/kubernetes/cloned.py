@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 
 from delivery.adapters.kube import marks
 from delivery.adapters.kube.client import Kube
@@ -94,6 +93,7 @@ class ClonedWorkload:
         if reasons:
             owners = f"{self._place.namespace}/{self._place.deployment}"
             raise Refused(f"Deployment {owners} cannot be copied: {'; '.join(reasons)}")
+        state.endpoint(self._place, self.name, home.service)
         if not self._joins:
             self._create(clone.its_service(home.service, wanted))
         for document in _around(home, wanted, share):
@@ -129,7 +129,7 @@ class ClonedWorkload:
 
     def _state(self, deployment: Document, service: Document) -> Running:
         name = self._place.service if self._joins else self.name
-        address = state.endpoint(replace(self._place, service=service["metadata"]["name"]), name, service)
+        address = state.endpoint(self._place, name, service)
         return state.running(self._reader, deployment, address, self._looked_for(), clone.pods(deployment))
 
     def _its_service(self) -> Document | None:

@@ -63,10 +63,14 @@ def refused(deployment: Document) -> str:
         if one["type"] == "Progressing" and one.get("reason") == "ProgressDeadlineExceeded":
             seconds = deployment["spec"].get("progressDeadlineSeconds", 600)
             return f"it made no progress for {seconds} s (its progressDeadlineSeconds)"
-    if deployment["spec"].get("paused"):
-        name, namespace = deployment["metadata"]["name"], deployment["metadata"]["namespace"]
-        return f"Deployment {_name(deployment)} is paused: kubectl -n {namespace} rollout resume deployment/{name}"
     return ""
+
+
+def paused(deployment: Document) -> str:
+    """How to let it go on, where it is told to roll out nothing."""
+    name, namespace = deployment["metadata"]["name"], deployment["metadata"]["namespace"]
+    command = f"kubectl -n {namespace} rollout resume deployment/{name}"
+    return f"Deployment {_name(deployment)} is paused: {command}" if deployment["spec"].get("paused") else ""
 
 
 def troubles(pods: Iterable[Document]) -> tuple[Trouble, ...]:

@@ -29,7 +29,7 @@ def edit(kube: Kube, where: str, change: Change) -> Document | None:
     raise Unavailable(f"{where} changes faster than it can be written")
 
 
-def keep(kube: Kube, target: TargetId, deployment: Document, autoscalers: Iterable[Document]) -> None:
+def keep_capacity(kube: Kube, target: TargetId, deployment: Document, autoscalers: Iterable[Document]) -> None:
     """Has its autoscalers take away nothing of what runs now. Harmless to repeat."""
     replicas = deployment["spec"].get("replicas", 1)
     for hpa in autoscalers:
@@ -37,7 +37,7 @@ def keep(kube: Kube, target: TargetId, deployment: Document, autoscalers: Iterab
             edit(kube, path_of(hpa), lambda found: capacity.pinned(found, target, replicas))
 
 
-def free(kube: Kube, target: TargetId, autoscalers: Iterable[Document]) -> None:
+def free_capacity(kube: Kube, target: TargetId, autoscalers: Iterable[Document]) -> None:
     """Gives autoscalers that were kept for this target back to their owners. Harmless to repeat."""
     for hpa in autoscalers:
         if capacity.freed(hpa, target) is not None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document
 from delivery.adapters.workloads.kubernetes import identity, images, promotion, state
-from delivery.adapters.workloads.kubernetes.edit import free, keep
+from delivery.adapters.workloads.kubernetes.edit import free_capacity, keep_capacity
 from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, Reader
 from delivery.model.ids import TargetId
 from delivery.model.place import Place
@@ -36,7 +36,7 @@ class OwnersWorkload:
         """
         deployment = self._reader.owners(self._place)
         if keep and self._place.keep_capacity:
-            keep(self._kube, self._target, deployment, self._reader.autoscalers(self._place.deployment))
+            keep_capacity(self._kube, self._target, deployment, self._reader.autoscalers(self._place.deployment))
         return self._state(deployment, version, deployment["spec"].get("replicas", 1))
 
     def wait(self, version: VersionRef) -> Running:
@@ -45,7 +45,7 @@ class OwnersWorkload:
 
     def free(self) -> None:
         """Gives every autoscaler that was kept from shrinking back to its owners."""
-        free(self._kube, self._target, self._reader.all(AUTOSCALING, "HorizontalPodAutoscaler"))
+        free_capacity(self._kube, self._target, self._reader.all(AUTOSCALING, "HorizontalPodAutoscaler"))
 
     def promote(self, version: VersionRef, twin: Document | None, still: Callable[[], bool], token: str) -> Running:
         """Patches its image to the version's, if it is still what it was when the release began. `twin`: the copy."""

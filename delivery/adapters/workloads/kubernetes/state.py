@@ -20,6 +20,9 @@ def running(
     missing = condition.missing(deployment, wanted)
     if not missing:
         return Running(True, (endpoint,), looked_for=looked_for)
+    paused = condition.paused(deployment)
+    if paused:
+        return Running(False, failing=paused, looked_for=looked_for)
     pods = reader.newest_pods(deployment)
     troubles, refused = condition.troubles(pods), condition.refused(deployment)
     worst = troubles[0] if troubles else None
@@ -32,13 +35,11 @@ def running(
 def endpoint(place: Place, name: str, service: Document) -> Endpoint:
     """The address of a Service with the ports of the one that users call. Raises Refused where it has several."""
     ports = [port["port"] for port in service["spec"].get("ports") or ()]
+    told = f"Service {place.namespace}/{service['metadata']['name']}"
     if place.port is not None and place.port not in ports:
-        raise Refused(f"Service {place.namespace}/{place.service} has no port {place.port}; it has: {_listed(ports)}")
+        raise Refused(f"{told} has no port {place.port}; it has: {_listed(ports)}")
     if place.port is None and len(ports) != 1:
-        raise Refused(
-            f"Service {place.namespace}/{place.service} has several ports ({_listed(ports)}): name the one that is "
-            f"released as `port`"
-        )
+        raise Refused(f"{told} has several ports ({_listed(ports)}): name the one that is released as `port`")
     return Endpoint(host(place, name), place.port or ports[0])
 
 

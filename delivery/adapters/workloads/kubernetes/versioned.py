@@ -10,7 +10,7 @@ from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document, path, path_of
 from delivery.adapters.workloads.kubernetes import clone, images, state
 from delivery.adapters.workloads.kubernetes.clone import Copy
-from delivery.adapters.workloads.kubernetes.edit import edit, free, keep
+from delivery.adapters.workloads.kubernetes.edit import edit, free_capacity, keep_capacity
 from delivery.adapters.workloads.kubernetes.reader import Reader
 from delivery.model.ids import TargetId
 from delivery.model.place import Isolation, Place, object_name
@@ -45,7 +45,9 @@ class VersionedWorkload:
         if self._own_service and self._reader.service(self.name) is None:
             self._make_service(deployment)
         if self._place.keep_capacity:
-            keep(self._kube, self._target, deployment, self._reader.autoscalers(deployment["metadata"]["name"]))
+            keep_capacity(
+                self._kube, self._target, deployment, self._reader.autoscalers(deployment["metadata"]["name"])
+            )
         return self._state(deployment)
 
     def look(self) -> Running:
@@ -60,7 +62,7 @@ class VersionedWorkload:
         deployment = self._find()
         if deployment is not None:
             edit(self._kube, path_of(deployment), self._unmarked)
-            free(self._kube, self._target, self._reader.autoscalers(deployment["metadata"]["name"]))
+            free_capacity(self._kube, self._target, self._reader.autoscalers(deployment["metadata"]["name"]))
         service = self._reader.service(self.name)
         if service is not None and marks.is_ours(service, self._target):
             self._kube.delete(path_of(service), uid=service["metadata"]["uid"])
