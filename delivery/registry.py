@@ -60,12 +60,14 @@ class Surroundings:
     """What an adapter may need besides its own arguments. `processes` are commands and environments by name.
 
     `locate` says where a target lives, by its service file of now; it raises Refused where the file does not say.
+    `namespaces` of the cluster have opted in: nothing is touched in any other.
     """
 
     cluster: str
     clock: Clock
     locate: Callable[[TargetId], Place]
     processes: Mapping[str, tuple[tuple[str, ...], Mapping[str, str]]] = field(default_factory=dict)
+    namespaces: tuple[str, ...] = ()
 
 
 def _envoy_mesh(around: Surroundings, *, directory: str, admin: list[str], binary: str = "envoy") -> Mesh:
@@ -111,13 +113,13 @@ def _process_workloads(around: Surroundings, *, state: str, owner: int | None = 
 
 
 def _kubernetes_workloads(
-    around: Surroundings, *, namespaces: list[str], kubeconfig: str | None = None, context: str | None = None
+    around: Surroundings, *, kubeconfig: str | None = None, context: str | None = None
 ) -> Workloads:
-    """`namespaces` have opted in; without `kubeconfig` the account of the pod that we run in."""
+    """`context` of a kubeconfig file; without `kubeconfig` the account of the pod that we run in."""
     from delivery.adapters.kube.client import Kube
     from delivery.adapters.workloads.kubernetes.adapter import KubernetesWorkloads
 
-    return KubernetesWorkloads(Kube(kubeconfig, context), namespaces)
+    return KubernetesWorkloads(Kube(kubeconfig, context), around.namespaces)
 
 
 def _memory_workloads(around: Surroundings) -> Workloads:

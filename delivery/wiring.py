@@ -201,7 +201,8 @@ def _clusters(settings: Settings, clock: Clock, book: Book, names: Iterable[str]
     for name in names:
         if name not in settings.clusters:
             raise UnknownName(f"there is no cluster {name!r}; there is: {', '.join(sorted(settings.clusters))}")
-        cluster, around = settings.clusters[name], Surroundings(name, clock, book.place, processes)
+        cluster = settings.clusters[name]
+        around = Surroundings(name, clock, book.place, processes, cluster.namespaces)
         found[name] = Cluster(
             name,
             _make(registry.MESHES, cluster.mesh, f"clusters.{name}.mesh", around),

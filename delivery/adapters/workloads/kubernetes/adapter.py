@@ -90,8 +90,8 @@ class KubernetesWorkloads:
         if workload.place.namespace not in self._namespaces:
             known = ", ".join(sorted(self._namespaces)) or "none"
             raise Refused(
-                f"namespace {workload.place.namespace} has not opted in: the server's configuration lists {known} as "
-                f"`namespaces` of this cluster's workloads"
+                f"namespace {workload.place.namespace} has not opted in: the server's configuration has {known} as "
+                f"`namespaces` of this cluster"
             )
         return workload.place
 
