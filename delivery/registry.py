@@ -24,7 +24,7 @@ from delivery.ports.workloads import Workloads
 from delivery.sources import alertmanager, signing
 from delivery.sources.alertmanager import Alertmanager
 from delivery.sources.cloudevents import CloudEvents
-from delivery.strategies import ab_test, blue_green, canary, dark_launch
+from delivery.strategies import ab_test, blue_green, canary, dark_launch, fault_test
 
 T = TypeVar("T")
 SLACK_API = "https://slack.com/api/"
@@ -187,6 +187,7 @@ STRATEGIES: Mapping[str, Callable[[Fields], Strategy]] = {
     "blue_green": blue_green.parse,
     "ab_test": ab_test.parse,
     "dark_launch": dark_launch.parse,
+    "fault_test": fault_test.parse,
 }
 GATES: Mapping[str, Kind] = {"ratio": ratio, "latency": latency, "threshold": threshold}
 MESHES: Mapping[str, Callable[..., Mesh]] = {"envoy": _envoy_mesh, "istio": _istio_mesh, "memory": _memory_mesh}

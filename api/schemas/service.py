@@ -64,6 +64,7 @@ class StagePlan(Out):
     name: str
     strategy: str
     traffic: str
+    limits: str | None = Field(None, description="What the stage's traffic policy limits, on the candidate alone.")
     at_least: str = Field(description="The shortest time that it can take, unless every gate passes early.")
     at_most: str = Field(description="Its deadline. Holds stop it.")
     min_requests: int

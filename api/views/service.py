@@ -7,6 +7,7 @@ from api.views.common import time, version
 from delivery.model.plan import Plan, Stage
 from delivery.ports.ledger import Row, ServiceRecord
 from delivery.wording import plan as wording
+from delivery.wording.policy import limits
 from delivery.wording.traffic import describe
 from delivery.wording.units import duration, instant
 
@@ -60,6 +61,7 @@ def _stage(compiled: Plan, stage: Stage) -> StagePlan:
         name=stage.name,
         strategy=stage.strategy,
         traffic=describe(stage.traffic),
+        limits=limits(stage.traffic.policy) if stage.traffic.policy else None,
         at_least=duration(stage.bake),
         at_most=duration(stage.deadline),
         min_requests=stage.min_requests,

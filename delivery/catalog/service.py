@@ -15,6 +15,7 @@ from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, MINUTE, SECOND, GateId, Micros
 from delivery.model.mistake import one_of, unknown
 from delivery.model.plan import GateSpec, Require
+from delivery.model.policy_section import read_policy as read_traffic_policy
 from delivery.model.scalars import duration, name, pattern, text
 from delivery.model.service import OnNewVersion, Service, Strategy
 
@@ -59,7 +60,6 @@ def parse(
     runs, processes = (offers.clusters, offers.processes) if offers else ({}, None)
     workload, targets = read_workloads(fields, clusters, runs, processes)
     times, notify = fields.sub("workload"), fields.sub("notify")
-    fields.refuse(["traffic_policy"], "is not available yet: take it out")
     service = Service(
         name=service_name,
         owners=fields.many("owners", text(100), ()),
@@ -72,6 +72,7 @@ def parse(
         strategies=_strategies(fields, strategies),
         gates=_gates(fields, gates),
         policy=read_policy(fields.sub("policy")),
+        traffic_policy=read_traffic_policy(fields.sub("traffic_policy")),
         tick=fields.get("tick", duration(Micros(SECOND // 10), Micros(5 * MINUTE)), Micros(15 * SECOND)),
         alpha=fields.number("alpha", 0.05, low=0.0001, high=0.2),
         notify=_notify(notify, offers),

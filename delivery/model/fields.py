@@ -125,9 +125,13 @@ class Fields:
 
     def one_or_many(self, key: str, reader: Reader[T], default: D | Required = REQUIRED) -> tuple[T, ...] | D:
         """A list of values, or a single one without the list around it."""
-        if key not in self or isinstance(self._values[key], list | tuple):
+        if key not in self or self.is_list(key):
             return self.many(key, reader, default, least=1)
         return (self.get(key, reader),)
+
+    def is_list(self, key: str) -> bool:
+        """Whether a list stands there, for keys that may have one or a single thing."""
+        return key in self and isinstance(self._values[key], list | tuple)
 
     def sub(self, key: str) -> "Fields":
         """The mapping below a key; an empty one where it is absent or has nothing in it."""

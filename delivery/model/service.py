@@ -8,6 +8,7 @@ from typing import Protocol
 from delivery.model.ids import Micros
 from delivery.model.place import Place
 from delivery.model.plan import Approval, GateSpec, Limit, LowTraffic, Stage, Then
+from delivery.model.policy import TrafficPolicy
 from delivery.model.traffic import Traffic
 
 
@@ -35,6 +36,7 @@ class StageDefaults:
     min_requests: int
     low_traffic: LowTraffic
     gates: tuple[str, ...]
+    policy: TrafficPolicy | None = None
 
 
 class Strategy(Protocol):
@@ -90,7 +92,7 @@ class Service:
     """`clusters` has one target each. `notify` maps a chat adapter's name to a channel of it.
 
     `mention` is who is called by name there. `targets` has the workloads of clusters in which it is another one than
-    `workload`.
+    `workload`. `traffic_policy` holds where a strategy has none of its own.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Service:
     notify: Mapping[str, str] = field(default_factory=dict)
     mention: str = ""
     targets: Mapping[str, Workload] = field(default_factory=dict)
+    traffic_policy: TrafficPolicy | None = None
 
     def workload_in(self, cluster: str) -> Workload:
         """What runs in this cluster."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from delivery.model.policy import Fault, Jwt, TrafficPolicy
+
 
 class Role(StrEnum):
     STABLE = "stable"
@@ -39,10 +41,15 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Requests that meet any of `matches` go to the candidate, whatever the split says."""
+    """Requests that meet any of `matches` go to the candidate, whatever the split says.
+
+    With a `jwt`, those without its token are refused. With a `fault` it is done to them: for test traffic.
+    """
 
     name: str
     matches: tuple[Match, ...]
+    fault: Fault | None = None
+    jwt: Jwt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +74,16 @@ class Sticky:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """`weight` is the candidate's percent (whole, 0 to 100; stable has the rest). Rules are tried first, in order."""
+    """`weight` is the candidate's percent (whole, 0 to 100; stable has the rest). Rules are tried first, in order.
+
+    `policy` limits what the candidate gets of users' requests; copies of a mirror have limits of their own.
+    """
 
     weight: int = 0
     rules: tuple[Rule, ...] = ()
     mirror: Mirror | None = None
     sticky: Sticky | None = None
+    policy: TrafficPolicy | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 100:
@@ -98,6 +109,8 @@ def raises(before: Traffic, after: Traffic) -> bool:
         return True
     if not set(after.rules) <= set(before.rules) and before.weight < 100:
         return True
+    if after.exposes and before.policy is not None and after.policy != before.policy:
+        return True  # limits that go, or that cannot be compared
     if after.mirror is None:
         return False
     return before.mirror is None or not _covers(before.mirror, after.mirror)

@@ -2,8 +2,9 @@
 
     blue_green: {bake: 10m, gates: [errors], approval: {from: qa}}
 
-The preview answers requests with the header `x-delivery-preview: candidate`. The value is the role and not the
-version: a plan is compiled once, before it is known which version it will be about.
+The preview answers requests with the header `x-delivery-preview: candidate`, or with those that `preview: {headers}`
+names. The value is the role and not the version: a plan is compiled once, before it is known which version it will be
+about. A header is no secret; who has to be kept out is asked for a token: `preview: {jwt: {issuer, jwks}}`.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +15,9 @@ from delivery.model.ids import Micros
 from delivery.model.plan import Approval, Stage, Then
 from delivery.model.service import StageDefaults
 from delivery.model.traffic import ALL_CANDIDATE, HeaderMatch, Match, MatchKind, Rule, Traffic
+from delivery.strategies.matching import headers
 from delivery.strategies.terms import BAKE, SILENT, Terms, approval, terms
+from delivery.strategies.tokens import token
 
 KIND = "blue_green"
 PREVIEW: Final = Rule("preview", (Match(headers=(HeaderMatch("x-delivery-preview", MatchKind.EXACT, "candidate"),)),))
@@ -28,6 +31,7 @@ class BlueGreen:
     bake: Micros | None = None
     terms: Terms = SILENT
     approval: Approval | None = None
+    preview: Rule = PREVIEW
 
     @property
     def kind(self) -> str:
@@ -43,14 +47,27 @@ class BlueGreen:
         return None
 
     def stages(self, before: Traffic, defaults: StageDefaults) -> tuple[Stage, ...]:
-        preview = replace(before, rules=(*before.rules, PREVIEW), mirror=None)
+        preview = replace(before, rules=(*before.rules, self.preview), mirror=None)
+        unjudged = replace(_PREVIEW_TERMS, policies=self.terms.policies)
         return (
-            _PREVIEW_TERMS.stage(f"{KIND} preview", KIND, preview, Micros(0), defaults),
-            self.terms.stage(f"{KIND} switch", KIND, ALL_CANDIDATE, self.bake, defaults, self.approval),
+            unjudged.stage(f"{KIND} preview", KIND, preview, Micros(0), defaults),
+            self.terms.stage(f"{KIND} switch", KIND, ALL_CANDIDATE, self.bake, defaults, self.approval, 1),
         )
 
 
 def parse(fields: Fields) -> BlueGreen:
     """A blue/green switch as a service file has it; mistakes stay in `fields`."""
     fields.refuse(["smoke"], "is not available on the local mesh: try the preview by hand and ask for an approval")
-    return BlueGreen(fields.get("bake", BAKE, None), terms(fields), approval(fields))
+    return BlueGreen(
+        fields.get("bake", BAKE, None), terms(fields, 2), approval(fields), _preview(fields.sub("preview"))
+    )
+
+
+def _preview(section: Fields) -> Rule:
+    jwt = token(section.sub("jwt")) if "jwt" in section else None
+    if "headers" not in section:
+        return replace(PREVIEW, jwt=jwt)
+    wanted = headers(section)
+    if not wanted:
+        section.wrong("headers", "is empty", "one header or more, each with exact, prefix or regex")
+    return Rule(PREVIEW.name, (Match(headers=wanted),), jwt=jwt)

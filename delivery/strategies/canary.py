@@ -48,10 +48,10 @@ class Canary:
 
     def stages(self, before: Traffic, defaults: StageDefaults) -> tuple[Stage, ...]:
         stages: list[Stage] = []
-        for weight, bake in zip(self.steps, self.bakes, strict=True):
+        for index, (weight, bake) in enumerate(zip(self.steps, self.bakes, strict=True)):
             before = self._step(before, weight)
             guard = self.approval if weight in self.approve else None
-            stages.append(self.terms.stage(f"{KIND} {weight}%", KIND, before, bake, defaults, guard))
+            stages.append(self.terms.stage(f"{KIND} {weight}%", KIND, before, bake, defaults, guard, index))
         return tuple(stages)
 
     def _step(self, before: Traffic, weight: int) -> Traffic:
@@ -75,7 +75,7 @@ def parse(fields: Fields) -> Canary:
             fields.wrong("steps", problem, "weights that rise from step to step", index=index)
     cookie = _cookie(fields)
     guard, approve = _approval(fields, steps)
-    return Canary(steps, _bakes(fields, steps), terms(fields), cookie, guard, approve)
+    return Canary(steps, _bakes(fields, steps), terms(fields, len(steps)), cookie, guard, approve)
 
 
 def _bakes(fields: Fields, steps: tuple[int, ...]) -> tuple[Micros | None, ...]:

@@ -42,6 +42,7 @@ class DarkLaunch:
 
 def parse(fields: Fields) -> DarkLaunch:
     """A dark launch as a service file has it; mistakes stay in `fields`."""
+    fields.refuse(["traffic_policy"], "limits what users' requests get, and these are copies: take it out")
     mirror = Mirror(fields.percent("mirror"), _methods(fields))
     then, promotion = asked(fields)
     return DarkLaunch(mirror, fields.get("bake", BAKE, None), terms(fields), then, promotion)

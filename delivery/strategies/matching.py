@@ -22,13 +22,18 @@ def matches(fields: Fields) -> tuple[Match, ...]:
     return tuple(_match(item) for item in fields.subs("match", least=1))
 
 
+def headers(item: Fields) -> tuple[HeaderMatch, ...]:
+    """The mapping below `headers`."""
+    return tuple(_header(name, section) for name, section in item.named("headers").items())
+
+
 def _match(item: Fields) -> Match:
-    headers = tuple(_header(name, section) for name, section in item.named("headers").items())
+    wanted = headers(item)
     cookies = _cookies(item)
     path = item.get("path", _PATH, None)
-    if not (headers or cookies or path):
+    if not (wanted or cookies or path):
         item.wrong(None, "has no condition", "headers, cookies or path")
-    return Match(headers, cookies, path)
+    return Match(wanted, cookies, path)
 
 
 def _header(name: str, section: Fields) -> HeaderMatch:

@@ -11,7 +11,7 @@ from delivery.model.ids import MINUTE, GateId, Micros
 from delivery.model.mistake import Invalid, Mistake
 from delivery.model.plan import Approval, GateSpec, Plan, Stage, Then, placed
 from delivery.model.service import Service, StageDefaults, Strategy
-from delivery.model.traffic import ALL_STABLE
+from delivery.model.traffic import ALL_STABLE, Traffic
 from delivery.strategies import rules
 
 BAKE = Micros(10 * MINUTE)
@@ -30,10 +30,15 @@ def compile_plan(service: Service) -> Plan:
         place = f"strategies[{index}].{strategy.kind}"
         mistakes += rules.check(place, strategy, before, added, service, last=last)
         stages += added
-        before = added[-1].traffic
+        before = _after(added[-1].traffic)
     if mistakes:
         raise Invalid(dict.fromkeys(mistakes))
     return _plan(service, service.strategies[-1], stages)
+
+
+def _after(traffic: Traffic) -> Traffic:
+    """What the next strategy starts from: faults are for the tests of their own stage."""
+    return replace(traffic, rules=tuple(rule for rule in traffic.rules if rule.fault is None))
 
 
 def _defaults(service: Service) -> StageDefaults:
@@ -44,6 +49,7 @@ def _defaults(service: Service) -> StageDefaults:
         min_requests=policy.min_requests,
         low_traffic=policy.low_traffic,
         gates=tuple(gate.id for gate in service.gates),
+        policy=service.traffic_policy,
     )
 
 

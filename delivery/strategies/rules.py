@@ -20,6 +20,7 @@ def check(
         yield from _rise(place, before, stage)
         yield from _times(place, stage, service)
         yield from _mute(place, stage, service)
+        yield from _limited(place, stage)
         before = stage.traffic
 
 
@@ -79,3 +80,13 @@ def _mute(place: str, stage: Stage, service: Service) -> Iterator[Mistake]:
     names = ", ".join(gate.id for gate in blocking)
     problem = f"has a stage at 100%, {stage.name}, whose gates compare with stable, which serves nobody then: {names}"
     yield Mistake(place, None, problem, "a gate with an objective or a threshold, or gates: [] to rely on people alone")
+
+
+def _limited(place: str, stage: Stage) -> Iterator[Mistake]:
+    """A limit that protects a candidate at 5 % turns everybody away at 100 %."""
+    policy = stage.traffic.policy
+    if stage.traffic.weight == 100 and policy and policy.rate_limit:
+        problem = (
+            f"has a stage at 100%, {stage.name}, in which rate_limit would turn away users of everybody's requests"
+        )
+        yield Mistake(place, None, problem, "a traffic_policy of its own without rate_limit for that stage")

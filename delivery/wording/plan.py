@@ -5,6 +5,7 @@ from typing import Any
 
 from delivery.model.ids import Micros
 from delivery.model.plan import Approval, GateSpec, LowTraffic, Plan, Stage, Then
+from delivery.wording.policy import limits
 from delivery.wording.traffic import describe as whom
 from delivery.wording.units import counted, duration, listed, number
 
@@ -25,6 +26,8 @@ def describe(plan: Plan) -> tuple[str, ...]:
 def step(stage: Stage, plan: Plan) -> str:
     """Who gets the candidate in a stage, for how long, and judged by what."""
     parts = [f"{stage.name}: {whom(stage.traffic)}"]
+    if stage.traffic.policy:
+        parts.append(f"with {limits(stage.traffic.policy)}")
     if stage.approval:
         parts.append(f"after {approval(stage.approval)}")
     if stage.bake:

@@ -1,7 +1,8 @@
 """Desired traffic in words: who gets the candidate."""
 
 from delivery.model.plan import Stage
-from delivery.model.traffic import Match, MatchKind, Traffic
+from delivery.model.traffic import Match, MatchKind, Rule, Traffic
+from delivery.wording.policy import bearer, fault
 from delivery.wording.units import listed, percent
 
 _VERB = {MatchKind.EXACT: "is", MatchKind.PREFIX: "begins with", MatchKind.REGEX: "matches"}
@@ -18,10 +19,20 @@ def describe(traffic: Traffic) -> str:
     if traffic.weight:
         whom = "users" if traffic.sticky else "requests"
         parts.append(f"{percent(traffic.weight)} of {whom}")
-    matches = [match(one) for rule in traffic.rules for one in rule.matches]
-    if matches:
-        parts.append(f"requests with {listed(matches, 'or')}")
+    parts += _rules(traffic.rules)
     return listed(parts) or "nobody"
+
+
+def _rules(rules: tuple[Rule, ...]) -> list[str]:
+    plain = [match(one) for rule in rules if rule.fault is None and rule.jwt is None for one in rule.matches]
+    parts = [f"requests with {listed(plain, 'or')}"] if plain else []
+    for rule in rules:
+        met = listed([match(one) for one in rule.matches], "or")
+        if rule.jwt is not None:
+            parts.append(f"requests with {met} that bear {bearer(rule.jwt)}")
+        if rule.fault is not None:
+            parts.append(f"test requests with {met} ({fault(rule.fault)})")
+    return parts
 
 
 def match(one: Match) -> str:

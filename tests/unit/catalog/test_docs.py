@@ -35,6 +35,9 @@ PROBES = [
     f"{SMALLEST}strategies: [canary: {{zzz: 1, sticky: {{zzz: 1}}, approval: {{zzz: 1}}}}]\n",
     f"{SMALLEST}strategies: [blue_green: {{zzz: 1}}, ab_test: {{zzz: 1, match: [{{zzz: 1}}]}}]\n",
     f"{SMALLEST}strategies: [dark_launch: {{zzz: 1}}, canary: {{}}]\n",
+    f"{SMALLEST}strategies: [fault_test: {{zzz: 1, delay: {{zzz: 1}}, abort: {{zzz: 1}}}}]\n",
+    f"{SMALLEST}strategies: [blue_green: {{preview: {{zzz: 1, jwt: {{zzz: 1}}}}}}]\n",
+    f"{SMALLEST}traffic_policy: {{zzz: 1, retries: {{zzz: 1}}, circuit_breaker: {{zzz: 1}}, rate_limit: {{zzz: 1}}}}\n",
     f"{SMALLEST}gates: {{a: {{ratio: http_errors, zzz: 1}}, b: {{latency: http_duration, zzz: 1}}}}\n",
     f"{SMALLEST}gates: {{a: {{threshold: http_slow_rate, zzz: 1}}, b: {{threshold: http_success_rate, zzz: 1}}}}\n",
 ]

@@ -23,7 +23,7 @@ HEADER = "is no header that a rule can be about; expected a header's name that d
 RE2 = "looks around or refers back; expected an expression that RE2 has"
 TEXT = "a line of text of at most 200 characters (quoted, if it looks like a number)"
 COOKIE = "the name of a cookie: letters, digits, dashes and underscores, at most 64"
-KEYS = "steps, sticky, approval, bake, gates, deadline, min_requests, low_traffic"
+KEYS = "steps, sticky, approval, bake, gates, deadline, min_requests, low_traffic, traffic_policy"
 MATCH = [{"headers": {"x-beta": {"exact": "true"}}}]
 
 

@@ -1,6 +1,7 @@
 """Strategies compiled into a plan: what each stage gives the candidate, and which chains are refused."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
@@ -13,7 +14,7 @@ from delivery.model.mistake import Invalid
 from delivery.model.plan import Approval, GateSpec, Limit, LowTraffic, Plan, Then
 from delivery.model.service import Policy, Service, Strategy, Workload
 from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Mirror, Sticky, Traffic, raises
-from delivery.strategies import ab_test, blue_green, canary, dark_launch
+from delivery.strategies import ab_test, blue_green, canary, dark_launch, fault_test
 from delivery.strategies.blue_green import PREVIEW
 from delivery.strategies.plan import compile_plan
 from delivery.wording.plan import describe
@@ -23,11 +24,13 @@ PARSERS: Mapping[str, Callable[[Fields], Strategy]] = {
     "blue_green": blue_green.parse,
     "ab_test": ab_test.parse,
     "dark_launch": dark_launch.parse,
+    "fault_test": fault_test.parse,
 }
 ERRORS = GateSpec(GateId("errors"), "ratio", {})
 OBJECTIVE = GateSpec(GateId("objective"), "ratio", {}, at_full=True)
 CONVERSION = GateSpec(GateId("conversion"), "ratio", {}, blocking=False)
 MATCH = [{"headers": {"x-beta": {"exact": "true"}}}]
+FAULTS: Mapping[str, object] = {"fault_test": {"match": MATCH, "abort": {"status": 503}}}
 AB: Mapping[str, object] = {"ab_test": {"match": MATCH, "bake": "2h"}}
 DARK: Mapping[str, object] = {"dark_launch": {"mirror": "10%"}}
 
@@ -289,7 +292,9 @@ mirrors = st.builds(
     st.integers(1, 100),
     st.sampled_from(["all", ["GET"], ["GET", "POST"]]),
 )
-chains = st.lists(canaries | mirrors | st.just(AB) | st.just({"blue_green": {}}), min_size=1, max_size=4)
+chains = st.lists(
+    canaries | mirrors | st.just(AB) | st.just(FAULTS) | st.just({"blue_green": {}}), min_size=1, max_size=4
+)
 
 
 @given(chains)
@@ -305,7 +310,7 @@ def test_a_plan_that_compiles_only_ever_raises(chain: list[Mapping[str, object]]
         assert stage.traffic.weight >= before.weight
         assert set(before.rules) <= set(stage.traffic.rules) or stage.traffic.weight == 100
         assert stage.deadline > stage.bake
-        before = stage.traffic
+        before = replace(stage.traffic, rules=tuple(rule for rule in stage.traffic.rules if rule.fault is None))
     assert sum(stage.traffic.weight == 100 for stage in made.stages) <= 1
     assert len({stage.name for stage in made.stages}) == len(made.stages)
     assert {gate.id for gate in made.gates} == {gate for stage in made.stages for gate in stage.gates}
