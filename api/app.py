@@ -1,9 +1,11 @@
 """The ASGI application, put together from what wiring made."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 
 from api import docs, openapi, problems
 from api.auth import Authenticate
@@ -12,6 +14,8 @@ from api.limits import BodyLimit
 from api.requests import Requests
 from api.routes import ROUTERS
 from api.services import AppServices, Running, Streams
+from api.slack.desk import Desk
+from api.slack.socket import Socket
 from api.telemetry import Counters, LedgerState, Metrics, OwnMetrics
 
 DESCRIPTION = """
@@ -41,12 +45,20 @@ def create_app(
     state = LedgerState(services.ledger, services.history, services.clock, services.clusters)
     intake = Intake(services.inbox.accept, counters.batch)
 
+    running = Running(services, intake, counters, Streams(counters))
+    desk = Desk(running, services.slack) if services.slack else None
+    socket = Socket(services.slack, desk) if services.slack and services.slack.app_token and desk else None
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         intake.start()
+        if socket is not None:
+            socket.start(asyncio.get_running_loop())
         try:
             yield
         finally:
+            if socket is not None:
+                await run_in_threadpool(socket.stop)
             intake.stop()
             close()
 
@@ -63,7 +75,7 @@ def create_app(
         servers=[{"url": services.public_url}],
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.running = Running(services, intake, counters, Streams(counters))
+    app.state.running, app.state.desk = running, desk
     app.state.metrics = metrics.visible([state])
     problems.install(app)
     openapi.install(app)

@@ -1,4 +1,4 @@
-"""Named bearer tokens with a role. Everything below /v1 needs one, but webhooks, which are signed."""
+"""Named bearer tokens with a role. Everything below /v1 needs one, but what its sender signs: webhooks, and Slack."""
 
 import hmac
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ class Authenticate:
 
 
 def _guarded(path: str) -> bool:
-    return path.startswith("/v1/") and not path.startswith("/v1/webhooks/")
+    return path.startswith("/v1/") and not path.startswith(("/v1/webhooks/", "/v1/slack/"))
 
 
 def _bearer(scope: Scope) -> str:

@@ -7,6 +7,7 @@ from functools import partial
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.people import People
 from api.services import AppServices
 from delivery import wiring
 from delivery.engine.measure import Measurer
@@ -44,4 +45,6 @@ def services(wired: wiring.Wired) -> AppServices:
         tokens=wired.settings.tokens,
         clusters=tuple(wired.settings.clusters),
         public_url=wired.settings.server.public_url,
+        slack=wiring.slack(wired.settings),
+        people=People(wired.settings.people),
     )

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
 from api.intake import Intake
+from api.people import People
 from api.telemetry import Counters
 from delivery.catalog.document import Document
 from delivery.engine.answer import Answer, Arrival
@@ -22,6 +23,7 @@ from delivery.ports.history import History
 from delivery.ports.ledger import Ledger, Measuring
 from delivery.registry import Batch, Source
 from delivery.settings import Token
+from delivery.wiring import SlackApp
 
 Read = Callable[[bytes, str], Document]
 """The text of a service file and the name of the file -> its document. Raises Invalid."""
@@ -51,6 +53,8 @@ class AppServices:
     tokens: tuple[Token, ...]
     clusters: tuple[str, ...]
     public_url: str
+    slack: SlackApp | None = None
+    people: People = field(default_factory=People)
 
 
 class Streams:

@@ -108,6 +108,16 @@ class Token(_Model):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False, description="the SHA-256 of the token in 64 hex digits")
 
 
+class Person(_Model):
+    """Somebody by every name that other systems have for them. Their tokens have the same `principal`."""
+
+    principal: str = Field(min_length=1, max_length=128, description="the name that they have everywhere here")
+    role: Role = Field(strict=False, description="viewer, approver, operator or admin")
+    groups: tuple[str, ...] = Field(default=(), strict=False, description="a list of approver groups")
+    slack: tuple[str, ...] = Field(default=(), strict=False, description="a list of Slack user ids, such as U0123ABC")
+    logins: tuple[str, ...] = Field(default=(), strict=False, description="a list of logins at CI, as events name them")
+
+
 class Server(_Model):
     public_url: Annotated[str, AfterValidator(_base_url)] = Field(
         default="http://127.0.0.1:8080", description="the http(s) URL under which people and CI reach the API"
@@ -137,6 +147,7 @@ class Settings(_Model):
     processes: dict[Name, Process] = Field(default_factory=dict, description="tables [processes.NAME]")
     sources: dict[Name, Source] = Field(default_factory=dict, description="tables [sources.NAME]")
     tokens: tuple[Token, ...] = Field(default=(), strict=False, description="tables [[tokens]]")
+    people: tuple[Person, ...] = Field(default=(), strict=False, description="tables [[people]]")
     notify: dict[Name, Adapter] = Field(default_factory=dict, description='tables [notify.NAME] with kind = "slack"')
 
     @model_validator(mode="after")
@@ -146,6 +157,18 @@ class Settings(_Model):
             twice = sorted({token.name for token in self.tokens if values.count(getattr(token, field)) > 1})
             if twice:
                 raise ValueError(f"two tokens have the same {field} ({', '.join(twice)}); each needs one of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _people_are_told_apart(self) -> "Settings":
+        for field in ("slack", "logins"):
+            names = [name.lower() for person in self.people for name in getattr(person, field)]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"two people have the same name in {field}: {', '.join(twice)}")
+        principals = [person.principal for person in self.people]
+        if twice := sorted({name for name in principals if principals.count(name) > 1}):
+            raise ValueError(f"two tables [[people]] have the same principal: {', '.join(twice)}")
         return self
 
 

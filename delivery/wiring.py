@@ -176,6 +176,28 @@ def sources(settings: Settings) -> Mapping[str, Source | Batch]:
     return found
 
 
+@dataclass(frozen=True)
+class SlackApp:
+    """The Slack app whose buttons come back to us: over HTTP where it has a signing secret, else by Socket Mode."""
+
+    token: str
+    signing_secret: str
+    app_token: str
+    base_url: str
+
+
+def slack(settings: Settings) -> SlackApp | None:
+    """The first chat of kind slack. Raises UnknownName where it has no token."""
+    for name, adapter in settings.notify.items():
+        if adapter.kind == "slack":
+            given = {"signing_secret": "", "app_token": "", "base_url": registry.SLACK_API, **adapter.arguments}
+            try:
+                return SlackApp(**given)
+            except TypeError as error:
+                raise UnknownName(f"notify.{name}: {error}") from error
+    return None
+
+
 def build_gate(spec: GateSpec, alpha: float, stages: int) -> Gate:
     """A gate of a plan."""
     return choose(registry.GATES, spec.kind, "gate").build(spec, alpha, stages)

@@ -58,7 +58,8 @@ class SlackServer:
         self.failures: deque[Failure] = deque()
         self.calls: list[str] = []
         self.views: list[JSON] = []
-        self.told: list[JSON] = []  # at response URLs
+        self.whispers: list[str] = []  # what one person alone sees
+        self.away = False
         self.acknowledged: dict[str, JSON | None] = {}
         self.sockets: list[web.WebSocketResponse] = []
         self.base = ""
@@ -81,6 +82,8 @@ class SlackServer:
     async def api(self, request: web.Request) -> web.Response:
         method = request.match_info["method"]
         self.calls.append(method)
+        if self.away:
+            return web.json_response({"ok": False, "error": "service_unavailable"}, status=503)
         failure = self.failures.popleft() if self.failures else None
         if failure is not None and not failure.after:
             return _failed(failure)
@@ -135,9 +138,9 @@ class SlackServer:
         self.sockets.remove(socket)
         return socket
 
-    async def respond(self, request: web.Request) -> web.Response:
-        self.told.append(await request.json())
-        return web.Response(text="ok")
+    def whisper(self, given: JSON) -> JSON:
+        self.whispers.append(given["text"])
+        return {"ok": True}
 
     def _find(self, channel: str, ts: str) -> Message:
         return next(one for one in self.channels[channel] if one.ts == ts)
@@ -149,7 +152,6 @@ class SlackServer:
             [
                 web.post("/api/{method}", self.api),
                 web.get("/socket", self.socket),
-                web.post("/respond", self.respond),
             ]
         )
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
@@ -172,6 +174,7 @@ class SlackServer:
 _METHODS: dict[str, Callable[[SlackServer, JSON], JSON]] = {
     "chat.postMessage": SlackServer.post_message,
     "chat.update": SlackServer.update,
+    "chat.postEphemeral": SlackServer.whisper,
     "views.open": SlackServer.open_view,
     "apps.connections.open": SlackServer.open_connection,
 }

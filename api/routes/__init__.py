@@ -1,9 +1,10 @@
 """All routes, in the order in which the documentation shows them."""
 
-from api.routes import actions, hands, health, inbox, outbox, plan, releases, services, stop, stream, webhooks
+from api.routes import actions, hands, health, inbox, outbox, plan, releases, services, slack, stop, stream, webhooks
 
 ROUTERS = (
     webhooks.router,
+    slack.router,
     releases.router,
     stream.router,
     actions.router,

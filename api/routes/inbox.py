@@ -63,7 +63,7 @@ async def _replay(app: Running, row: Delivery) -> ReplayOut:
     source = app.services.sources.get(row.source)
     if source is None:
         raise Problem("unknown-source", f"{row.source} is not configured any more; discard the delivery")
-    notice = replace(source.reread(row.body), source=row.source, key=f"{row.key}~replayed")
+    notice = replace(app.services.people.named(source.reread(row.body)), source=row.source, key=f"{row.key}~replayed")
     answer = await app.intake.submit(Arrival(_narrowed(notice, row.key), row.body))
     if answer.outcome in ("release", "signal", "no_op"):
         done = replace(

@@ -86,7 +86,8 @@ async def receive(source: Name, request: Request, app: App) -> AnswerOut:
     except Malformed:
         app.counters.answer(source, "malformed")
         raise
-    answer = _together(found, await asyncio.gather(*map(app.intake.submit, arrivals)))
+    named = [replace(one, notice=app.services.people.named(one.notice)) for one in arrivals]
+    answer = _together(found, await asyncio.gather(*map(app.intake.submit, named)))
     app.counters.answer(source, answer.outcome)
     return shown(app.services.public_url, settled(answer, "unknown-name"))
 

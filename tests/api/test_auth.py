@@ -6,7 +6,8 @@ from delivery.settings import Role
 from tests.api.world import PEOPLE, bearer, secret
 
 RELEASE = "/v1/releases/{id}"
-OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"), ("POST", "/v1/webhooks/{source}")}
+SIGNED = {("POST", "/v1/webhooks/{source}"), ("POST", "/v1/slack/interactions"), ("POST", "/v1/slack/commands")}
+OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")} | SIGNED
 NEEDS = {
     ("GET", "/v1/releases"): Role.VIEWER,
     ("POST", "/v1/releases"): Role.OPERATOR,

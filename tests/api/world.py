@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from api.app import create_app
+from api.people import People
 from api.services import AppServices
 from delivery import registry, wiring
 from delivery.adapters.catalog.yaml_file import read_text
@@ -29,8 +30,9 @@ from delivery.engine.parts import Parts
 from delivery.model.ids import SECOND, Micros
 from delivery.model.version import Backend, VersionRef
 from delivery.ports.metrics import Subject
-from delivery.settings import Role, Settings, parse
+from delivery.settings import Person, Role, Settings, parse
 from delivery.strategies.plan import compile_plan
+from delivery.wiring import SlackApp
 
 NOW = Micros(1_795_514_531_000_000)
 BASE = "https://delivery.example.org"
@@ -44,6 +46,7 @@ PEOPLE = {
     "otto": Role.OPERATOR,
     "root": Role.ADMIN,
 }
+SLACK = tuple((person, f"U{person.upper()}", role) for person, role in PEOPLE.items())
 SERVICE: Mapping[str, Any] = {
     "service": "checkout",
     "cluster": "local",
@@ -63,7 +66,7 @@ def settings() -> Settings:
             "name": f"{person}-laptop",
             "principal": person,
             "role": role.value,
-            "groups": ["sre"] if person in ("adam", "root") else [],
+            "groups": list(groups(person)),
             "sha256": sha256(secret(person).encode()).hexdigest(),
         }
         for person, role in PEOPLE.items()
@@ -78,8 +81,13 @@ def settings() -> Settings:
             "alerts": {"dialect": "alertmanager", "secrets": [ALERTS]},
         },
         "tokens": tokens,
+        "notify": {"slack": {"kind": "slack", "token": "xoxb-test"}},
     }
     return parse(document, {})
+
+
+def groups(person: str) -> tuple[str, ...]:
+    return ("sre",) if person in ("adam", "root") else ()
 
 
 def secret(person: str) -> str:
@@ -111,6 +119,7 @@ class World:
     ledger: Any
     clock: ManualClock = field(default_factory=ManualClock)
     hints: MemoryHints = field(default_factory=MemoryHints)
+    slack: SlackApp | None = None
 
     def __post_init__(self) -> None:
         self.settings = settings()
@@ -141,6 +150,11 @@ class World:
             tokens=self.settings.tokens,
             clusters=tuple(self.settings.clusters),
             public_url=self.settings.server.public_url,
+            slack=self.slack,
+            people=People(
+                Person(principal=person, slack=(user,), role=role, groups=groups(person))
+                for person, user, role in SLACK
+            ),
         )
         self.app = create_app(self.services)
 

@@ -1,0 +1,27 @@
+"""Who people are: one table of the server's configuration maps what other systems call them to one principal."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from delivery.model.ids import Principal
+from delivery.model.notice import Notice, ReleaseRequested
+from delivery.settings import Person
+
+
+class People:
+    def __init__(self, people: Iterable[Person] = ()) -> None:
+        everybody = tuple(people)
+        self._slack = {user: person for person in everybody for user in person.slack}
+        self._logins = {login.lower(): person.principal for person in everybody for login in person.logins}
+
+    def of_slack(self, user: str) -> Person | None:
+        """The person behind a Slack user's id."""
+        return self._slack.get(user)
+
+    def named(self, notice: Notice) -> Notice:
+        """The notice with its actor by the name that this person has everywhere, so that four eyes stay four."""
+        says = notice.says
+        if not isinstance(says, ReleaseRequested):
+            return notice
+        known = self._logins.get(says.actor.lower())
+        return notice if known is None else replace(notice, says=replace(says, actor=Principal(known)))
