@@ -140,9 +140,7 @@ class Turn:
             times.append((Micros(now + self.wake_in), "the mesh or the workload"))
         if (ticking := self._next_tick(active)) is not None:
             times.append((ticking, "the next measurement"))
-        times += [(entry.after, f"{entry.version.version} is retired") for entry in self.working.target.retiring]
-        if active is None and self.working.target.resting is not None:
-            times.append((self.working.target.resting, "what was kept from shrinking may shrink"))
+        times += [(at, why) for at, why, _ in self._leaving()]
         urgent = active is not None and active.phase is Phase.ROLLING_BACK
         if self.quarantined and not urgent:
             return Wake(None, "quarantined: a person", release_claim=True)
@@ -171,12 +169,18 @@ class Turn:
         for release, effect in self.left:
             if self._timely(release, effect, now):
                 yield effect
-        for entry in self.working.target.retiring:
-            if entry.after <= now and not self._in_use(entry) and Retire(entry.version) not in self.tried:
-                yield Retire(entry.version)
-        resting = self.working.target.resting
-        if active is None and resting is not None and resting <= now and Rest() not in self.tried:
-            yield Rest()
+        yield from (effect for at, _, effect in self._leaving() if at <= now and effect not in self.tried)
+
+    def _leaving(self) -> Iterator[tuple[Micros, str, Retire | Rest]]:
+        """What may be let go, from when on, and how that is told. Nothing while a person has the routes."""
+        target = self.working.target
+        if target.paused is not None:
+            return
+        for entry in target.retiring:
+            if not self._in_use(entry):
+                yield entry.after, f"{entry.version.version} is retired", Retire(entry.version)
+        if target.resting is not None and self.working.world.active is None:
+            yield target.resting, "what was kept from shrinking may shrink", Rest()
 
     def _standing(self, now: Micros) -> Iterator[tuple[Release, Effect]]:
         """What the active release wants, and the one whose traffic is live; a backend comes with its workload."""
