@@ -33,6 +33,10 @@ class Observer:
         self._next = now + EVERY / SECOND
         return sum(self._look(name, cluster) for name, cluster in self._clusters.items())
 
+    def forget(self) -> None:
+        """The database may have lost what routes were last compared with: the next look wakes every target."""
+        self._seen.clear()
+
     def _look(self, name: str, cluster: Cluster) -> int:
         if not self._ledger.lease(f"observer:{name}", self._owner, LEASE):
             self._seen.pop(name, None)

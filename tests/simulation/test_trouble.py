@@ -192,6 +192,27 @@ class TestOutage:
         assert lasted(down=True) < lasted(down=False) + 300_000
 
 
+class TestFailover:
+    """The database loses its newest commits."""
+
+    def test_a_route_that_is_ahead_is_found_though_nothing_runs_there_any_more(self) -> None:
+        """All of the release is lost. Its route has not changed since it was last observed."""
+        play = Play()
+        settled(play)
+        play.go(2)
+        play.world.ledger.keep()
+        release = play.event("good-2")
+        play.reach(release, Phase.BAKING)
+        play.go(0.5)
+        play.world.ledger.lose(EVERYTHING)
+        play.world.cut()
+        play.world.watch.lost(play.world.ledger)
+        assert play.world.row(play.target).target.active is None
+        play.until(lambda: alerts(play, "history_lost") == [play.target], within=10)
+        assert play.mesh.traffic(play.target) == Traffic(weight=5), "it is for people to decide"
+        assert play.end() == []
+
+
 class TestClock:
     """The wall clock is wrong by an hour."""
 

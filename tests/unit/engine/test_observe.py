@@ -169,6 +169,11 @@ def test_a_change_is_not_forgotten_because_the_database_was_away(scene: Scene) -
     assert scene.look() == [TWO]
 
 
+def test_told_that_anything_may_have_been_lost_it_wakes_everybody(scene: Scene) -> None:
+    scene.observer.forget()
+    assert scene.look() == [ONE, TWO]
+
+
 def test_each_cluster_has_a_lease_of_its_own(scene: Scene) -> None:
     far = Routes()
     cluster = Cluster("far", far, MemoryWorkloads(), MemoryMetrics(scene.clock))
