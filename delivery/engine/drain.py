@@ -47,7 +47,7 @@ class Drain:
         try:
             return self._run_all(limit)
         except Unavailable:
-            self._observer.forget()  # after a failover a route may be ahead of what is stored, and look as it always did
+            self._observer.forget()  # after a failover a route may be ahead of what is stored
             raise
 
     def _run_all(self, limit: float) -> int:
