@@ -1,121 +1,283 @@
-"""A look at both versions: what becomes of raw counters, and what goes to the gates and to the machine."""
+"""Ticks: what is counted, what a bake is made of, and what the machine is told."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from delivery.engine.measure import Measurer
-from delivery.model.codec import from_plain, to_plain
+import pytest
+
+from delivery.engine.measure import CAP, SEGMENT, Measurer, Samples, due, subjects
+from delivery.gates.gate import Gate, State
+from delivery.model.codec import canon, link
 from delivery.model.effect import Measure
 from delivery.model.event import Phase
-from delivery.model.hold import Hold, HoldKind
-from delivery.model.ids import SECOND, Micros
+from delivery.model.hold import HoldKind
+from delivery.model.ids import SECOND, GateId, Micros
+from delivery.model.plan import GateSpec
+from delivery.model.release import Release
 from delivery.model.series import Sample, Series
-from delivery.model.verdict import Tick, Verdict
-from delivery.ports.ledger import Measuring
-from delivery.registry import GATES
-from delivery.testing.builders import a_plan, a_stage, a_story_in
-from tests.unit.gates.play import ERRORS, spec
+from delivery.model.signal import Measured
+from delivery.model.traffic import Mirror, Traffic
+from delivery.model.verdict import Judgement, Side, Tick, Verdict
+from delivery.model.version import Backend, Lane
+from delivery.ports.ledger import Measuring, Segment
+from delivery.testing.builders import CANDIDATE, NOW, STABLE, a_gate, a_plan, a_release, a_stage
 
-TICK = 15 * SECOND
+ERRORS, LATENCY = GateId("errors"), GateId("latency")
+PLAN = a_plan(
+    a_stage(5, gates=(ERRORS, LATENCY)),
+    a_stage(50, gates=(ERRORS,)),
+    gates=(a_gate(ERRORS), a_gate(LATENCY, blocking=False)),
+    tick=Micros(10 * SECOND),
+)
+TICK = PLAN.tick
 
 
-def state(looking) -> Any:
-    return looking.measuring.gates["errors"]
+@dataclass
+class Script:
+    """A gate that counts ticks, says what it is told to, and how often it had to work out numbers."""
+
+    spec: GateSpec
+    alpha: float
+    stages: int
+    says: Verdict = Verdict.CONTINUE
+    judged: int = 0
+
+    def start(self, earlier: Mapping[str, Any] | None = None) -> State:
+        return {"ticks": 0}
+
+    def add(self, state: State, tick: Tick) -> State:
+        return {"ticks": state["ticks"] + 1}
+
+    def verdict(self, state: State) -> Verdict:
+        return self.says
+
+    def judge(self, state: State) -> Judgement:
+        self.judged += 1
+        return Judgement(self.spec.id, self.says, Side(0, state["ticks"]), Side(0, 0), blocking=self.spec.blocking)
 
 
-def build(made, alpha, stages):
-    return GATES[made.kind].build(made, alpha, stages)
+@dataclass
+class Bench:
+    """A stage that is measured every ten seconds."""
 
+    release: Release = field(default_factory=lambda: a_release(Phase.BAKING, plan=PLAN))
+    gates: dict[str, Script] = field(default_factory=dict)
+    now: Micros = NOW
+    requests: int = 0
+    epoch: str = ""
+    segments: list[Segment] = field(default_factory=list)
 
-class Looking:
-    """A release that bakes at 5 percent, and counters that grow."""
+    def __post_init__(self) -> None:
+        self.measurer = Measurer(self.build)
+        self.measuring = self.measurer.begin(self.release, {})
 
-    def __init__(self, words=ERRORS, earlier=None, **changes):
-        plan = a_plan(a_stage(), gates=(replace(spec(words, "errors"), **changes),))
-        self.release = a_story_in(Phase.BAKING, plan=plan).release
-        self.measurer = Measurer(build)
-        self.measuring: Measuring = self.measurer.begin(self.release, earlier or {})
-        self.now = Micros(1000)
-        self.counted: dict[str, dict[str, Series]] = {"candidate": {}, "stable": {}}
-        self.signal: Any = None
+    def build(self, spec: GateSpec, alpha: float, stages: int) -> Gate:
+        self.gates[spec.id] = Script(spec, alpha, stages)
+        return self.gates[spec.id]
 
-    def look(self, candidate=None, stable=None):
-        """A tick later. Each side has (requests, errors) by source, or nothing."""
-        for side, more in (("candidate", candidate), ("stable", stable)):
-            for source, (requests, errors) in (more or {}).items():
-                before = self.counted[side].get(source, Series(0, 0))
-                self.counted[side][source] = replace(
-                    before, requests=before.requests + requests, errors=before.errors + errors
-                )
-        samples = Sample(self.now, dict(self.counted["candidate"])), Sample(self.now, dict(self.counted["stable"]))
+    def sample(self, requests: int, errors: int = 0) -> Sample:
+        return Sample(self.now, {"proxy": Series(requests, errors, epoch=self.epoch)})
+
+    def look(self, after: int = TICK, samples: Samples | None = None) -> Measured | None:
+        """One look, so many microseconds later; 20 requests of the candidate and 380 of stable came since."""
+        self.now = Micros(self.now + after)
+        self.requests += 20
+        both = samples or (self.sample(self.requests), self.sample(19 * self.requests))
         effect = Measure(self.release.stage, self.release.dseq)
-        self.measuring, self.signal, _ = self.measurer.look(self.measuring, self.release, effect, samples, self.now)
-        self.now = Micros(self.now + TICK)
-        return self
+        self.measuring, signal, segments = self.measurer.look(self.measuring, self.release, effect, both, self.now)
+        self.segments += segments
+        return signal
 
-    def several(self, times, candidate, stable):
-        for _ in range(times):
-            self.look({"envoy": candidate}, {"envoy": stable})
-        return self
-
-    @property
-    def last(self) -> Tick:
-        return self.measuring.ticks[-1]
+    def tick(self, after: int = TICK, samples: Samples | None = None) -> Measured:
+        signal = self.look(after, samples)
+        assert signal is not None
+        return signal
 
 
-def test_the_first_look_only_takes_the_counters():
-    looking = Looking().look({"envoy": (100, 50)}, {"envoy": (1000, 1)})
-    assert looking.signal is None
-    looking.look({"envoy": (10, 1)}, {"envoy": (190, 0)})
-    assert (looking.last.candidate.requests, looking.last.candidate.errors) == (10, 1)
+@pytest.fixture
+def bench() -> Bench:
+    """The first look is over."""
+    bench = Bench()
+    assert bench.look() is None
+    return bench
 
 
-def test_the_sources_of_the_candidate_s_errors_go_with_the_tick():
-    looking = Looking().look({"a": (0, 0), "b": (0, 0)}, {"a": (0, 0), "b": (0, 0)})
-    looking.look({"a": (10, 0), "b": (10, 2)}, {"a": (100, 1), "b": (100, 1)})
-    assert looking.last.candidate.sources == (("b", 10, 2),)
-    assert looking.last.stable.sources is None
+class TestWhenATickIsDue:
+    effect = Measure(0, 4)
+    release = a_release(Phase.BAKING, plan=PLAN)
+
+    def after(self, **changes: Any) -> Measuring:
+        return replace(Measuring(self.release.id, stage=0, dseq=4, tick=3, at=NOW), **changes)
+
+    @pytest.mark.parametrize(("later", "expected"), [(0, False), (TICK - 1, False), (TICK, True), (TICK + 1, True)])
+    def test_one_interval_after_the_last(self, later: int, expected: bool) -> None:
+        assert due(self.after(), self.effect, self.release, Micros(NOW + later)) is expected
+
+    def test_at_once_where_nothing_was_measured(self) -> None:
+        assert due(None, self.effect, self.release, NOW)
+
+    @pytest.mark.parametrize("changes", [{"stage": 1}, {"dseq": 7}])
+    def test_at_once_for_another_traffic(self, changes: dict[str, Any]) -> None:
+        assert due(self.after(**changes), self.effect, self.release, NOW)
+
+    def test_at_once_after_a_clock_that_went_back(self) -> None:
+        assert due(self.after(), self.effect, self.release, Micros(NOW - 1))
 
 
-def test_measures_of_the_service_s_own_are_deltas_too_and_levels_are_not():
-    looking = Looking()
-    for bought, users, cpu in ((5, 100, 0.5), (9, 130, 0.75)):
-        series = Series(10, 0, rates=(("sales", bought, users),), gauges=(("cpu", cpu),))
-        looking.counted = {"candidate": {"envoy": series}, "stable": {}}
-        looking.look()
-    assert looking.last.candidate.rates == (("sales", 4, 30),)
-    assert looking.last.candidate.gauges == (("cpu", 0.75),)
-    assert looking.last.stable.rates is None
-    assert looking.measuring.totals[0].rates == (("sales", 4, 30),)
-    assert from_plain(Tick, to_plain(looking.last)) == looking.last
+class TestWhatIsCounted:
+    def lanes(self, traffic: Traffic) -> tuple[Lane, Lane | None]:
+        release = a_release(Phase.BAKING, plan=a_plan(a_stage(0, traffic=traffic)))
+        candidate, stable = subjects(release, "checkout")
+        assert candidate.backend == Backend("checkout", CANDIDATE)
+        assert stable is not None
+        assert stable.backend == Backend("checkout", STABLE)
+        return candidate.lane, stable.lane
+
+    def test_both_versions_where_users_are_divided(self) -> None:
+        assert self.lanes(Traffic(weight=5)) == (Lane.PLAIN, Lane.PLAIN)
+
+    def test_copies_beside_all_of_stable_where_everything_is_mirrored(self) -> None:
+        assert self.lanes(Traffic(mirror=Mirror(20))) == (Lane.SHADOW, Lane.PLAIN)
+
+    def test_copies_beside_what_was_copied_where_only_some_methods_are(self) -> None:
+        assert self.lanes(Traffic(mirror=Mirror(20, ("GET",)))) == (Lane.SHADOW, Lane.SHADOWED)
+
+    def test_nothing_before_versions_are_bound(self) -> None:
+        with pytest.raises(ValueError, match="bound"):
+            subjects(a_release(Phase.QUEUED, plan=PLAN), "checkout")
 
 
-def test_a_tick_while_stable_has_no_ready_instance_says_so_and_convicts_nobody():
-    looking = Looking().several(2, (100, 0), (1900, 0))
-    hold = Hold(HoldKind.STABLE_UNREADY, looking.now)
-    looking.release = replace(looking.release, holds=(hold,))
-    looking.several(20, (100, 0), (1900, 1900))
-    assert looking.last.stable_down
-    looking.release = replace(looking.release, holds=())
-    looking.several(1, (100, 0), (1900, 0))
-    assert not looking.last.stable_down
-    assert Verdict.PASS not in {one.verdict for one in looking.signal.judgements}
+class TestAWindow:
+    def test_the_first_look_only_takes_the_counters_to_start_from(self) -> None:
+        bench = Bench()
+        assert bench.look() is None
+        assert (bench.measuring.tick, bench.measuring.requests, bench.measuring.at) == (0, 0, bench.now)
+
+    def test_a_tick_has_what_happened_since(self, bench: Bench) -> None:
+        signal = bench.tick()
+        assert (signal.tick, signal.requests, signal.baked) == (1, 20, TICK)
+        (tick,) = bench.measuring.ticks
+        assert (tick.candidate.requests, tick.stable.requests, tick.complete) == (20, 380, True)
+        assert (tick.start, tick.end) == (bench.now - TICK, bench.now)
+        assert signal.evidence == link("", canon(tick))
+
+    def test_ticks_add_up(self, bench: Bench) -> None:
+        bench.tick()
+        signal = bench.tick()
+        assert (signal.tick, signal.requests, signal.baked, signal.first_tick) == (2, 40, 2 * TICK, 1)
+        assert bench.measuring.totals[0].requests == 40
+
+    def test_a_clock_that_jumps_counts_for_two_intervals(self, bench: Bench) -> None:
+        assert bench.tick(after=3600 * SECOND).baked == CAP * TICK
+
+    def test_a_clock_that_went_back_counts_for_nothing(self, bench: Bench) -> None:
+        assert bench.tick(after=-3600 * SECOND).baked == 0
+        assert bench.tick().baked == TICK
+
+    @pytest.mark.parametrize("blind", [0, 1])
+    def test_a_side_that_cannot_be_read_bakes_nothing_and_loses_nothing(self, bench: Bench, blind: int) -> None:
+        samples = [bench.sample(40), bench.sample(760)]
+        signal = bench.tick(samples=(None, samples[1]) if blind == 0 else (samples[0], None))
+        assert (signal.baked, bench.measuring.ticks[-1].complete) == (0, False)
+        bench.tick()
+        assert bench.measuring.ticks[-1].candidate.requests == 40, "both windows, as one"
+
+    def test_without_a_start_nothing_is_counted(self) -> None:
+        bench = Bench()
+        signal = bench.tick(samples=(None, None))
+        assert (signal.requests, signal.baked, bench.measuring.base) == (0, 0, {})
+        assert bench.look() is None, "now there is something to start from"
+        assert bench.tick().requests == 20
+
+    def test_a_proxy_that_began_anew_makes_it_incomplete(self, bench: Bench) -> None:
+        bench.tick()
+        bench.epoch, bench.requests = "another life", 0
+        signal = bench.tick()
+        assert (signal.baked, bench.measuring.ticks[-1].complete) == (TICK, False)
+        assert signal.requests == 40, "what it counted since is not lost"
+
+    def test_full_segments_are_handed_over_with_the_hash_over_all_of_them(self, bench: Bench) -> None:
+        signals = [bench.tick() for _ in range(SEGMENT + 1)]
+        (segment,) = bench.segments
+        assert (segment.first, len(segment.ticks), segment.hash) == (1, SEGMENT, signals[SEGMENT - 1].evidence)
+        assert [tick.number for tick in bench.measuring.ticks] == [SEGMENT + 1]
 
 
-def test_a_split_that_is_not_as_configured_is_told_until_it_is():
-    looking = Looking().several(3, (75, 0), (1425, 0))
-    assert looking.signal.split == ""
-    looking.several(6, (400, 0), (1100, 0))
-    assert "was to get 5 %" in looking.signal.split
-    looking.several(60, (75, 0), (1425, 0))
-    assert looking.signal.split == ""
+class TestANewStage:
+    def test_begins_with_a_window_of_its_own_and_gates_go_on(self, bench: Bench) -> None:
+        bench.tick()
+        bench.release = replace(bench.release, stage=1, dseq=9)
+        assert bench.look() is None, "no window began before it was confirmed"
+        signal = bench.tick()
+        assert (signal.tick, signal.first_tick, signal.baked, signal.requests) == (2, 2, TICK, 20)
+        assert bench.measuring.gates[ERRORS] == {"ticks": 2}
+        assert bench.measuring.gates[LATENCY] == {"ticks": 1}, "it is no gate of this stage"
+        assert bench.measuring.totals[0].requests == 40
 
 
-def test_a_new_release_begins_with_what_the_gates_knew_of_the_service():
-    before = Looking({"ratio": "http_errors"})
-    for number in range(60):
-        before.several(1, (100, 0), (1900, 40 if number % 4 == 0 else 0))
-    after = Looking({"ratio": "http_errors"}, earlier=before.measuring.gates)
-    knew, knows = state(before), state(after)
-    assert knows["against"][0]["spread"][:2] == knew["against"][0]["spread"][:2]
-    assert knows["seen"] == 0
+class TestGates:
+    def test_the_budget_is_divided_over_those_that_may_take_it_back(self, bench: Bench) -> None:
+        assert {gate: (one.alpha, one.stages) for gate, one in bench.gates.items()} == {
+            ERRORS: (PLAN.alpha, 2),
+            LATENCY: (PLAN.alpha, 2),
+        }
+        three = a_plan(gates=(a_gate("a"), a_gate("b"), a_gate("c", blocking=False)))
+        bench.measurer.gates(a_release(Phase.BAKING, plan=three, plan_digest="another"))
+        assert bench.gates["a"].alpha == three.alpha / 2
+
+    def test_they_are_built_once_for_a_plan(self, bench: Bench) -> None:
+        before = bench.gates[ERRORS]
+        bench.tick()
+        assert bench.gates[ERRORS] is before
+
+
+class TestWhatIsTold:
+    """Numbers take time: they are worked out where somebody is to see them."""
+
+    def test_an_undecided_gate_is_not_worked_out(self, bench: Bench) -> None:
+        assert (bench.tick().judgements, bench.gates[ERRORS].judged) == ((), 0)
+
+    def test_another_verdict_is_told_with_its_numbers_once(self, bench: Bench) -> None:
+        bench.gates[ERRORS].says = Verdict.NO_DATA
+        (judgement,) = bench.tick().judgements
+        assert (judgement.gate, judgement.verdict, judgement.candidate) == (ERRORS, Verdict.NO_DATA, Side(0, 1))
+        bench.release = replace(bench.release, verdicts={ERRORS: judgement})
+        assert bench.tick().judgements == (judgement,)
+        assert bench.gates[ERRORS].judged == 1
+        bench.gates[ERRORS].says = Verdict.CONTINUE
+        assert [one.verdict for one in bench.tick().judgements] == [Verdict.CONTINUE]
+
+    def bakes(self, bench: Bench) -> Measured:
+        """All of the stage's bake is over."""
+        stage = bench.release.plan.stages[0]
+        bench.measuring = replace(bench.measuring, baked=Micros(stage.bake - TICK))
+        return bench.tick()
+
+    def test_all_are_told_by_the_tick_that_may_end_the_stage(self, bench: Bench) -> None:
+        bench.tick()
+        assert [(one.gate, one.candidate) for one in self.bakes(bench).judgements] == [
+            (ERRORS, Side(0, 2)),
+            (LATENCY, Side(0, 2)),
+        ]
+
+    def test_also_where_every_blocking_gate_passes_early(self, bench: Bench) -> None:
+        bench.gates[ERRORS].says = Verdict.PASS
+        assert [one.verdict for one in bench.tick().judgements] == [Verdict.PASS, Verdict.CONTINUE]
+
+    def test_also_where_somebody_goes_on_without_data(self, bench: Bench) -> None:
+        bench.release = replace(bench.release, waived=(HoldKind.NO_DATA,))
+        assert len(bench.tick().judgements) == 2
+
+    def test_not_any_more_once_it_has_passed(self, bench: Bench) -> None:
+        bench.release = replace(bench.release, passed=0)
+        assert self.bakes(bench).judgements == ()
+
+    def test_people_may_ask_at_any_time(self, bench: Bench) -> None:
+        assert bench.measurer.judgements(bench.measuring, bench.release) == (), "nothing is measured yet"
+        bench.tick()
+        found = bench.measurer.judgements(bench.measuring, bench.release)
+        assert [(one.gate, one.candidate) for one in found] == [(ERRORS, Side(0, 1)), (LATENCY, Side(0, 1))]
+        bench.release = replace(bench.release, stage=1, dseq=9)
+        bench.look()
+        assert bench.measurer.judgements(bench.measuring, bench.release) == (), "nor in the next stage"
