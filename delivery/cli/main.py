@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from delivery.cli import ci, doctor, hands, inbox, local, outbox, plan, release, services, stop, webhook
+from delivery.cli import adopt, ci, doctor, hands, inbox, local, outbox, plan, release, services, stop, webhook
 from delivery.cli.errors import Code, CommandError
 
 app = typer.Typer(
@@ -33,7 +33,7 @@ def _root(
     """Exit codes: 0 done or promoted, 1 refused or failed, 2 went back, 3 needs a person, 64 wrong usage."""
 
 
-for module in (services, plan, release, ci, stop, hands, inbox, outbox, webhook, doctor, local):
+for module in (services, plan, release, ci, stop, hands, inbox, outbox, webhook, doctor, adopt, local):
     module.register(app)
 
 

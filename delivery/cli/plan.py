@@ -1,16 +1,19 @@
 """`delivery check` and `delivery plan`: what a service file means, before anything happens."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from delivery.cli.adopt import Access, looked_at, show
 from delivery.cli.client import Json
 from delivery.cli.errors import Code, CommandError
 from delivery.cli.files import checked, read
 from delivery.cli.output import Screen
 from delivery.cli.services import Files
 from delivery.cli.session import Session, command
+from delivery.model.finding import Weight
 
 
 def register(app: typer.Typer) -> None:
@@ -18,18 +21,28 @@ def register(app: typer.Typer) -> None:
     command(app, "plan")(plan)
 
 
-def check(session: Session, file: Files) -> None:
-    """Checks service files against the server: every mistake with its file and line. Stores nothing."""
+def check(session: Session, file: Files, access: Access) -> None:
+    """Checks service files against the server: every mistake with its file and line. Stores nothing.
+
+    With --context or --kubeconfig it looks into that cluster too, as `adopt` does: what would leak, what is missing.
+    """
     files = read(file)
     answers = checked(session.api, files)
-    told = [{"service": one.service, **answer} for one, answer in zip(files, answers, strict=True)]
+    found = [looked_at(one.text, str(one.path), access) if access.given else () for one in files]
+    told = [
+        {"service": one.service, **answer} | ({"findings": [asdict(each) for each in findings]} if findings else {})
+        for one, answer, findings in zip(files, answers, found, strict=True)
+    ]
 
     def people() -> None:
-        for one in told:
+        for one, findings in zip(told, found, strict=True):
             changes = "applying it changes it" if one["changes"] else "it is applied like this"
             session.screen.line(f"{one['service']} ok, {changes}")
+            show(session.screen, findings)
 
     session.show(told, people)
+    if any(each.weight is Weight.BLOCKS for findings in found for each in findings):
+        raise typer.Exit(Code.FAILED)
 
 
 def plan(

@@ -73,6 +73,25 @@ def command(group: typer.Typer, name: str) -> Callable[[Command], Command]:
     return register
 
 
+def local_command(group: typer.Typer, name: str) -> Callable[[Command], Command]:
+    """Registers `function(screen, ...)` as a command that asks no API. Dataclasses stand for options here too."""
+
+    def register(function: Command) -> Command:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        shown = [*(one for parameter in own for one in _options(parameter)), _COMMON[0]]
+
+        @functools.wraps(function)
+        def run(*, output: Format, **given: Any) -> None:
+            function(Screen(output), **_gathered(own, given))
+
+        run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
+        group.command(name)(run)
+        return function
+
+    return register
+
+
 def _options(parameter: Parameter) -> list[Parameter]:
     kind = parameter.annotation
     if not is_dataclass(kind):

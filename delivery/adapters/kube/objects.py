@@ -9,7 +9,7 @@ ISTIO = "networking.istio.io/v1"
 _PLURALS = {
     "AuthorizationPolicy": "authorizationpolicies",
     "NetworkPolicy": "networkpolicies",
-    "Proxy": "proxies",
+    "Telemetry": "telemetries",
 }
 _CLUSTERWIDE = {"Namespace", "Node", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
 

@@ -1,0 +1,145 @@
+"""What stands in the way of releasing a Deployment, and who else has a hand on it. Reads only."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from delivery.adapters.kube import marks
+from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.objects import Document
+from delivery.adapters.workloads.kubernetes import clone, images, labels, refusals
+from delivery.adapters.workloads.kubernetes.clone import Copy
+from delivery.adapters.workloads.kubernetes.reader import Reader
+from delivery.adapters.workloads.kubernetes.refusals import Copied, Home
+from delivery.model.finding import Finding, Weight
+from delivery.model.ids import target_id
+from delivery.model.place import Isolation, Mode, Place, object_name
+from delivery.model.version import Backend, VersionRef
+from delivery.ports.errors import Refused
+
+NEXT = VersionRef.of("next", "IMAGE@sha256:next")
+"""Stands for the version that will be released first."""
+_ARGO = ("argocd.argoproj.io/tracking-id", "argocd.argoproj.io/instance")
+_FLUX = ("kustomize.toolkit.fluxcd.io/name", "helm.toolkit.fluxcd.io/name")
+_HELM = ("meta.helm.sh/release-name",)
+_PEERS = {"Canary": "Flagger", "Rollout": "Argo Rollouts"}
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """`candidate` are the labels that the candidate's pods will have; `stable` those of stable's."""
+
+    place: Place
+    home: Home
+    findings: tuple[Finding, ...]
+    stable: Mapping[str, str]
+    candidate: Mapping[str, str]
+    makes: tuple[Document, ...]
+
+    @property
+    def backend(self) -> Backend:
+        return next_backend(self.place)
+
+
+def survey(kube: Kube, place: Place, *, propose: bool) -> Surveyed:
+    """`propose`: the place is only a beginning, and its Service and mode are to be found. Raises Refused where there is
+    no such Deployment, or no Service before it."""
+    reader = Reader(kube, place.namespace)
+    deployment = reader.owners(place)
+    if propose:
+        place = replace(place, service=_service(reader, deployment, place), mode=_mode(deployment, place.mode))
+    home = reader.home(place)
+    wanted = _copy(home, place)
+    pod = clone.pod_labels(home.deployment, home.service, wanted)
+    found = [*_owners(deployment, place), *_others(deployment), *_capacity(home)]
+    makes: tuple[Document, ...] = ()
+    if place.mode is Mode.CLONE:
+        reasons = refusals.reasons(home, Copied(pod, place.isolation is Isolation.SUBSET))
+        found += [Finding(Weight.BLOCKS, _name(deployment), reason) for reason in reasons]
+        makes = () if reasons else _makes(home, wanted, place)
+    return Surveyed(place, home, tuple(found), home.pod_labels, pod, makes)
+
+
+def next_backend(place: Place) -> Backend:
+    """The candidate of the first release."""
+    return Backend(place.deployment, NEXT)
+
+
+def _service(reader: Reader, deployment: Document, place: Place) -> str:
+    """The Service that users call: the one that selects its pods; of several the one that is called like it."""
+    pod = deployment["spec"]["template"]["metadata"].get("labels") or {}
+    theirs = [one for one in reader.all("v1", "Service") if marks.BACKEND not in (one["metadata"].get("labels") or {})]
+    names = [one["metadata"]["name"] for one in theirs if labels.service_selects(one["spec"].get("selector"), pod)]
+    if place.service in names:
+        return place.service
+    if len(names) == 1:
+        return str(names[0])
+    where = f"Deployment {place.namespace}/{place.deployment}"
+    if names:
+        raise Refused(f"several Services select the pods of {where}: {', '.join(sorted(names))}; say which: --service")
+    raise Refused(f"no Service selects the pods of {where}: there is nothing that a route could lead to")
+
+
+def _mode(deployment: Document, asked: Mode) -> Mode:
+    """Who rolls out in place of itself at every change of git would undo a promotion by patch."""
+    return Mode.OBSERVE if asked is Mode.CLONE and _marked(deployment, (*_ARGO, *_FLUX)) else asked
+
+
+def _owners(deployment: Document, place: Place) -> Iterator[Finding]:
+    subject = _name(deployment)
+    if by := _marked(deployment, (*_ARGO, *_FLUX)):
+        text = f"git owns it ({by}): it rolls out in place, and would undo a promotion by patch"
+        if place.mode is Mode.OBSERVE:
+            yield Finding(Weight.WARNS, subject, f"{text}; so releases are judged and reported, and nothing is moved")
+        elif place.mode is Mode.CLONE:
+            yield Finding(Weight.BLOCKS, subject, f"{text}; ignore its image there, or use mode: versioned or observe")
+    elif by := _marked(deployment, _HELM):
+        text = f"Helm wrote it ({by}): a later upgrade sets the image of its values; give it the promoted one"
+        yield Finding(Weight.WARNS, subject, text)
+
+
+def _others(deployment: Document) -> Iterator[Finding]:
+    """Peers that move the same traffic."""
+    for owner in deployment["metadata"].get("ownerReferences") or ():
+        peer = _PEERS.get(owner.get("kind", ""), f"a {owner.get('kind')}")
+        text = (
+            f"{peer} ({owner.get('kind')} {owner.get('name')}) owns it and would undo what we write: take it out first"
+        )
+        yield Finding(Weight.BLOCKS, _name(deployment), text)
+
+
+def _capacity(home: Home) -> Iterator[Finding]:
+    replicas = home.deployment["spec"].get("replicas", 1)
+    for hpa in home.autoscalers:
+        low = hpa["spec"].get("minReplicas", 1)
+        text = f"its minReplicas ({low}) is raised to what runs while a release is open, and set back afterwards"
+        yield Finding(Weight.SAYS, _name(hpa), text)
+    text = f"a release at 100 percent runs {2 * replicas} pods instead of {replicas} until it is over"
+    yield Finding(Weight.SAYS, _name(home.deployment), text)
+    if replicas < 2:
+        text = "it has one pod: an error of that pod is an error of stable; two or more compare better"
+        yield Finding(Weight.WARNS, _name(home.deployment), text)
+
+
+def _copy(home: Home, place: Place) -> Copy:
+    backend = next_backend(place)
+    container = images.container(home.pod, (place.deployment, place.service))["name"]
+    return Copy(target_id(place.deployment, "survey"), object_name(backend), NEXT, place.isolation, container)
+
+
+def _makes(home: Home, wanted: Copy, place: Place) -> tuple[Document, ...]:
+    """What the first stage would create."""
+    made = [clone.deployment(home.deployment, home.service, wanted, 1)]
+    if place.isolation is Isolation.SERVICE:
+        made.insert(0, clone.its_service(home.service, wanted))
+    return tuple(made)
+
+
+def _marked(document: Document, keys: Sequence[str]) -> str:
+    metadata = document["metadata"]
+    told = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
+    return next((f"{key}: {told[key]}" for key in keys if key in told), "")
+
+
+def _name(document: Document) -> str:
+    kind = document.get("kind", "Deployment")
+    return f"{kind} {document['metadata'].get('namespace')}/{document['metadata']['name']}"
