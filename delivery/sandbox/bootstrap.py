@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from delivery.adapters.mesh.envoy.clusters import TYPE
-from delivery.adapters.mesh.envoy.files import CLUSTERS, ROUTE_CONFIG, ROUTES, Files
+from delivery.adapters.mesh.envoy.files import CLUSTERS, ROUTE_CONFIG, ROUTES, TOKENS, Files
+from delivery.adapters.mesh.envoy.filters import JWT_TYPE, chain
 
 STAT_PREFIX = "front"
 """What the listener's own counters begin with: `http.front.`."""
 BUCKETS_MS = (1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
 _MANAGER = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-_ROUTER = TYPE + "envoy.extensions.filters.http.router.v3.Router"
 
 
 def bootstrap(files: Files, socket: str, port: int, flush: str) -> dict[str, Any]:
@@ -32,7 +32,9 @@ def _listener(files: Files, port: int) -> dict[str, Any]:
         "stat_prefix": STAT_PREFIX,
         "codec_type": "HTTP1",
         "rds": {"route_config_name": ROUTE_CONFIG, "config_source": _watched(files, ROUTES)},
-        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": _ROUTER}}],
+        "http_filters": chain(
+            {"config_discovery": {"config_source": _watched(files, TOKENS), "type_urls": [JWT_TYPE]}}
+        ),
     }
     return {
         "name": STAT_PREFIX,

@@ -30,12 +30,15 @@ _REASONS = {200: "OK", 500: "Internal Server Error", 503: "Service Unavailable"}
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Every `fail_every`-th request fails; each takes `latency_ms`, every `slow_every`-th `slow_ms` more. 0: never."""
+    """Every `fail_every`-th request fails with `fail_status`; each takes `latency_ms`, every `slow_every`-th `slow_ms`
+    more. 0: never.
+    """
 
     fail_every: int = 0
     latency_ms: int = 0
     slow_every: int = 0
     slow_ms: int = 0
+    fail_status: int = 500
 
 
 def parse_faults(text: str) -> tuple[str, Profile]:
@@ -75,7 +78,7 @@ class Service:
         self.errors += failed
         extra = self.profile.slow_ms if _is_nth(number, self.profile.slow_every) else 0
         body = json.dumps({"version": self.version, "path": path, "request": number}).encode()
-        return (500 if failed else 200), body, (self.profile.latency_ms + extra) / 1000
+        return (self.profile.fail_status if failed else 200), body, (self.profile.latency_ms + extra) / 1000
 
     def stats(self) -> dict[str, object]:
         """The counters, as /_stats answers them."""

@@ -92,7 +92,7 @@ class MemoryWorld:
             self._asked[shadow.name] = replace(seen, copies=(*seen.copies, request.method))
         backend = self._alive_backend(found.backend)
         if backend is None:
-            return Reply(503, None, found.cookies)
+            return Reply(found.status or 503, None, found.cookies)
         seen = self.asked(backend)
         self._asked[backend.name] = replace(seen, users=(*seen.users, request.method))
         return Reply(200, backend.version.version, found.cookies)

@@ -88,6 +88,10 @@ class EnvoyWorld:
         """From now on it takes its time."""
         self._servers[backend.name].service.profile = Profile(latency_ms=milliseconds)
 
+    def fail(self, backend: Backend, status: int) -> None:
+        """From now on it answers nothing else."""
+        self._servers[backend.name].service.profile = Profile(fail_every=1, fail_status=status)
+
     def send(self, requests: Sequence[Request]) -> list[Reply]:
         return self._do(self._send(requests))
 
@@ -104,7 +108,7 @@ class EnvoyWorld:
                 headers["cookie"] = "; ".join(f"{name}={value}" for name, value in request.cookies.items())
             async with places:
                 reply = await self._client.call(Call(request.service, request.path, request.method, headers))
-            return Reply(reply.status, reply.version, dict(map(_cookie, reply.cookies)))
+            return Reply(reply.status, reply.version, dict(map(_cookie, reply.cookies)), reply.seconds)
 
         return list(await asyncio.gather(*map(one, requests)))
 

@@ -3,6 +3,7 @@
 import pytest
 
 from delivery.testing.contracts.mesh import MeshContract
+from delivery.testing.contracts.mesh_policy import LimitContract, RuleContract
 from delivery.testing.contracts.mesh_traffic import TrafficContract
 from tests.contracts.envoy_world import EnvoyWorld
 
@@ -19,4 +20,12 @@ class TestMesh(MeshContract):
 
 
 class TestTraffic(TrafficContract):
+    pass
+
+
+class TestRules(RuleContract):
+    pass
+
+
+class TestLimits(LimitContract):
     pass

@@ -3,6 +3,7 @@
 import pytest
 
 from delivery.testing.contracts.mesh import MeshContract
+from delivery.testing.contracts.mesh_policy import RuleContract
 from delivery.testing.contracts.mesh_traffic import TrafficContract
 from delivery.testing.memory_world import MemoryWorld
 
@@ -17,4 +18,8 @@ class TestMesh(MeshContract):
 
 
 class TestTraffic(TrafficContract):
+    pass
+
+
+class TestRules(RuleContract):
     pass

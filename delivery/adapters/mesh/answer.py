@@ -3,11 +3,15 @@
 The memory mesh serves by it, and the real adapters are held against it.
 """
 
+import base64
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from delivery.model.traffic import HeaderMatch, Match, MatchKind, Mirror, Sticky
+from delivery.model.ids import Micros
+from delivery.model.policy import Jwt
+from delivery.model.traffic import HeaderMatch, Match, MatchKind, Mirror, Rule, Sticky
 from delivery.model.version import Backend, Lane
 from delivery.ports.mesh import Route
 
@@ -28,12 +32,14 @@ class Request:
 class Answer:
     """`backend` is None where nothing may answer. `cookies` are set at the user, a None takes the cookie back.
 
-    `shadow` is the backend that got a copy.
+    `shadow` is the backend that got a copy. `status` is what a proxy answers by itself, `delay` what it waits before.
     """
 
     backend: str | None
     cookies: Mapping[str, str | None] = field(default_factory=dict)
     shadow: str | None = None
+    status: int | None = None
+    delay: Micros = Micros(0)
 
 
 def answer(route: Route, request: Request, draw: Draw) -> Answer:
@@ -44,8 +50,11 @@ def answer(route: Route, request: Request, draw: Draw) -> Answer:
         return Answer(only.name if only else None)
     if traffic.mirror is not None:
         return _mirrored(stable, candidate, traffic.mirror, request, draw)
-    if traffic.weight == 100 or any(meets(match, request) for rule in traffic.rules for match in rule.matches):
+    if traffic.weight == 100:
         return Answer(candidate.name)
+    for rule in traffic.rules:
+        if any(meets(match, request) for match in rule.matches):
+            return _ruled(rule, candidate, request, draw)
     if traffic.sticky is not None:
         return _sticky(route.tag, (stable, candidate), traffic.weight, traffic.sticky, (request, draw))
     return Answer(_drawn(stable, candidate, traffic.weight, 100, draw).name)
@@ -113,6 +122,30 @@ def _header_meets(wanted: HeaderMatch, value: str | None) -> bool:
     if wanted.kind is MatchKind.PREFIX:
         return value.startswith(wanted.value)
     return re.fullmatch(wanted.value, value) is not None
+
+
+def bears(jwt: Jwt, request: Request) -> bool:
+    """Whether a request has a token that says what is asked for. Who signed it is for real proxies to prove."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    try:
+        body = headers["authorization"].removeprefix("Bearer ").split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        issuer, audience = claims["iss"], claims.get("aud", [])
+    except (KeyError, IndexError, TypeError, ValueError):
+        return False
+    audiences = [audience] if isinstance(audience, str) else audience
+    return issuer == jwt.issuer and (not jwt.audiences or bool(set(jwt.audiences) & set(audiences)))
+
+
+def _ruled(rule: Rule, candidate: Backend, request: Request, draw: Draw) -> Answer:
+    if rule.jwt is not None and not bears(rule.jwt, request):
+        return Answer(None, status=401)
+    if rule.fault is None:
+        return Answer(candidate.name)
+    late = rule.fault.delay if rule.fault.delay is not None and draw(100) < rule.fault.delay_percent else Micros(0)
+    if rule.fault.abort is not None and draw(100) < rule.fault.abort_percent:
+        return Answer(None, status=rule.fault.abort, delay=late)
+    return Answer(candidate.name, delay=late)
 
 
 def _drawn(stable: Backend, candidate: Backend, share: int, total: int, draw: Draw) -> Backend:

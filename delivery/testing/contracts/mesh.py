@@ -29,6 +29,7 @@ class Reply:
     status: int
     version: str | None
     cookies: Mapping[str, str | None] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,19 @@ Key = tuple[str | None, tuple[tuple[str, str | None], ...], str | None]
 
 def odds(section, request: Request) -> dict[Key, Fraction]:
     """Every possible answer with its odds."""
-    route = next(route for route in section["routes"] if matches(route["match"], request))
+    found: dict[Key, Fraction] = {}
+    left = Fraction(1)
+    for route in section["routes"]:
+        if left and matches(route["match"], request):
+            drawn = route["match"].get("runtime_fraction", {}).get("default_value")
+            taken = Fraction(drawn["numerator"], 1_000_000) if drawn else Fraction(1)
+            for answer, share in of_route(route).items():
+                found[answer] = found.get(answer, Fraction(0)) + left * taken * share
+            left *= 1 - taken
+    return found
+
+
+def of_route(route) -> dict[Key, Fraction]:
     if "direct_response" in route:
         return {frozen(Answer(None)): Fraction(1)}
     action = route["route"]

@@ -10,8 +10,10 @@ from hypothesis import strategies as some
 from delivery.adapters.mesh.answer import Request, answer, destinations, mistake
 from delivery.adapters.mesh.envoy import marker
 from delivery.adapters.mesh.envoy.admit import named_clusters
-from delivery.adapters.mesh.envoy.render import section
-from delivery.model.ids import ReleaseId, target_id
+from delivery.adapters.mesh.envoy.clusters import told
+from delivery.adapters.mesh.envoy.render import limiting, section
+from delivery.model.ids import Micros, ReleaseId, target_id
+from delivery.model.policy import RateLimit, Retries, TrafficPolicy
 from delivery.model.traffic import CookieMatch, HeaderMatch, Match, MatchKind, Mirror, Rule, Sticky, Traffic
 from delivery.model.version import Backend, VersionRef
 from delivery.ports.errors import Refused
@@ -42,7 +44,15 @@ stickies = some.none() | some.builds(
     Sticky, some.just("rel"), some.lists(some.integers(0, 99), max_size=3).map(sorted).map(tuple)
 )
 mirrors = some.builds(Mirror, some.integers(1, 100), some.sampled_from(((), ("GET",), ("GET", "HEAD"))))
-traffics = some.builds(Traffic, weights, rules.map(tuple), sticky=stickies) | some.builds(Traffic, mirror=mirrors)
+policies = some.none() | some.builds(
+    TrafficPolicy,
+    some.none() | some.just(Micros(2_000_000)),
+    some.none() | some.builds(Retries, some.integers(0, 2)),
+    rate_limit=some.none() | some.just(RateLimit(9, Micros(1_000_000))),
+)
+traffics = some.builds(Traffic, weights, rules.map(tuple), sticky=stickies, policy=policies) | some.builds(
+    Traffic, mirror=mirrors
+)
 routes = some.builds(
     Route,
     some.just(target_id("checkout", "local")),
@@ -88,7 +98,9 @@ def meant(route, request):
 
 @given(routes, requests)
 def test_a_virtual_host_means_what_the_traffic_means(route, request):
-    assert odds(section(route, STAMP, 1), request) == meant(route, request)
+    found, wanted = odds(section(route, STAMP, 1), request), meant(route, request)
+    assert found.keys() == wanted.keys()
+    assert max(abs(found[key] - wanted[key]) for key in wanted) <= Fraction(1, 1_000_000)
 
 
 @given(routes)
@@ -103,7 +115,8 @@ def test_it_names_exactly_what_it_can_send_to_and_never_a_split_of_nothing(route
 @given(routes)
 def test_the_live_weight_is_read_back(route):
     host = json.loads(json.dumps(section(route, STAMP, 9)))
-    assert marker.read(host) == marker.Marker(STAMP, 9, route.candidate.name if route.candidate else "")
+    policy = told(limiting(route))
+    assert marker.read(host) == marker.Marker(STAMP, 9, route.candidate.name if route.candidate else "", policy)
     expected = route.traffic.weight if route.candidate else 0
     assert marker.live_weight(host) == expected
 

@@ -4,10 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from delivery.adapters.mesh.envoy.filters import Options, seconds
+from delivery.model.policy import Retries, TrafficPolicy
+
 Action = dict[str, Any]
 TIMEOUT = "15s"
 RETRY: Mapping[str, Any] = {"retry_on": "connect-failure,refused-stream", "num_retries": 1}
 """Only what never reached a version: anything else might do a thing twice, and would hide a version's errors."""
+
+
+_AGAIN = "connect-failure,refused-stream,gateway-error"
+"""What is tried again where the team asks for it: answers by a proxy too, and never a version's own 500."""
+_MILLION = 1_000_000
+Limits = Mapping[str, Any]
+"""Timeout and retries of a route."""
+EVERYBODY: Limits = {"timeout": TIMEOUT, "retry_policy": RETRY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +44,19 @@ def to_cluster(
     name: str = "",
     mirrors: Sequence[Mapping[str, Any]] = (),
     cookie: str = "",
+    limits: Limits | None = None,
+    options: Options | None = None,
 ) -> Action:
-    """A route with one destination."""
-    action: Action = {"match": dict(match), "route": {"cluster": cluster, **_limits()}}
+    """A route with one destination. Without `limits` of its own it has everybody's."""
+    action: Action = {"match": dict(match), "route": {"cluster": cluster, **(limits or EVERYBODY)}}
     if name:
         action["name"] = name
     if mirrors:
         action["route"]["request_mirror_policies"] = [dict(mirror) for mirror in mirrors]
     if cookie:
         action["response_headers_to_add"] = [set_cookie(cookie)]
+    if options:
+        action["typed_per_filter_config"] = options
     return action
 
 
@@ -51,17 +66,44 @@ def to_split(
     candidate: str,
     weights: tuple[int, int],
     cookies: tuple[str, str] = ("", ""),
-) -> Action:
-    """A route over stable and candidate; at 0 for one of them, a route with one destination."""
-    if not all(weights):
-        cluster, cookie = (stable, cookies[0]) if weights[0] else (candidate, cookies[1])
-        return to_cluster(match, cluster, cookie=cookie)
+    limits: Limits | None = None,
+) -> list[Action]:
+    """Routes over stable and candidate, the candidate with `limits` of its own where there are any.
+
+    A weighted route has one timeout for all of its destinations: with limits of its own the candidate gets a route
+    that matches its share of requests, before the one that matches the rest.
+    """
+    if not weights[1]:
+        return [to_cluster(match, stable, cookie=cookies[0])]
+    if not weights[0]:
+        return [to_cluster(match, candidate, cookie=cookies[1], limits=limits)]
+    if limits is not None:
+        share = {"numerator": round(_MILLION * weights[1] / sum(weights)), "denominator": "MILLION"}
+        drawn = {**match, "runtime_fraction": {"default_value": share}}
+        return [
+            to_cluster(drawn, candidate, cookie=cookies[1], limits=limits),
+            to_cluster(match, stable, cookie=cookies[0]),
+        ]
     entries = [
         {"name": cluster, "weight": weight} | ({"response_headers_to_add": [set_cookie(cookie)]} if cookie else {})
         for cluster, weight, cookie in zip((stable, candidate), weights, cookies, strict=True)
     ]
-    return {"match": dict(match), "route": {"weighted_clusters": {"clusters": entries}, **_limits()}}
+    return [{"match": dict(match), "route": {"weighted_clusters": {"clusters": entries}, **EVERYBODY}}]
 
 
-def _limits() -> dict[str, Any]:
-    return {"timeout": TIMEOUT, "retry_policy": dict(RETRY)}
+def limits_of(policy: TrafficPolicy | None) -> Limits | None:
+    """The candidate's own, None where a policy says nothing of timeouts and retries."""
+    if policy is None or (policy.timeout is None and policy.retries is None):
+        return None
+    timeout = {"timeout": TIMEOUT if policy.timeout is None else seconds(policy.timeout)}
+    retries = {"retry_policy": dict(RETRY)} if policy.retries is None else _retries(policy.retries)
+    return timeout | retries
+
+
+def _retries(retries: Retries) -> dict[str, Any]:
+    if not retries.attempts:
+        return {}
+    again: dict[str, Any] = {"retry_on": _AGAIN, "num_retries": retries.attempts}
+    if retries.per_try_timeout is not None:
+        again["per_try_timeout"] = seconds(retries.per_try_timeout)
+    return {"retry_policy": again}

@@ -1,24 +1,28 @@
 """Port Mesh over Envoys that watch files: one Envoy, or several on this machine that share the files."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from delivery.adapters.mesh.envoy import admit, clusters, marker, render
+from delivery.adapters.mesh.envoy import admit, clusters, filters, limiting, marker, render
 from delivery.adapters.mesh.envoy.admin import Admin
 from delivery.adapters.mesh.envoy.files import (
     CLUSTERS,
     ROUTES,
+    TOKENS,
     Document,
     Files,
     clusters_document,
+    providers_of,
     routes_document,
     sections_of,
+    tokens_document,
 )
 from delivery.adapters.mesh.envoy.validate import Validator
 from delivery.model.codec import digest
 from delivery.model.event import Level
 from delivery.model.ids import ReleaseId, TargetId, target_id
 from delivery.model.version import Backend, Endpoint
-from delivery.ports.errors import Conflict, Unavailable
+from delivery.ports.errors import Conflict, Refused, Unavailable
 from delivery.ports.mesh import Confirmation, Live, Route, Stamp
 
 ABSENT = "absent"
@@ -50,7 +54,15 @@ class EnvoyMesh:
                 raise Conflict(f"the route of {route.service} was written by someone else: {found}, not {expect}")
             rev = _next_revision(stored.document, sections)
             written = render.section(route, stamp, rev)
-            whole = admit.sections(self._validator, self._files, sections, written)
+            self._check_filters(written)
+            known, change = self._files.load(CLUSTERS).document, limiting.clusters(route)
+            before, tokens = self._tokens(route, sections)
+            wanted = admit.Known(change(known["resources"]), tokens)
+            whole = admit.sections(self._validator, self._files, sections, written, wanted)
+            if tokens != before:
+                self._files.replace(TOKENS, tokens_document(tokens, rev))
+            if wanted.clusters != known["resources"]:
+                self._change_clusters(known, change)
             self._files.replace(ROUTES, routes_document(whole, rev))
             return _live(written, intact=True)
 
@@ -59,16 +71,17 @@ class EnvoyMesh:
 
         def proves(proxy: Admin) -> bool:
             running = marker.read(_find(proxy.sections(), _service(target)) or {})
-            return running is not None and _at_least(running, stored, release, dseq)
+            return running is not None and _at_least(running, stored, release, dseq) and _limited(proxy, running)
 
         missing = self._missing(proves)
         return Confirmation(not missing, Level.ACKED, len(self._proxies), missing)
 
     def publish(self, target: TargetId, backend: Backend, endpoints: tuple[Endpoint, ...]) -> bool:
-        wanted = {cluster["name"]: cluster for cluster in clusters.lanes(backend, endpoints)}
         with self._files.lock():
             stored = self._files.load(CLUSTERS)
             known = admit.by_name(stored.document["resources"])
+            policy = clusters.policy_of(known.get(backend.name))  # the route's business, not that of where it runs
+            wanted = admit.by_name(clusters.lanes(backend, endpoints, policy))
             if not stored.intact or any(known.get(name) != cluster for name, cluster in wanted.items()):
                 self._change_clusters(stored.document, lambda known: list((admit.by_name(known) | wanted).values()))
         addresses = {name: clusters.addresses(cluster) for name, cluster in wanted.items()}
@@ -95,6 +108,22 @@ class EnvoyMesh:
             for section in sections_of(stored.document)
         }
 
+    def _tokens(self, route: Route, sections: list[Document]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """The tokens that proxies know, and those that they have to. Most routes ask for none."""
+        if not limiting.asks_for_tokens(route):
+            return {}, {}
+        known = providers_of(self._files.load(TOKENS).document)
+        return known, limiting.tokens(route, sections, known)
+
+    def _check_filters(self, section: Document) -> None:
+        """Raises Refused where a proxy would pass over what the section relies on, such as the token of a preview."""
+        if not (needed := filters.needed(section)):
+            return
+        for proxy in self._proxies:
+            if lacking := needed - proxy.filters():
+                text = f"Envoy at {proxy.address} has no filter {min(lacking)}, which this traffic needs"
+                raise Refused(f"{text}: start it with the configuration of this version")
+
     def _change_clusters(self, document: Document, change: admit.Change) -> None:
         rev = _number(document.get("version_info")) + 1
         whole = admit.clusters(self._validator, self._files, document, change)
@@ -113,6 +142,12 @@ class EnvoyMesh:
         if silent and len(silent) == len(self._proxies):
             raise silent[0]
         return tuple(missing)
+
+
+def _limited(proxy: Admin, running: marker.Marker) -> bool:
+    """Whether it runs the candidate's cluster with the policy that the route came with."""
+    name, policy = running.candidate, running.policy
+    return not policy or proxy.policies([name]) == {name: policy}
 
 
 def _at_least(running: marker.Marker, stored: marker.Marker | None, release: ReleaseId, dseq: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from delivery.adapters.mesh.envoy.clusters import addresses
+from delivery.adapters.mesh.envoy.clusters import addresses, shown
 from delivery.adapters.mesh.envoy.files import ROUTE_CONFIG, Document
 from delivery.model.version import Endpoint
 from delivery.ports.errors import Unavailable
@@ -34,9 +34,18 @@ class Admin:
 
     def clusters(self, names: Iterable[str]) -> dict[str, tuple[Endpoint, ...]]:
         """Those of these clusters that this proxy can send requests to now; one that still warms is not among them."""
-        some = quote(f"^({'|'.join(map(re.escape, names))})$")
-        dumped = (config.get("cluster", {}) for config in self._dump(f"dynamic_active_clusters&name_regex={some}"))
-        return {str(cluster.get("name")): addresses(cluster) for cluster in dumped}
+        return {str(cluster.get("name")): addresses(cluster) for cluster in self._active(names)}
+
+    def policies(self, names: Iterable[str]) -> dict[str, str]:
+        """What those of these clusters that this proxy can send requests to tell of their policies."""
+        return {str(cluster.get("name")): shown(cluster) for cluster in self._active(names)}
+
+    def filters(self) -> set[str]:
+        """The names of the HTTP filters in this proxy's listeners."""
+        found: set[str] = set()
+        for resource in ("static_listeners", "dynamic_listeners"):
+            found |= _filters(self._dump(resource))
+        return found
 
     def server_info(self) -> dict[str, Any]:
         """Version, state and uptime."""
@@ -53,6 +62,10 @@ class Admin:
     def post(self, path: str) -> None:
         """Orders something, such as to drain."""
         self._ask("POST", path)
+
+    def _active(self, names: Iterable[str]) -> list[Document]:
+        some = quote(f"^({'|'.join(map(re.escape, names))})$")
+        return [dict(config.get("cluster", {})) for config in self._dump(f"dynamic_active_clusters&name_regex={some}")]
 
     def _dump(self, resource: str) -> list[dict[str, Any]]:
         configs = self.get(f"/config_dump?resource={resource}").get("configs", [])
@@ -72,6 +85,15 @@ class Admin:
         if response.status != 200:
             raise Unavailable(f"Envoy at {self.address} answered {response.status} for {path}")
         return body
+
+
+def _filters(node: Any) -> set[str]:
+    if isinstance(node, list):
+        return set().union(*map(_filters, node))
+    if not isinstance(node, dict):
+        return set()
+    here = {str(each.get("name")) for each in node.get("http_filters", ())}
+    return here.union(*map(_filters, node.values()))
 
 
 def _connection(address: str, seconds: float) -> http.client.HTTPConnection:

@@ -5,7 +5,8 @@ Envoy takes or refuses a file as a whole. What it accepted before is known to be
 refused for their part, their part goes back to what was accepted last, which is what Envoy still serves.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from delivery.adapters.mesh.envoy.clusters import Cluster
@@ -17,19 +18,26 @@ from delivery.ports.errors import Refused
 Change = Callable[[list[Cluster]], list[Cluster]]
 
 
-def sections(validator: Validator, files: Files, found: list[Section], written: Section) -> list[Section]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What sections may name."""
+
+    clusters: list[Cluster]
+    tokens: Mapping[str, Any]
+
+
+def sections(validator: Validator, files: Files, found: list[Section], written: Section, known: Known) -> list[Section]:
     """The route file's sections with this one written. Raises Refused with Envoy's words, for this one alone."""
-    known = files.load(CLUSTERS).document["resources"]
     accepted = sections_of(files.accepted(ROUTES) or {"resources": []})
     whole, safe = _replaced(found, written), _replaced(accepted, written)
     wanted = named_clusters(written)
-    validator.check([written], [cluster for cluster in known if cluster["name"] in wanted])
+    validator.check([written], [cluster for cluster in known.clusters if cluster["name"] in wanted], known.tokens)
     if whole == safe and len(safe) == len(accepted):
         return whole
     try:
-        validator.check(whole, known)
+        validator.check(whole, known.clusters, known.tokens)
     except Refused:
-        validator.check(safe, known)
+        validator.check(safe, known.clusters, known.tokens)
         return safe
     return whole
 

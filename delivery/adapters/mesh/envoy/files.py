@@ -1,8 +1,9 @@
-"""The two files that Envoy watches, each in a directory of its own, and the lock that every writer takes.
+"""The three files that Envoy watches, each in a directory of its own, and the lock that every writer takes.
 
     DIR/rds/rds.json    one RouteConfiguration, a virtual host (section) for each service
     DIR/cds/cds.json    one Cluster for each version and lane
-    DIR/good/           the last content of both that Envoy's own validation accepted
+    DIR/ecds/ecds.json  the tokens that routes may ask for: one TypedExtensionConfig
+    DIR/good/           the last content of all that Envoy's own validation accepted
     DIR/tmp/, DIR/lock
 
 Any rename in a watched directory makes Envoy read again, so nothing else may happen there. Files are readable for all:
@@ -20,10 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from delivery.adapters.mesh.envoy.clusters import TYPE
+from delivery.adapters.mesh.envoy.filters import JWT, authentication
 from delivery.ports.errors import Unavailable
 
 ROUTES = "rds"
 CLUSTERS = "cds"
+TOKENS = "ecds"
 ROUTE_CONFIG = "main"
 """The name under which the listener asks for the routes."""
 LOCK_SECONDS = 5.0
@@ -50,10 +53,14 @@ class Files:
 
     def prepare(self) -> None:
         """Directories, and files where there are none: an Envoy without them does not start, or answers 404 to all."""
-        for name in (ROUTES, CLUSTERS, "good", "tmp"):
+        for name in (ROUTES, CLUSTERS, TOKENS, "good", "tmp"):
             (self.directory / name).mkdir(mode=0o755, parents=True, exist_ok=True)
         with self.lock():
-            for kind, empty in ((ROUTES, routes_document([], 0)), (CLUSTERS, clusters_document([], 0))):
+            for kind, empty in (
+                (ROUTES, routes_document([], 0)),
+                (CLUSTERS, clusters_document([], 0)),
+                (TOKENS, tokens_document({}, 0)),
+            ):
                 if not self.path(kind).exists():
                     self.replace(kind, self.accepted(kind) or empty)
 
@@ -135,6 +142,25 @@ def routes_document(sections: list[Document], rev: int) -> Document:
 def clusters_document(clusters: list[Document], rev: int) -> Document:
     """The whole cluster file."""
     return {"version_info": str(rev), "resources": clusters}
+
+
+def tokens_document(providers: Mapping[str, Any], rev: int) -> Document:
+    """The whole file of tokens, by their names."""
+    resource = {
+        "@type": TYPE + "envoy.config.core.v3.TypedExtensionConfig",
+        "name": JWT,
+        "typed_config": authentication(providers),
+    }
+    return {"version_info": str(rev), "resources": [resource]}
+
+
+def providers_of(document: Mapping[str, Any]) -> Document:
+    """The tokens of such a file."""
+    return {
+        name: proven
+        for resource in document["resources"]
+        for name, proven in resource.get("typed_config", {}).get("providers", {}).items()
+    }
 
 
 def sections_of(document: Mapping[str, Any]) -> list[Document]:

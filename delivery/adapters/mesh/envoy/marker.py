@@ -3,7 +3,7 @@
 It must be content: Envoy keeps the old version_info for ever where only the version changed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,15 @@ Section = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """`rev` grows with every write to the file, so a repeated write under one token is told from the first."""
+    """`rev` grows with every write to the file, so a repeated write under one token is told from the first.
+
+    `policy` is what the candidate's cluster has to show of its policy, empty where it has none.
+    """
 
     stamp: Stamp
     rev: int
     candidate: str = ""
+    policy: str = ""
 
 
 def metadata(marker: Marker) -> dict[str, Any]:
@@ -35,6 +39,8 @@ def metadata(marker: Marker) -> dict[str, Any]:
         "rev": str(marker.rev),
         "candidate": marker.candidate,
     }
+    if marker.policy:
+        fields["policy"] = marker.policy
     return {"filter_metadata": {KEY: fields}}
 
 
@@ -49,20 +55,30 @@ def read(section: Mapping[str, Any]) -> Marker | None:
             seq=int(fields["seq"]),
             head=str(fields["head"]),
         )
-        return Marker(stamp, int(fields["rev"]), str(fields["candidate"]))
+        return Marker(stamp, int(fields["rev"]), str(fields["candidate"]), str(fields.get("policy", "")))
     except (KeyError, TypeError, ValueError):
         return None
 
 
 def live_weight(section: Mapping[str, Any]) -> int:
-    """The candidate's percent in the split, which is the last route; 0 where that cannot be told."""
+    """The candidate's percent in the split, which the last route ends; 0 where that cannot be told."""
     marker = read(section)
     if marker is None or not marker.candidate:
         return 0
     try:
+        if (drawn := _drawn(section["routes"], marker.candidate)) is not None:
+            return drawn
         return _weight(section["routes"][-1]["route"], marker.candidate)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # somebody's edit may look like anything
         return 0
+
+
+def _drawn(routes: Sequence[Mapping[str, Any]], candidate: str) -> int | None:
+    """The percent of a split whose candidate has a route of its own, before the last one."""
+    share = routes[-2]["match"].get("runtime_fraction") if len(routes) > 1 else None
+    if share is None or routes[-2]["route"].get("cluster") != candidate:
+        return None
+    return round(int(share["default_value"]["numerator"]) / 10_000)
 
 
 def _weight(action: Mapping[str, Any], candidate: str) -> int:

@@ -6,10 +6,11 @@ Routes are tried in order: rules, then the cookies of a sticky split, then the s
 import re
 from typing import Any
 
-from delivery.adapters.mesh.envoy import sticky
-from delivery.adapters.mesh.envoy.actions import Action, Cookie, to_cluster, to_split
+from delivery.adapters.mesh.envoy import clusters, filters, sticky
+from delivery.adapters.mesh.envoy.actions import Action, Cookie, limits_of, to_cluster, to_split
 from delivery.adapters.mesh.envoy.marker import Marker, Section, metadata
-from delivery.model.traffic import HeaderMatch, Match, MatchKind, Mirror, Traffic
+from delivery.model.policy import TrafficPolicy
+from delivery.model.traffic import HeaderMatch, Match, MatchKind, Mirror, Rule, Traffic
 from delivery.model.version import Backend, Lane
 from delivery.ports.errors import Refused
 from delivery.ports.mesh import Route, Stamp
@@ -21,13 +22,21 @@ OVERWRITE = "OVERWRITE_IF_EXISTS_OR_ADD"
 
 def section(route: Route, stamp: Stamp, rev: int) -> Section:
     """The whole virtual host. Raises Refused for traffic that these backends cannot carry."""
-    candidate = route.candidate.name if route.candidate else ""
-    return {
+    candidate, policy = route.candidate.name if route.candidate else "", limiting(route)
+    section: Section = {
         "name": route.service,
         "domains": [route.service, f"{route.service}.local"],
-        "metadata": metadata(Marker(stamp, rev, candidate)),
+        "metadata": metadata(Marker(stamp, rev, candidate, clusters.told(policy))),
         "routes": routes(route),
     }
+    if policy is not None and policy.rate_limit is not None:
+        section["typed_per_filter_config"] = filters.rate_limit(policy.rate_limit, candidate)
+    return section
+
+
+def limiting(route: Route) -> TrafficPolicy | None:
+    """The policy that is in force: there is none where no user can reach the candidate."""
+    return route.traffic.policy if route.candidate is not None and route.traffic.exposes else None
 
 
 def routes(route: Route) -> list[Action]:
@@ -41,16 +50,24 @@ def routes(route: Route) -> list[Action]:
         return _first_version(route.service, candidate, traffic)
     if traffic.mirror is not None:
         return _mirrored(stable, candidate, traffic.mirror)
+    limits = limits_of(limiting(route))
     if traffic.weight == 100:
-        return [to_cluster(_ANY, candidate.name)]
+        return [to_cluster(_ANY, candidate.name, limits=limits)]
     rules = [
-        to_cluster(_match(match), candidate.name, name=f"delivery-{rule.name}")
+        to_cluster(_match(match), candidate.name, name=f"delivery-{rule.name}", limits=limits, options=_options(rule))
         for rule in traffic.rules
         for match in rule.matches
     ]
     if traffic.sticky is not None:
-        return rules + sticky.routes(_ANY, stable.name, candidate.name, traffic.weight, traffic.sticky, route.tag)
-    return [*rules, to_split(_ANY, stable.name, candidate.name, (100 - traffic.weight, traffic.weight))]
+        pair = stable.name, candidate.name
+        return rules + sticky.routes(_ANY, pair, traffic.weight, traffic.sticky, route.tag, limits)
+    weights = 100 - traffic.weight, traffic.weight
+    return rules + to_split(_ANY, stable.name, candidate.name, weights, limits=limits)
+
+
+def _options(rule: Rule) -> filters.Options:
+    fault = filters.fault(rule.fault) if rule.fault is not None else {}
+    return fault | (filters.bearer(rule.jwt) if rule.jwt is not None else {})
 
 
 _ANY: dict[str, Any] = {"prefix": "/"}
@@ -63,7 +80,7 @@ def _nobody(service: str) -> Action:
 
 def _first_version(service: str, candidate: Backend, traffic: Traffic) -> list[Action]:
     if traffic.weight == 100:
-        return [to_cluster(_ANY, candidate.name)]
+        return [to_cluster(_ANY, candidate.name, limits=limits_of(traffic.policy))]
     if traffic.exposes or traffic.mirror:
         raise Refused(f"{service}: this traffic needs a stable version beside the candidate, and there is none")
     return [_nobody(service)]

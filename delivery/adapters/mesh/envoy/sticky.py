@@ -8,7 +8,7 @@ it was drawn in: after a raise from p to q its user is drawn once more, with (q-
 from collections.abc import Mapping
 from typing import Any
 
-from delivery.adapters.mesh.envoy.actions import Action, Cookie, to_cluster, to_split
+from delivery.adapters.mesh.envoy.actions import Action, Cookie, Limits, to_cluster, to_split
 from delivery.model.traffic import Sticky
 
 ATTRIBUTES = "Path=/; HttpOnly; SameSite=Lax"
@@ -17,9 +17,15 @@ MAX_AGE = 7 * 24 * 3600
 
 
 def routes(
-    any_path: Mapping[str, Any], stable: str, candidate: str, weight: int, sticky: Sticky, tag: str
+    any_path: Mapping[str, Any],
+    pair: tuple[str, str],
+    weight: int,
+    sticky: Sticky,
+    tag: str,
+    limits: Limits | None = None,
 ) -> list[Action]:
-    """The cookie routes and, last, the split. At weight 0 the cookies are taken back."""
+    """The cookie routes and, last, the split over stable and candidate. At weight 0 the cookies are taken back."""
+    stable, candidate = pair
 
     def with_cookie(wanted: Mapping[str, Any]) -> dict[str, Any]:
         return {**any_path, "cookies": [Cookie(sticky.cookie, wanted).match()]}
@@ -32,17 +38,20 @@ def routes(
     values = (f"stable-{tag}-{stage}", f"candidate-{tag}")
     cookies = tuple(f"{sticky.cookie}={value}; {ATTRIBUTES}; Max-Age={MAX_AGE}" for value in values)
     kept = [
-        to_cluster(with_cookie({"exact": values[1]}), candidate),
+        to_cluster(with_cookie({"exact": values[1]}), candidate, limits=limits),
         to_cluster(with_cookie({"exact": values[0]}), stable),
     ]
     redrawn = [
-        to_split(
+        action
+        for earlier, drawn in enumerate(sticky.draws)
+        for action in to_split(
             with_cookie({"exact": f"stable-{tag}-{earlier}"}),
             stable,
             candidate,
             (100 - weight, max(0, weight - drawn)),
             (cookies[0], cookies[1]),
+            limits,
         )
-        for earlier, drawn in enumerate(sticky.draws)
     ]
-    return [*kept, *redrawn, to_split(any_path, stable, candidate, (100 - weight, weight), (cookies[0], cookies[1]))]
+    split = to_split(any_path, stable, candidate, (100 - weight, weight), (cookies[0], cookies[1]), limits)
+    return [*kept, *redrawn, *split]

@@ -12,11 +12,11 @@ from typing import Any
 
 from delivery.adapters.mesh.envoy.clusters import TYPE, Cluster
 from delivery.adapters.mesh.envoy.files import ROUTE_CONFIG, Document
+from delivery.adapters.mesh.envoy.filters import authentication, chain
 from delivery.ports.errors import Refused, Unavailable
 
 SECONDS = 10.0
 _MANAGER = TYPE + "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
-_ROUTER = TYPE + "envoy.extensions.filters.http.router.v3.Router"
 
 
 class Validator:
@@ -25,10 +25,12 @@ class Validator:
     def __init__(self, envoy: str) -> None:
         self._envoy = envoy
 
-    def check(self, sections: list[Document], clusters: list[Cluster]) -> None:
+    def check(
+        self, sections: list[Document], clusters: list[Cluster], providers: Mapping[str, Any] | None = None
+    ) -> None:
         """Raises Refused with Envoy's words. A route to a cluster that is not there is refused too."""
         with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
-            json.dump(_bootstrap(sections, clusters), file)
+            json.dump(_bootstrap(sections, clusters, providers or {}), file)
             file.flush()
             self._run(Path(file.name))
 
@@ -54,11 +56,11 @@ def _words(stderr: str, path: Path) -> str:
     return text.split(f"'{path}': ", 1)[-1] or "Envoy refused the configuration and gave no reason"
 
 
-def _bootstrap(sections: list[Document], clusters: list[Cluster]) -> Mapping[str, Any]:
+def _bootstrap(sections: list[Document], clusters: list[Cluster], providers: Mapping[str, Any]) -> Mapping[str, Any]:
     manager = {
         "@type": _MANAGER,
         "stat_prefix": "validate",
-        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": _ROUTER}}],
+        "http_filters": chain({"typed_config": authentication(providers)}),
         "route_config": {"name": ROUTE_CONFIG, "virtual_hosts": sections},
     }
     listener = {
