@@ -29,7 +29,7 @@ def is_home(entry: Mapping[str, Any], place: Place) -> bool:
     return resolve(str(found.get("host", "")), place.namespace) == host(place, place.service)
 
 
-def lane(place: Place, backend: Backend, by: Lane) -> str:
+def lane(place: Place, backend: Backend, by: Lane = Lane.PLAIN) -> str:
     """Where a version is in one of its lanes."""
     return label(destination(place, backend, by))
 
