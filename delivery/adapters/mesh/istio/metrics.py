@@ -5,7 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-_LINE = re.compile(r"(pilot_total_xds_rejects|pilot_proxy_convergence_time_bucket)(?:\{([^}]*)\})? (\S+)")
+_LINE = re.compile(
+    r"^(pilot_total_xds_rejects|pilot_proxy_convergence_time_bucket)(?:\{([^}]*)\})? (\S+)", re.MULTILINE
+)
 _BOUND = re.compile(r'le="([^"]+)"')
 
 

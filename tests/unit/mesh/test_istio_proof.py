@@ -1,0 +1,258 @@
+"""What counts as proof: a clock known by whole seconds, pushes after a change, gateways' answers, and time."""
+
+import json
+import math
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from delivery.adapters.mesh.istio import metrics, proof
+from delivery.adapters.mesh.istio.clock import RemoteClock, Span
+from delivery.adapters.mesh.istio.istiod import ASKS, EXACT, ROUTER, ROUTES, SIDECAR, Istiods, Sent, Synced
+from delivery.adapters.mesh.istio.proof import Exposed, Gateway, Proof, exposed
+from delivery.adapters.mesh.istio.proxies import Fixed
+from delivery.adapters.mesh.istio.pushes import spread
+from delivery.model.event import Level
+from delivery.ports.errors import Unavailable
+
+CHANGE = Span(100.0, 100.02)
+LEAST = ("rel_1", 5, 7)
+
+
+@given(some.floats(1e9, 2e9), some.floats(0, 1e5), some.floats(0, 0.001))
+def test_a_clock_is_known_within_milliseconds_after_a_few_answers(offset, begun, takes):
+    clock, now, asks = RemoteClock(), begun, 0
+    while clock.uncertainty(now) > EXACT:
+        now = max(now, clock.next_edge(now))
+        clock.hear(now, now + takes, math.floor(now + takes / 2 + offset))
+        now += takes
+        asks += 1
+        assert asks <= ASKS
+        span = clock.ours(now + offset, now)
+        assert span.first - 1e-6 <= now <= span.last + 1e-6, "the truth is never outside"
+
+
+def test_a_clock_that_was_set_is_learned_anew():
+    clock = RemoteClock()
+    assert clock.ours(5.0, 0.0) == Span(-math.inf, math.inf)
+    clock.hear(10.0, 10.0, 1000)
+    clock.hear(11.0, 11.0, 5000)
+    assert clock.ours(5000.5, 11.0) == Span(10.5, 11.5)
+    assert clock.uncertainty(1011.0) == pytest.approx(1.2), "clocks move apart while nobody asks"
+
+
+def sent(first, *, acked=True, error="", last=None):
+    return Sent(Span(first, first if last is None else last), acked, error)
+
+
+def proxy(name, *pushes, kind=SIDECAR):
+    return Synced(name, kind, dict(zip((ROUTES, "cds"), pushes, strict=False)))
+
+
+@pytest.mark.parametrize(
+    ("push", "missing", "untouched"),
+    [
+        (sent(100.02), False, False),
+        (sent(100.01), False, True),  # acknowledged, but perhaps the old one
+        (sent(99.0), False, True),
+        (sent(100.5, acked=False), True, False),
+        (sent(99.0, acked=False), True, False),
+        (sent(99.0, error="no"), True, False),
+        (None, False, True),
+    ],
+)
+def test_only_what_was_sent_after_the_change_proves_it(push, missing, untouched):
+    found = spread([Synced("a", SIDECAR, {ROUTES: push} if push else {})], CHANGE, (ROUTES,), (SIDECAR,))
+    assert (found.missing == ("a",), found.untouched == ("a",)) == (missing, untouched)
+
+
+def test_every_kind_has_to_arrive_and_only_proxies_that_are_concerned_count():
+    late = proxy("late", sent(101), sent(99))
+    gateway = proxy("gw", sent(50, acked=False), kind=ROUTER)
+    found = spread([late, gateway], CHANGE, (ROUTES, "cds"), (SIDECAR,))
+    assert (found.proxies, found.missing, found.untouched) == (("late",), (), ("late",))
+    assert spread([late, gateway], CHANGE, (ROUTES,), (SIDECAR, ROUTER)).missing == ("gw",)
+
+
+def test_a_refusal_from_before_the_change_is_not_held_against_it():
+    assert spread([proxy("a", sent(99, error="bad"))], CHANGE, (ROUTES,), (SIDECAR,)).refused is None
+    assert spread([proxy("a", sent(101, error="bad"))], CHANGE, (ROUTES,), (SIDECAR,)).refused == "a: bad"
+    unclear = sent(99.9, error="bad", last=100.1)
+    assert spread([proxy("a", unclear)], CHANGE, (ROUTES,), (SIDECAR,)).refused == "a: bad"
+
+
+def test_istiods_counters_are_summed_over_replicas():
+    text = """
+# TYPE pilot_total_xds_rejects counter
+pilot_total_xds_rejects{type="rds"} 2
+pilot_total_xds_rejects{type="cds"} 1
+pilot_proxy_convergence_time_bucket{le="0.1"} 98
+pilot_proxy_convergence_time_bucket{le="0.5"} 99
+pilot_proxy_convergence_time_bucket{le="+Inf"} 100
+"""
+    assert metrics.total([text, text]) == metrics.Told(6.0, 0.5)
+    assert metrics.total(["nothing 1"]) == metrics.Told(0.0, 0.0)
+
+
+class FakeIstiod:
+    """Says what it is told to."""
+
+    def __init__(self):
+        self.status, self.proxies, self.metrics = 200, [], "pilot_total_xds_rejects 0\n"
+
+    def answer(self, path):
+        if path == "/debug/syncz":
+            return self.status, json.dumps(self.proxies)
+        return 200, self.metrics if path == "/metrics" else "version"
+
+
+@contextmanager
+def serving(answer):
+    """A server on a free port; `answer(path)` gives status and body."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body = answer(self.path)
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def istiod():
+    fake = FakeIstiod()
+    with serving(fake.answer) as address:
+        fake.address = address
+        yield fake
+
+
+def entry(name, at, kind="sidecar", acked=True, error=None):
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) + f"{at % 1:.9f}"[1:] + "Z"
+    told = {"sent": "2", "acked": "2" if acked else "1", "sentTime": stamp, **({"lastError": error} if error else {})}
+    return {"proxy": name, "proxy_type": kind, "resources": {ROUTES: told}}
+
+
+def mesh_only():
+    return [Exposed(frozenset({"mesh"}), "checkout", "/", "s")]
+
+
+def ago(seconds):
+    at = time.monotonic() - seconds
+    return Span(at - 0.01, at)
+
+
+def test_sidecars_are_proven_by_what_they_acknowledged(istiod):
+    asked = Proof({}, Istiods(Fixed((istiod.address,))))
+    now = time.time()
+    istiod.proxies = [entry("a.shop", now - 2), entry("b.shop", now - 2), entry("gw.istio-system", now - 99, ROUTER)]
+    found = asked.routes(mesh_only(), LEAST, ago(5))
+    assert (found.proven, found.level, found.proxies) == (True, Level.ACKED, 2)
+    istiod.proxies[1] = entry("b.shop", now - 2, acked=False)
+    found = asked.routes(mesh_only(), LEAST, ago(5))
+    assert (found.proven, found.missing) == (False, ("b.shop",))
+    istiod.proxies[1] = entry("b.shop", now - 2, acked=False, error="route: unknown cluster")
+    assert asked.routes(mesh_only(), LEAST, ago(5)).refused == "b.shop: route: unknown cluster"
+
+
+def test_a_proxy_that_nothing_was_sent_to_for_long_is_only_settled(istiod):
+    asked = Proof({}, Istiods(Fixed((istiod.address,))))
+    istiod.proxies = [entry("a.shop", time.time() - 99)]
+    found = asked.routes(mesh_only(), LEAST, ago(5))
+    assert (found.proven, found.missing) == (False, ("a.shop",))
+    found = asked.routes(mesh_only(), LEAST, ago(proof.DEBOUNCE + proof.SLACK + 1))
+    assert (found.proven, found.level) == (True, Level.SETTLED)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_where_istiod_does_not_tell_only_time_does_and_a_refusal_is_seen(istiod, status):
+    istiod.status = status
+    asked = Proof({}, Istiods(Fixed((istiod.address,))))
+    assert not asked.routes(mesh_only(), LEAST, ago(1)).proven
+    found = asked.routes(mesh_only(), LEAST, ago(proof.DEBOUNCE + 1))
+    assert (found.proven, found.level) == (True, Level.SETTLED)
+    istiod.metrics = "pilot_total_xds_rejects 1\n"
+    assert not asked.routes(mesh_only(), LEAST, ago(proof.DEBOUNCE + 1)).proven
+
+
+def test_where_nobody_can_be_asked_it_is_only_written():
+    found = Proof({}, None).routes(mesh_only(), LEAST, ago(1))
+    assert (found.proven, found.level) == (False, Level.WRITTEN)
+    found = Proof({}, None).routes(mesh_only(), LEAST, ago(proof.DEBOUNCE + proof.SLACK + 1))
+    assert (found.proven, found.level) == (True, Level.WRITTEN)
+
+
+@pytest.mark.parametrize(
+    ("marker", "proven"),
+    [
+        ("rel_1/5/7", True),
+        ("rel_1/6/8", True),
+        ("rel_1/4/7", False),
+        ("rel_1/5/6", False),
+        ("rel_2/5/7", False),
+        ("x", False),
+    ],
+)
+def test_a_gateway_is_proven_by_its_own_answer(marker, proven):
+    with serving(lambda path: (200, marker)) as address, serving(lambda path: (404, "")) as other:
+        at = Exposed(frozenset({"istio-system/ingress"}), "checkout", "/", "s")
+        one = Proof({"istio-system/ingress": Gateway(Fixed((address,)))}, None)
+        found = one.routes([at], LEAST, ago(1))
+        assert (found.proven, found.level, found.proxies) == (proven, Level.PROBED, 1)
+        two = Proof({"istio-system/ingress": Gateway(Fixed((address, other)))}, None)
+        assert other in two.routes([at], LEAST, ago(1)).missing
+
+
+def test_the_level_is_that_of_the_weakest_part():
+    with serving(lambda path: (200, "rel_1/5/7")) as address:
+        asked = Proof({"istio-system/ingress": Gateway(Fixed((address,)))}, None)
+        at = Exposed(frozenset({"istio-system/ingress", "mesh"}), "checkout", "/", "s")
+        assert not asked.routes([at], LEAST, ago(1)).proven
+        found = asked.routes([at], LEAST, ago(proof.DEBOUNCE + proof.SLACK + 1))
+        assert (found.proven, found.level) == (True, Level.WRITTEN)
+
+
+def test_gateways_that_do_not_answer_at_all_are_an_outage():
+    with serving(lambda path: (200, "")) as address:
+        pass
+    at = Exposed(frozenset({"istio-system/ingress"}), "checkout", "/", "s")
+    with pytest.raises(Unavailable, match="does not answer"):
+        Proof({"istio-system/ingress": Gateway(Fixed((address,)))}, None).routes([at], LEAST, ago(1))
+
+
+def virtual_service(name, namespace="shop", **spec):
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def test_hosts_and_gateways_are_those_that_proxies_know():
+    found = exposed(virtual_service("a", hosts=["*.example.com"], gateways=["ingress", "mesh"]), (), "s")
+    assert found == [Exposed(frozenset({"shop/ingress", "mesh"}), "probe.example.com", "/", "s")]
+    assert exposed(virtual_service("a", hosts=["*"]), (), "s")[0] == Exposed(
+        frozenset({"mesh"}), "probe.invalid", "/", "s"
+    )
+
+
+def test_a_delegate_is_asked_for_through_its_roots():
+    delegate = virtual_service("checkout", http=[])
+    to = {"match": [{"uri": {"prefix": "/shop"}}], "delegate": {"name": "checkout", "namespace": "shop"}}
+    root = virtual_service("root", "front", hosts=["example.com"], gateways=["ingress"], http=[{"route": []}, to])
+    same_name = virtual_service("other", "elsewhere", hosts=["b.com"], http=[{"delegate": {"name": "checkout"}}])
+    found = exposed(delegate, [root, same_name, delegate], "s")
+    assert found == [Exposed(frozenset({"front/ingress"}), "example.com", "/shop", "s")]
