@@ -3,6 +3,9 @@ from uuid import uuid4
 
 import pytest
 
+from delivery.adapters.mesh.istio.istiod import Istiods
+from delivery.adapters.mesh.istio.proxies import Fixed
+from delivery.sandbox.ports import HOST
 from tests.cluster.testbed.cluster import Cluster, running
 
 
@@ -21,3 +24,9 @@ def namespace(cluster: Cluster) -> Iterator[str]:
     cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
     cluster.api.delete(f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(scope="session")
+def istiods(cluster: Cluster) -> Istiods:
+    """One for the whole run: it takes seconds to know istiod's clock well."""
+    return Istiods(Fixed((f"{HOST}:{cluster.istiod.debug}",)))

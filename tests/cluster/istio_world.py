@@ -12,6 +12,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -29,7 +30,7 @@ from delivery.model.version import Backend, Endpoint, Lane, VersionRef
 from delivery.sandbox.client import Call, Client
 from delivery.sandbox.load import Load, Wish
 from delivery.sandbox.ports import HOST
-from delivery.testing.contracts.mesh import Asked, Reply
+from delivery.testing.contracts.mesh import Asked, Case, Reply
 from tests.cluster import objects, wire
 from tests.cluster.testbed.cluster import GATEWAY, Cluster
 
@@ -41,7 +42,10 @@ ISTIO = objects.ISTIO
 
 
 class IstioWorld:
-    """Closed by `close`. Its namespace is its own; gateway, istiod and API server are those of the whole run."""
+    """Closed by `close`. Its namespace is its own; gateway, istiod and API server are those of the whole run.
+
+    `places` says where a service is, if not where the contract's are.
+    """
 
     cluster = "testbed"
 
@@ -51,24 +55,30 @@ class IstioWorld:
         self.testbed = testbed
         self.namespace = namespace
         self.isolation = isolation
+        self.places: dict[str, Place] = {}
         self._istiods = istiods
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever)
         self._thread.start()
+        self._meshes: list[IstioMesh] = []
         self.mesh, self.other = self.connect(), self.connect()
         self._client = Client(HOST, testbed.gateway.port)
         self._frozen = False
 
-    def connect(self, gateways: Mapping[str, Gateway] | None = None, istiods: Istiods | None = None) -> IstioMesh:
-        """The mesh as one more worker has it."""
-        ours = {GATEWAY: Gateway(Fixed((f"{HOST}:{self.testbed.gateway.port}",)))}
-        proof = Proof(ours if gateways is None else gateways, istiods or self._istiods)
-        return IstioMesh(self.cluster, Kube(str(self.testbed.kubeconfig)), self.place, proof)
+    def connect(
+        self, *, kubeconfig: Path | None = None, probing: bool = True, istiods: Istiods | None = None
+    ) -> IstioMesh:
+        """The mesh as one more worker has it; one that cannot reach the gateway, or asks istiod as somebody else."""
+        gateways = {GATEWAY: Gateway(Fixed((f"{HOST}:{self.testbed.gateway.port}",)))} if probing else {}
+        proof = Proof(gateways, istiods or self._istiods)
+        mesh = IstioMesh(self.cluster, Kube(str(kubeconfig or self.testbed.kubeconfig)), self.place, proof)
+        self._meshes.append(mesh)
+        return mesh
 
     def close(self) -> None:
         if self._frozen:
             self.thaw()
-        for mesh in (self.mesh, self.other):
+        for mesh in self._meshes:
             mesh.close()
         self.do(self._close())
         self.loop.call_soon_threadsafe(self.loop.stop)
@@ -82,7 +92,9 @@ class IstioWorld:
     def place(self, target: TargetId) -> Place:
         service = target.rpartition("@")[0]
         candidate = f"{service}-{{version}}"
-        return Place(self.namespace, service, service, Mode.VERSIONED, self.isolation, candidate=candidate)
+        return self.places.get(service) or Place(
+            self.namespace, service, service, Mode.VERSIONED, self.isolation, candidate=candidate
+        )
 
     def host(self, service: str) -> str:
         """What users ask for."""
@@ -99,8 +111,9 @@ class IstioWorld:
         }
 
     def run(self, service: str, version: str) -> Backend:
+        """Behind a Service of its own, or by its label behind the one of all."""
         backend = Backend(service, VersionRef(version, version))
-        self._own(service)
+        self.own(service)
         name = object_name(backend)
         deployment = objects.deployment(self.namespace, service, version, annotations={"linger": "0"})
         if self.isolation is Isolation.SERVICE:
@@ -108,8 +121,8 @@ class IstioWorld:
             deployment["metadata"]["name"] = name
             deployment["spec"]["selector"] = {"matchLabels": labels}
             deployment["spec"]["template"]["metadata"]["labels"] = labels
-            self._ensure(objects.service(self.namespace, name))
-        self._ensure(deployment)
+            self.ensure(objects.service(self.namespace, name))
+        self.ensure(deployment)
         self.until(lambda: any(wire.is_ready(pod) for pod in self._pods(version, service)))
         return backend
 
@@ -195,16 +208,20 @@ class IstioWorld:
 
     def change(self, target: TargetId, change: Callable[[dict[str, Any]], object]) -> None:
         """Somebody edits the VirtualService. Returns when both workers' watches have seen it."""
-        found = self.stored(target.rpartition("@")[0])
         before = [mesh.observe().get(target) for mesh in (self.mesh, self.other)]
-        change(found)
-        self.testbed.api.replace(found)
+        self.change_unseen(target.rpartition("@")[0], change)
         pairs = tuple(zip((self.mesh, self.other), before, strict=True))
         self.until(lambda: all(mesh.observe().get(target) != was for mesh, was in pairs))
 
-    def stored(self, service: str) -> dict[str, Any]:
+    def change_unseen(self, name: str, change: Callable[[dict[str, Any]], object]) -> None:
+        """The same, without a wait: to what nobody watches for."""
+        found = self.stored(name)
+        change(found)
+        self.testbed.api.replace(found)
+
+    def stored(self, name: str) -> dict[str, Any]:
         """The VirtualService as it is now."""
-        return self.testbed.api.get(path(ISTIO, "VirtualService", self.namespace, service))
+        return self.testbed.api.get(path(ISTIO, "VirtualService", self.namespace, name))
 
     def until(self, condition: Callable[[], bool]) -> None:
         end = time.monotonic() + LIMIT
@@ -215,15 +232,27 @@ class IstioWorld:
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
 
-    def _own(self, service: str) -> None:
+    def own(self, service: str) -> None:
         """What the service's owners have: a Service, and a VirtualService that sends all to it."""
         owners = objects.service(self.namespace, service)
         if self.isolation is Isolation.SERVICE:
             owners["spec"]["selector"] = {"app": service, "owner": "nobody"}
-        self._ensure(owners)
-        self._ensure(self.virtual_service(service))
+        self.ensure(owners)
+        self.ensure(self.virtual_service(service))
 
-    def _ensure(self, body: dict[str, Any]) -> None:
+    def declare(self, service: str = "checkout") -> Case:
+        """Two versions that proxies know, without a pod: for whoever only writes routes."""
+        stable, candidate = (Backend(service, VersionRef(label, label)) for label in ("1.4.1", "1.4.2"))
+        self.own(service)
+        for backend in (stable, candidate):
+            self.declare_lanes(backend)
+        return Case(self, service, stable, candidate)
+
+    def declare_lanes(self, backend: Backend) -> None:
+        for lane in Lane:
+            self.ensure(objects.service(self.namespace, object_name(backend, lane)))
+
+    def ensure(self, body: dict[str, Any]) -> None:
         at = path(body["apiVersion"], body["kind"], self.namespace)
         if body["metadata"]["name"] not in {each["metadata"]["name"] for each in self.testbed.api.get(at)["items"]}:
             self.testbed.api.create(body)
@@ -263,9 +292,15 @@ class _Running:
         self._done.result(30)
 
 
-def istiods(testbed: Cluster) -> Istiods:
-    """One for a whole run: it takes seconds to know istiod's clock well."""
-    return Istiods(Fixed((f"{HOST}:{testbed.istiod.debug}",)))
+def running(
+    testbed: Cluster, namespace: str, istiods: Istiods, isolation: Isolation = Isolation.SERVICE
+) -> Iterator[IstioWorld]:
+    """A world for a fixture."""
+    world = IstioWorld(testbed, namespace, istiods, isolation)
+    try:
+        yield world
+    finally:
+        world.close()
 
 
 def _listens(address: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from delivery.adapters.mesh.istio.istiod import Istiods
+from delivery.model.place import Isolation
 from delivery.testing.contracts.mesh import MeshContract
 from delivery.testing.contracts.mesh_traffic import TrafficContract
 from tests.cluster import istio_world
@@ -12,16 +13,9 @@ from tests.cluster.istio_world import IstioWorld
 from tests.cluster.testbed.cluster import Cluster
 
 
-@pytest.fixture(scope="module")
-def istiods(cluster: Cluster) -> Istiods:
-    return istio_world.istiods(cluster)
-
-
 @pytest.fixture
 def world(cluster: Cluster, namespace: str, istiods: Istiods) -> Iterator[IstioWorld]:
-    world = IstioWorld(cluster, namespace, istiods)
-    yield world
-    world.close()
+    yield from istio_world.running(cluster, namespace, istiods)
 
 
 class TestMesh(MeshContract):
@@ -30,3 +24,19 @@ class TestMesh(MeshContract):
 
 class TestTraffic(TrafficContract):
     pass
+
+
+class TestSubsets:
+    """What is different where versions are subsets of one Service."""
+
+    @pytest.fixture
+    def world(self, cluster: Cluster, namespace: str, istiods: Istiods) -> Iterator[IstioWorld]:
+        yield from istio_world.running(cluster, namespace, istiods, Isolation.SUBSET)
+
+    test_only_what_is_published = MeshContract.test_a_route_may_name_only_what_is_published
+    test_backends_are_kept = MeshContract.test_a_backend_that_a_route_names_is_kept
+    test_publishing_again = MeshContract.test_publishing_again_is_harmless
+    test_exact = TrafficContract.test_nothing_and_everything_are_exact
+    test_copies = TrafficContract.test_copies_reach_the_candidate_and_no_client
+    test_copies_of_some_methods = TrafficContract.test_a_mirror_of_some_methods_copies_only_those
+    test_switches = TrafficContract.test_no_request_fails_by_a_switch

@@ -1,5 +1,6 @@
 """Port Mesh over Istio: VirtualServices that their owners keep, edited in place by conditional writes."""
 
+import contextlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +12,7 @@ from delivery.adapters.mesh.istio import document, hosts, stamps, targets, writi
 from delivery.adapters.mesh.istio.moments import Moments
 from delivery.adapters.mesh.istio.proof import Exposed, Proof, exposed
 from delivery.adapters.mesh.istio.publishing import Publishing
-from delivery.adapters.mesh.istio.watch import Watch
+from delivery.adapters.mesh.istio.watch import View, Watch
 from delivery.model.event import Level
 from delivery.model.ids import ReleaseId, TargetId, target_id
 from delivery.model.place import Place, host
@@ -34,7 +35,7 @@ class IstioMesh:
         self._watch = Watch(kube)
         self._moments = Moments()
         self._kept: dict[TargetId, tuple[str, list[Document]]] = {}
-        self._seen: dict[TargetId, tuple[int, str]] = {}
+        self._seen: dict[tuple[str, str], tuple[int, str]] = {}
 
     def close(self) -> None:
         """Ends what works in the background."""
@@ -96,32 +97,30 @@ class IstioMesh:
         self._publishing.withdraw(target, place, backend)
 
     def observe(self) -> Mapping[TargetId, str]:
-        documents = self._watch.documents()
-        marked = {(namespace, service) for (namespace, _), one in documents.items() for service in stamps.services(one)}
-        found = {}
+        view = self._watch.view()
+        marked = {
+            (namespace, service) for (namespace, _), one in view.documents.items() for service in stamps.services(one)
+        }
+        contents = {target_id(service, self._cluster): "" for _, service in marked}
         for namespace, service in marked:
-            target = target_id(service, self._cluster)
-            content = self._observed(target, service, namespace, documents)
-            if content:
-                found[target] = content
-        return found
+            contents[target_id(service, self._cluster)] += self._observed(service, namespace, view)
+        return {target: content for target, content in contents.items() if content}
 
-    def _observed(
-        self, target: TargetId, service: str, namespace: str, documents: Mapping[tuple[str, str], Document]
-    ) -> str:
-        """The content by the watch; computed again only where something changed in the namespace."""
-        changes = self._watch.changes(namespace)
-        known = self._seen.get(target)
+    def _observed(self, service: str, namespace: str, view: View) -> str:
+        """The content by the watch; computed again only where something changed in the namespace. Nothing where no
+        service file says that the service lives there."""
+        changes = view.changes[namespace]
+        known = self._seen.get((namespace, service))
         if known is not None and known[0] == changes:
             return known[1]
-        try:
-            place = self._locate(target)
-        except Refused:  # no service file says where it is: then it is nobody's target
-            return ""
-        beside = [one for (where, _), one in documents.items() if where == namespace]
-        chosen = targets.select(beside, place, service) if place.namespace == namespace else []
-        content = targets.content(chosen, place, service)
-        self._seen[target] = (changes, content)
+        content = ""
+        with contextlib.suppress(Refused):
+            place = self._locate(target_id(service, self._cluster))
+            if place.namespace == namespace:
+                beside = [one for (where, _), one in view.documents.items() if where == namespace]
+                content = targets.content(targets.select(beside, place, service), place, service)
+        if content:
+            self._seen[(namespace, service)] = (changes, content)
         return content
 
     def _keep(self, target: TargetId, place: Place, documents: list[Document]) -> Live:
@@ -172,7 +171,7 @@ class IstioMesh:
 
     def _exposed(self, found: Document, service: str) -> list[Exposed]:
         secret = document.secret_of(found, service) or ""
-        roots = () if (found.get("spec") or {}).get("hosts") else tuple(self._watch.documents().values())
+        roots = () if (found.get("spec") or {}).get("hosts") else tuple(self._watch.view().documents.values())
         return exposed(found, roots, secret)
 
     def _unwritten(self, asked: Sequence[Exposed], least: tuple[str, int, int], target: TargetId) -> Confirmation:

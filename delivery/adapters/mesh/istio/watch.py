@@ -6,6 +6,7 @@ So an idle release costs no request. Nothing here decides a write: writes read a
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import ISTIO, Document, path
@@ -17,6 +18,14 @@ STALE = 90.0
 FIRST_SECONDS = 5.0
 PAUSES = (0.2, 1.0, 5.0)
 Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Documents by namespace and name, and for each namespace a number that grows with every change in it."""
+
+    documents: Mapping[Key, Document]
+    changes: Mapping[str, int]
 
 
 class Watch:
@@ -34,19 +43,14 @@ class Watch:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def documents(self) -> Mapping[Key, Document]:
-        """By namespace and name. Raises Unavailable where nothing was heard for long."""
+    def view(self) -> View:
+        """What is known now. Raises Unavailable where nothing was heard for long."""
         self._start()
         self._synced.wait(FIRST_SECONDS)
         with self._lock:
             if time.monotonic() - self._heard > STALE:
                 raise Unavailable(f"the watch of VirtualServices does not get through: {self._trouble}")
-            return dict(self._documents)
-
-    def changes(self, namespace: str) -> int:
-        """A number that grows with every change in a namespace."""
-        with self._lock:
-            return self._changes.get(namespace, 0)
+            return View(dict(self._documents), dict(self._changes))
 
     def take(self, document: Document) -> None:
         """What we have just written ourselves, so that it is seen at once."""
