@@ -243,9 +243,9 @@ def virtual_service(name, namespace="shop", **spec):
 
 def test_hosts_and_gateways_are_those_that_proxies_know():
     found = exposed(virtual_service("a", hosts=["*.example.com"], gateways=["ingress", "mesh"]), (), "s")
-    assert found == [Exposed(frozenset({"shop/ingress", "mesh"}), "probe.example.com", "/", "s")]
+    assert found == [Exposed(frozenset({"shop/ingress", "mesh"}), "probe.example.com", proof.PROBE_PATH, "s")]
     assert exposed(virtual_service("a", hosts=["*"]), (), "s")[0] == Exposed(
-        frozenset({"mesh"}), "probe.invalid", "/", "s"
+        frozenset({"mesh"}), "probe.invalid", proof.PROBE_PATH, "s"
     )
 
 
@@ -255,4 +255,4 @@ def test_a_delegate_is_asked_for_through_its_roots():
     root = virtual_service("root", "front", hosts=["example.com"], gateways=["ingress"], http=[{"route": []}, to])
     same_name = virtual_service("other", "elsewhere", hosts=["b.com"], http=[{"delegate": {"name": "checkout"}}])
     found = exposed(delegate, [root, same_name, delegate], "s")
-    assert found == [Exposed(frozenset({"front/ingress"}), "example.com", "/shop", "s")]
+    assert found == [Exposed(frozenset({"front/ingress"}), "example.com", "/shop/.delivery-probe", "s")]

@@ -57,8 +57,8 @@ def addresses(slices: Iterable[Mapping[str, Any]], service: str) -> tuple[str, .
     return tuple(sorted(found))
 
 
-def mark(found: tuple[str, ...]) -> str:
-    """A label's value that changes with the addresses."""
+def mark(found: Iterable[object]) -> str:
+    """A label's value that changes with what is published."""
     return digest(list(found))[:16]
 
 

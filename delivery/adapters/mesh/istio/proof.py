@@ -24,6 +24,8 @@ DEBOUNCE = 10.0
 SLACK = 5.0
 """Seconds for the push itself, where nobody tells how long pushes take."""
 MESH = "mesh"
+PROBE_PATH = "/.delivery-probe"
+"""Before the first write has arrived, a probe is a request like any other: it asks for what no service has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class Proof:
 def exposed(document: Document, roots: Iterable[Document], secret: str) -> list[Exposed]:
     """How a VirtualService is reached: by itself, or, as a delegate without hosts, by those that delegate to it."""
     if (document.get("spec") or {}).get("hosts"):
-        return [Exposed(_gateways(document), _host(document), "/", secret)]
+        return [Exposed(_gateways(document), _host(document), PROBE_PATH, secret)]
     return [
         Exposed(_gateways(root), _host(root), _path(route), secret)
         for root in roots
@@ -154,7 +156,7 @@ def _path(route: Mapping[str, object]) -> str:
     matches = route.get("match")
     first = matches[0] if isinstance(matches, list) and matches else {}
     uri = first.get("uri") or {}
-    return str(uri.get("exact") or uri.get("prefix") or "/")
+    return str(uri.get("exact") or f"{str(uri.get('prefix', '')).rstrip('/')}{PROBE_PATH}")
 
 
 def _runs(answer: str | None, least: tuple[str, int, int]) -> bool:

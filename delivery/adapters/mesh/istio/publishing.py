@@ -26,6 +26,7 @@ class Publishing:
         self._kube = kube
         self._proof = proof
         self._moments = Moments()
+        self._proven: set[tuple[str, str]] = set()
 
     def publish(self, target: TargetId, place: Place, backend: Backend) -> bool:
         """One step; True once every proxy could send the version a request."""
@@ -35,6 +36,7 @@ class Publishing:
 
     def withdraw(self, target: TargetId, place: Place, backend: Backend) -> None:
         """Takes away what `publish` has made."""
+        self._proven = {known for known in self._proven if known[0] != _key(place, backend)}
         if place.isolation is Isolation.SUBSET:
             self._without_subsets(target, place, backend)
             return
@@ -67,8 +69,14 @@ class Publishing:
         if not ready[0] or not self._has_originals(target, plain, backend) or not ready[1]:
             return False
         told = lanes.mark(ready[0])
-        marked = self._marked(target, plain, backend, told)
-        return marked is not None and bool(ready[2]) and self._proof.backends(self._moments.of(names[2], told, marked))
+        marked = self._marked(target, plain, backend, told, _key(place, backend))
+        return marked is not None and bool(ready[2]) and self._is_known(_key(place, backend), told, marked)
+
+    def _is_known(self, key: str, told: str, marked: Document) -> bool:
+        """Whether every proxy knows it. What they knew once they know: a proxy that comes later is told all at once."""
+        if (key, told) not in self._proven and self._proof.backends(self._moments.of(key, told, marked)):
+            self._proven.add((key, told))
+        return (key, told) in self._proven
 
     def _has_originals(self, target: TargetId, plain: Document, backend: Backend) -> bool:
         """Whether the lane of the mirrored requests' originals is there; it is made where it is not."""
@@ -80,13 +88,12 @@ class Publishing:
         marks.demand_ours(found, target)
         return True
 
-    def _marked(self, target: TargetId, plain: Document, backend: Backend, told: str) -> Document | None:
+    def _marked(self, target: TargetId, plain: Document, backend: Backend, told: str, key: str) -> Document | None:
         """The lane that is the mark, once it says the same addresses; else it is made to."""
         wanted = lanes.lane_service(plain, backend, Lane.SHADOW, target, told)
-        name = wanted["metadata"]["name"]
         found = self._kube.find(self._at(wanted))
         if found is None:
-            self._moments.during(name, told, lambda: self._kube.create(wanted))
+            self._moments.during(key, told, lambda: self._kube.create(wanted))
             return None
         marks.demand_ours(found, target)
         if (found["metadata"].get("labels") or {}).get(lanes.PUBLISHED) == told:
@@ -94,7 +101,7 @@ class Publishing:
         body = {
             "metadata": {"resourceVersion": found["metadata"]["resourceVersion"], "labels": {lanes.PUBLISHED: told}}
         }
-        self._moments.during(name, told, lambda: self._kube.patch(self._at(wanted), body))
+        self._moments.during(key, told, lambda: self._kube.patch(self._at(wanted), body))
         return None
 
     def _subsets(self, target: TargetId, place: Place, backend: Backend) -> bool:
@@ -107,11 +114,11 @@ class Publishing:
         if found is not None:
             marks.demand_ours(found, target)
         wanted = lanes.with_subsets(found, backend, place, target, labels, self._exported(place, backend.service))
-        token = object_name(backend)
+        key, told = _key(place, backend), lanes.mark(tuple(sorted(labels.items())))
         if found == wanted:
-            return self._proof.backends(self._moments.of(lanes.rule_name(backend.service), token, wanted))
+            return self._is_known(key, told, wanted)
         write = self._kube.create if found is None else self._kube.replace
-        self._moments.during(lanes.rule_name(backend.service), token, lambda: write(wanted))
+        self._moments.during(key, told, lambda: write(wanted))
         return False
 
     def _without_subsets(self, target: TargetId, place: Place, backend: Backend) -> None:
@@ -158,6 +165,10 @@ class Publishing:
     @staticmethod
     def _at(wanted: Document) -> str:
         return path("v1", "Service", wanted["metadata"]["namespace"], wanted["metadata"]["name"])
+
+
+def _key(place: Place, backend: Backend) -> str:
+    return f"{place.namespace}/{object_name(backend)}"
 
 
 def _mark_of(backend: Backend) -> str:
