@@ -19,7 +19,7 @@ from delivery.model.service import Strategy
 from delivery.ports.chat import Chat
 from delivery.ports.clock import Clock
 from delivery.ports.mesh import Mesh
-from delivery.ports.metrics import Metrics
+from delivery.ports.metrics import Metrics, Past
 from delivery.ports.workloads import Workloads
 from delivery.sources import alertmanager, signing
 from delivery.sources.alertmanager import Alertmanager
@@ -149,6 +149,25 @@ def _prometheus_metrics(
     from delivery.adapters.metrics.prometheus.server import Access
 
     return connect(url, Access(token, username, password, ca), Options(**options), around.clock, around.locate)
+
+
+def past(
+    url: str,
+    service: str,
+    template: str | None,
+    where: Mapping[str, str],
+    access: tuple[str | None, str | None, str | None],
+    at: Micros,
+) -> tuple[Past, tuple[str, tuple[str, ...]]]:
+    """A service's past in a Prometheus; see `wiring.past`."""
+    from delivery.adapters.metrics.prometheus.past import find
+    from delivery.adapters.metrics.prometheus.server import Access, Server
+
+    token, pair, ca = access
+    username, _, password = (pair or "").partition(":")
+    server = Server(url, Access(token, username or None, password or None, ca), seconds=60.0)
+    found = find(server, service, template, where, at)
+    return found, (found.template, found.labels)
 
 
 def _memory_metrics(around: Surroundings) -> Metrics:

@@ -34,12 +34,14 @@ from delivery.engine.parts import Parts
 from delivery.engine.performer import Performer
 from delivery.gates.gate import Gate
 from delivery.machine.evolve import fold
+from delivery.model.ids import Micros
 from delivery.model.plan import GateSpec, Plan
 from delivery.model.service import Service
 from delivery.ports.chat import Chat
 from delivery.ports.clock import Clock
 from delivery.ports.hints import Hints
 from delivery.ports.ids import Ids
+from delivery.ports.metrics import Past
 from delivery.registry import Batch, Source, Surroundings, UnknownName, choose
 from delivery.settings import Adapter, Settings
 from delivery.strategies.plan import compile_plan
@@ -196,6 +198,22 @@ def slack(settings: Settings) -> SlackApp | None:
             except TypeError as error:
                 raise UnknownName(f"notify.{name}: {error}") from error
     return None
+
+
+def past(
+    url: str,
+    service: str,
+    template: str | None,
+    where: Mapping[str, str],
+    access: tuple[str | None, str | None, str | None],
+    at: Micros,
+) -> tuple[Past, tuple[str, tuple[str, ...]]]:
+    """What a Prometheus knows of a service's past, and by which template and labels it was found. Nothing else is
+    needed: no server, no configuration. `access`: a token, `USER:PASSWORD`, a file with authorities.
+
+    Raises Refused where nothing is found, Unavailable, and ValueError for what cannot be asked.
+    """
+    return registry.past(url, service, template, where, access, at)
 
 
 def build_gate(spec: GateSpec, alpha: float, stages: int) -> Gate:

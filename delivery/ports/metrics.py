@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from delivery.model.ids import TargetId
+from delivery.model.ids import Micros, TargetId
 from delivery.model.series import Sample, Series
+from delivery.model.verdict import Counts
 from delivery.model.version import Backend, Lane
 
-__all__ = ["Metrics", "Sample", "Series", "Subject"]
+__all__ = ["Metrics", "Past", "Sample", "Series", "Subject", "Window"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +26,32 @@ class Metrics(Protocol):
 
     def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
         """One sample for each subject, in as few calls as possible. None: this subject could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What each source counted in a span of time. None: nothing was scraped then, or after a gap nobody knows when."""
+
+    start: Micros
+    end: Micros
+    sources: Mapping[str, Counts] | None
+
+
+class Past(Protocol):
+    """What a service counted in the past, all its versions together. Raises Unavailable."""
+
+    @property
+    def sources_are_pods(self) -> bool:
+        """Whether each source is a part of the service itself, so that a fault of one of them is seen in it alone."""
+
+    def interval(self, at: Micros) -> Micros:
+        """How often it is scraped, or the nearest guess."""
+
+    def bounds(self, at: Micros) -> tuple[int, ...]:
+        """The bounds of its latency histogram in milliseconds; none where there is none."""
+
+    def read(self, start: Micros, end: Micros, step: Micros, above: Sequence[int]) -> Sequence[Window]:
+        """Windows of `step` from `start` to `end`, with requests slower than each of the bounds `above`.
+
+        Calls have to be made in the order of time: what a window counts begins where the one before it ended.
+        """
