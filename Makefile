@@ -9,7 +9,7 @@ BIN := .venv/bin
 OURS := $(wildcard delivery workers api alembic tests tools benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-system test-cluster cluster lint format simulate bench lock upgrade clean
+.PHONY: help setup demo serve test test-system test-cluster cluster lint format simulate bench bench-gates lock upgrade clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +52,9 @@ simulate: setup ## the simulation at length: make simulate SEEDS=20000
 
 bench: setup ## measure: takes minutes and a quiet machine
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-gates: setup ## how often gates roll back healthy releases, how soon they find bad ones: minutes; ARGS=--quick: half a one
+	$(BIN)/python -m benchmarks.gates $(ARGS)
 
 lock: setup ## pin again after a change of pyproject.toml; pins that still fit stay
 	tools/lock.sh
