@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from delivery.catalog.workloads import ANYTHING, DEPLOYMENT, PROCESS
-from delivery.gates import latency, ratio, threshold
+from delivery.gates import conversion, gauge, latency, ratio, threshold
 from delivery.gates.gate import Kind
 from delivery.model.fields import Fields
 from delivery.model.ids import Micros, TargetId
@@ -208,7 +208,13 @@ STRATEGIES: Mapping[str, Callable[[Fields], Strategy]] = {
     "dark_launch": dark_launch.parse,
     "fault_test": fault_test.parse,
 }
-GATES: Mapping[str, Kind] = {"ratio": ratio, "latency": latency, "threshold": threshold}
+GATES: Mapping[str, Kind] = {
+    "ratio": ratio,
+    "latency": latency,
+    "threshold": threshold,
+    "gauge": gauge,
+    "conversion": conversion,
+}
 MESHES: Mapping[str, Callable[..., Mesh]] = {"envoy": _envoy_mesh, "istio": _istio_mesh, "memory": _memory_mesh}
 WORKLOADS: Mapping[str, Callable[..., Workloads]] = {
     "kubernetes": _kubernetes_workloads,

@@ -12,7 +12,7 @@ def read_policy(fields: Fields) -> Policy:
     """The policy; mistakes stay in `fields`."""
     no_data = fields.sub("no_data")
     return Policy(
-        low_traffic=fields.choice("low_traffic", LowTraffic, LowTraffic.HOLD),
+        low_traffic=fields.choice("low_traffic", LowTraffic, LowTraffic.ADVANCE),
         min_requests=fields.whole("min_requests", 50, high=1_000_000),
         hold_limit=no_data.get("hold", duration(SECOND), Micros(10 * MINUTE)),
         at_limit=no_data.choice("then", Limit, Limit.ASK),

@@ -26,7 +26,9 @@ MENTION = "mention"
 
 
 class GateKind(Protocol):
-    """What the catalogue needs of a kind of gate."""
+    """What the catalogue needs of a kind of gate. `BLOCKS`: it decides, unless the file says otherwise."""
+
+    BLOCKS: bool
 
     def parse(self, fields: Fields) -> Mapping[str, object]:
         """The parameters, as plain JSON; mistakes stay in `fields`."""
@@ -122,7 +124,7 @@ def _gate(gate: str, section: Fields, kinds: Mapping[str, GateKind]) -> GateSpec
         section.skip()
         return None
     kind = kinds[named[0]]
-    blocking = section.flag("blocking", True)
+    blocking = section.flag("blocking", kind.BLOCKS)
     require = section.choice("require", Require, Require.NO_FAIL)
     spec = GateSpec(GateId(gate), named[0], kind.parse(section), blocking, require)
     return replace(spec, at_full=kind.at_full(spec))

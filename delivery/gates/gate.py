@@ -38,7 +38,12 @@ class Gate(Protocol):
 
 
 class Kind(Protocol):
-    """A kind of gate: what a module of this package offers to the registry."""
+    """A kind of gate: what a module of this package offers to the registry.
+
+    `BLOCKS`: it may stop a release and take it back, unless the file says otherwise.
+    """
+
+    BLOCKS: bool
 
     def parse(self, fields: Fields) -> Mapping[str, object]:
         """The parameters out of a service file, as plain JSON, defaults filled in. Mistakes stay in `fields`."""

@@ -17,6 +17,7 @@ from delivery.model.fields import Fields
 from delivery.model.ids import MINUTE, Micros
 from delivery.model.plan import GateSpec
 
+BLOCKS = True
 MILLISECOND = Micros(1000)
 WARM_UP = Micros(3 * MINUTE)
 """What nobody is judged by, unless the file says otherwise: code that compiles as it runs and empty caches are slow."""

@@ -16,6 +16,8 @@ from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, Micros
 from delivery.model.plan import GateSpec
 
+BLOCKS = True
+
 
 class Measure(StrEnum):
     HTTP_ERRORS = "http_errors"

@@ -19,6 +19,7 @@ from delivery.model.plan import GateSpec, Require
 from delivery.model.scalars import show_duration
 from delivery.model.verdict import Judgement, Side, Tick, Verdict
 
+BLOCKS = True
 MILLISECOND = Micros(1000)
 ROUNDING = 1e-9
 """A share that is the limit keeps it."""

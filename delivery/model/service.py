@@ -78,7 +78,7 @@ class Workload:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    low_traffic: LowTraffic = LowTraffic.HOLD
+    low_traffic: LowTraffic = LowTraffic.ADVANCE
     min_requests: int = 50
     hold_limit: Micros = Micros(600_000_000)
     at_limit: Limit = Limit.ASK

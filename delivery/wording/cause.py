@@ -1,6 +1,7 @@
 """Why a release ended, or is going back."""
 
 from delivery.model.event import Cause, CauseKind
+from delivery.wording.units import duration
 from delivery.wording.verdict import finding
 
 _TEXT = {
@@ -30,7 +31,8 @@ _TEXT = {
 def because(cause: Cause) -> str:
     """A clause without a full stop: `aborted by alice: checkout is slow`."""
     if cause.judgement is not None:
-        return finding(cause.judgement)
+        after = cause.judgement.lasted
+        return finding(cause.judgement) + (f"; found after {duration(after)}" if after is not None else "")
     text = _TEXT[cause.kind]
     if cause.actor:
         text += f" by {cause.actor}"

@@ -71,15 +71,25 @@ def at_least(plan: Plan) -> Micros:
     return Micros(sum(stage.bake for stage in plan.stages))
 
 
+_JUDGES = {
+    "threshold": "holds the candidate's {} to a limit, uncalibrated",
+    "conversion": "shows the share of users with {} on both sides",
+}
+
+
 def gate(spec: GateSpec) -> str:
     """`errors compares http_errors with stable's: worse_than 1.1, floor 0.001`."""
     params: Mapping[str, Any] = spec.params
-    settings = ", ".join(f"{key} {value}" for key, value in params.items() if key != "measure" and value is not None)
+    settings = ", ".join(f"{key} {_setting(key, value)}" for key, value in params.items() if _said(key, value))
     measure = params.get("measure", spec.kind)
-    what = (
-        f"holds the candidate's {measure} to a limit"
-        if spec.kind == "threshold"
-        else f"compares {measure} with stable's"
-    )
+    what = _JUDGES.get(spec.kind, "compares {} with stable's").format(measure)
     report = "" if spec.blocking else " (for information)"
     return f"{spec.id} {what}{report}: {settings}" if settings else f"{spec.id} {what}{report}"
+
+
+def _said(key: str, value: object) -> bool:
+    return key != "measure" and value is not None and not (key == "warm_up" and not value)
+
+
+def _setting(key: str, value: Any) -> str:
+    return duration(value) if key in ("over", "warm_up") else str(value)

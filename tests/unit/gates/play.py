@@ -2,14 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 
-from delivery.gates import latency, ratio, threshold
+from delivery.gates import conversion, gauge, latency, ratio, threshold
 from delivery.gates.gate import Gate, Kind, State
 from delivery.model.fields import Fields
 from delivery.model.ids import SECOND, GateId, Micros
 from delivery.model.plan import GateSpec
 from delivery.model.verdict import Counts, Judgement, Tick
 
-KINDS: Mapping[str, Kind] = {"ratio": ratio, "latency": latency, "threshold": threshold}
+KINDS: Mapping[str, Kind] = {
+    "ratio": ratio,
+    "latency": latency,
+    "threshold": threshold,
+    "gauge": gauge,
+    "conversion": conversion,
+}
 TICK = 15 * SECOND
 ERRORS = {"ratio": "http_errors", "dispersion": 1.0}
 LATENCY = {"latency": "http_duration", "above": ["250ms", "500ms"], "dispersion": 1.0, "warm_up": "0s"}

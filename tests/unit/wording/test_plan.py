@@ -63,5 +63,12 @@ def test_gates_say_what_they_compare():
     ratio = GateSpec(GateId("errors"), "ratio", {"measure": "http_errors", "worse_than": 1.1, "objective": None})
     assert gate(ratio) == "errors compares http_errors with stable's: worse_than 1.1"
     limit = GateSpec(GateId("ok"), "threshold", {"measure": "http_success_rate", "limit": 0.99}, blocking=False)
-    assert gate(limit) == "ok holds the candidate's http_success_rate to a limit (for information): limit 0.99"
+    assert (
+        gate(limit)
+        == "ok holds the candidate's http_success_rate to a limit, uncalibrated (for information): limit 0.99"
+    )
+    slow = GateSpec(GateId("slow"), "latency", {"measure": "http_duration", "above": [250], "warm_up": 180_000_000})
+    assert gate(slow) == "slow compares http_duration with stable's: above [250], warm_up 3m"
+    buys = GateSpec(GateId("buys"), "conversion", {"measure": "paid"}, blocking=False)
+    assert gate(buys) == "buys shows the share of users with paid on both sides (for information)"
     assert gate(GateSpec(GateId("x"), "ratio", {})) == "x compares ratio with stable's"

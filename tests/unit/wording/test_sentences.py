@@ -9,7 +9,7 @@ from delivery.machine.holds import HOLDS, Lifts
 from delivery.model import event as events
 from delivery.model.event import Cause, CauseKind, Level, Phase
 from delivery.model.hold import Hold, HoldKind
-from delivery.model.ids import MINUTE, GateId, Micros, Principal, ReleaseId, TargetId
+from delivery.model.ids import MINUTE, SECOND, GateId, Micros, Principal, ReleaseId, TargetId
 from delivery.model.message import Message
 from delivery.model.place import Mode, Promotion
 from delivery.model.plan import Approval
@@ -35,6 +35,16 @@ def plain(sentence: str) -> str:
 def test_a_failed_gate_is_told_with_its_numbers():
     assert plain(finding(ERRORS)) == "errors 3.1 times stable's (2.2 to 4.4), 41 of 812 against 160 of 9 950"
     assert brief(ERRORS) == "errors 3.1x stable (2.2-4.4) failed"
+
+
+def test_what_a_gate_took_back_is_told_with_the_time_that_it_took():
+    slow = replace(
+        ERRORS, detail="36 of 41 errors from pod-a, which had 33 % of the requests", lasted=Micros(75 * SECOND)
+    )
+    assert plain(because(Cause(CauseKind.GATE_FAILED, judgement=slow))) == (
+        "errors 3.1 times stable's (2.2 to 4.4), 41 of 812 against 160 of 9 950; "
+        "36 of 41 errors from pod-a, which had 33 % of the requests; found after 1m15s"
+    )
 
 
 @pytest.mark.parametrize(
