@@ -92,6 +92,7 @@ class PlanOut(Out):
     promotion: str
     at_least: str
     text: list[str]
+    outlook: list[str] | None = Field(None, description="What the gates would find, and warnings; where it was asked.")
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -122,6 +123,9 @@ class PlanOut(Out):
                     "promotion": "then everybody, without asking",
                     "at_least": "5m",
                     "text": ["canary 5% (1/1): the candidate gets 5 % of requests for 5m or more"],
+                    "outlook": [
+                        "errors at 10 requests a second with 0.1 % errors would find x4 in 77 % (after 20 min)"
+                    ],
                 }
             ]
         }
@@ -133,6 +137,9 @@ class PlanIn(In):
 
     service: Name | None = None
     document: dict[str, Any] | None = None
+    outlook: bool = Field(False, description="Also say what the gates would find; takes a second or two.")
+    rps: float | None = Field(None, gt=0, le=1e7, description="Requests a second; default: as in the last release.")
+    errors: float | None = Field(None, ge=0, lt=1, description="Share of them that fails; default: as stable's then.")
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"service": "checkout"}]})
 

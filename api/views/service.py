@@ -40,7 +40,7 @@ def _target(row: Row) -> TargetOut:
     )
 
 
-def plan(name: str, compiled: Plan) -> PlanOut:
+def plan(name: str, compiled: Plan, outlook: Sequence[str] | None = None) -> PlanOut:
     return PlanOut(
         service=name,
         stages=[_stage(compiled, stage) for stage in compiled.stages],
@@ -53,6 +53,7 @@ def plan(name: str, compiled: Plan) -> PlanOut:
         promotion=wording.ending(compiled),
         at_least=duration(wording.at_least(compiled)),
         text=list(wording.describe(compiled)),
+        outlook=list(outlook) if outlook is not None else None,
     )
 
 

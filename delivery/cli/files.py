@@ -1,7 +1,7 @@
 """Service files on disk, as they are sent: the text whole, and the service that it is about."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,12 @@ class ServiceFile:
     path: Path
     service: str
     text: str
+
+    def document(self) -> Mapping[str, object]:
+        """What is in it; the server has found no mistake."""
+        from delivery import wiring
+
+        return wiring.read(self.text.encode(), str(self.path)).values
 
     def url(self, *more: str) -> str:
         return "/".join(["/v1/services", self.service, *more])

@@ -13,6 +13,7 @@ from delivery.cli.files import checked, read
 from delivery.cli.output import Screen
 from delivery.cli.services import Files
 from delivery.cli.session import Session, command
+from delivery.model import scalars
 from delivery.model.finding import Weight
 
 
@@ -51,14 +52,19 @@ def plan(
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="Or a service file that is not.", exists=True)
     ] = None,
+    rps: Annotated[float | None, typer.Option(help="Requests a second, if not those of the last release.")] = None,
+    errors: Annotated[str | None, typer.Option(help="The share that fails today, such as 0.1%.")] = None,
 ) -> None:
-    """Shows the stages that the next release would go through, and what each can and cannot see."""
+    """Shows the stages that the next release would go through, and what its gates can and cannot see."""
     if (service is None) == (file is None):
         raise CommandError("name a service, or a file with -f", "one of the two", code=Code.USAGE)
+    traffic = {"outlook": True, "rps": rps, "errors": _share(errors)}
     if file is not None:
-        plans = [answer["plan"] for answer in checked(session.api, read(file))]
+        files = read(file)
+        checked(session.api, files)
+        plans = [session.api.post("/v1/plan", {"document": one.document(), **traffic}) for one in files]
     else:
-        plans = [session.api.post("/v1/plan", {"service": service})]
+        plans = [session.api.post("/v1/plan", {"service": service, **traffic})]
 
     def people() -> None:
         for one in plans:
@@ -67,12 +73,23 @@ def plan(
     session.show(plans if file is not None else plans[0], people)
 
 
+def _share(errors: str | None) -> float | None:
+    if errors is None:
+        return None
+    found = scalars.share(0.0, 0.999).read(errors)
+    if found is None:
+        raise CommandError(f"--errors is {errors}", "a percent with its sign, such as 0.1%", code=Code.USAGE)
+    return found
+
+
 def paint(screen: Screen, plan: Json) -> None:
     """A plan for people."""
     early = ", less where every gate passes early" if plan["gates"] else ""
     screen.line(f"{plan['service']} · {plan['at_least']} at least{early}", "bold")
     for line in plan["text"]:
         screen.line(f"  {line}")
+    for line in plan["outlook"] or ():
+        screen.line(f"  {line}", "yellow" if line.startswith("warning") else "")
     if screen.wide:
         for gate in plan["gates"]:
             screen.line(f"  {gate['text']}", "dim")

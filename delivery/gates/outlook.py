@@ -1,23 +1,23 @@
-"""What the gates of a plan would see at a given traffic, before anything is released: simulated with the gates' own code.
+"""What the gates of a plan would see at a given traffic, before anything is released: simulated with their own code.
 
 Releases are played with errors by chance, independent of each other, at a candidate that is so many times worse than
 stable. Where errors come in bursts less is found than this says.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Protocol
+from typing import Any, Protocol
 
-from delivery.gates.gate import Gate
+from delivery.gates.gate import Gate, State
 from delivery.model.ids import MINUTE, SECOND, GateId, Micros
 from delivery.model.plan import GateSpec, Plan, Require, Stage
 from delivery.model.verdict import Counts, Tick, Verdict
 
 TIMES = (2, 4, 10)
-RUNS = 100
-LOOKS = 30
+RUNS = 60
+LOOKS = 40
 """Looks of a stage at most: a look less often finds next to as much."""
 ERRORS = ("http_errors", "http_success_rate", "http_error_rate")
 """Measures that errors tell of."""
@@ -56,61 +56,74 @@ class Outlook:
     passes: float | None = None
 
 
-def outlooks(plan: Plan, load: Load, build: Build, chance: Chance) -> tuple[Outlook, ...]:
-    """One for each gate that judges by errors, in the plan's order. Takes about a second for three stages."""
+def outlooks(
+    plan: Plan, load: Load, build: Build, chance: Chance, earlier: Mapping[str, Any] | None = None
+) -> tuple[Outlook, ...]:
+    """One for each gate that judges by errors, in the plan's order; about a second for three stages.
+
+    `earlier` has where gates ended in the last release.
+    """
     share = plan.alpha / max(1, sum(spec.blocking for spec in plan.gates))
     found = []
     for spec in plan.gates:
         stages = tuple(index for index, stage in enumerate(plan.stages) if spec.id in stage.gates and _shares(stage))
         if spec.params.get("measure") in ERRORS and stages:
-            gate = build(spec, share, len(plan.stages))
-            seen = tuple(_seen(gate, plan, stages, load, times, chance) for times in TIMES)
-            passes = _passes(gate, plan, stages, load, chance) if spec.require is Require.PASS else None
+            player = _Player(
+                build(spec, share, len(plan.stages)), plan, stages, load, chance, (earlier or {}).get(spec.id)
+            )
+            seen = tuple(player.seen(times) for times in TIMES)
+            passes = player.passes() if spec.require is Require.PASS else None
             found.append(Outlook(spec.id, seen, passes))
     return tuple(found)
 
 
-def _seen(gate: Gate, plan: Plan, stages: Sequence[int], load: Load, times: int, chance: Chance) -> Seen:
-    ends: list[float] = []
-    for _ in range(RUNS):
-        state = gate.start()
-        for tick in _played(plan, stages, load, times, chance):
-            state = gate.add(state, tick)
-            if gate.verdict(state) is Verdict.FAIL:
-                ends.append(tick.end / MINUTE)
-                break
-    return Seen(times, len(ends) / RUNS, median(ends) if ends else None)
+@dataclass(frozen=True, slots=True)
+class _Player:
+    """Releases before one gate. `stages` are those that it judges; the others take their time and no tick."""
 
+    gate: Gate
+    plan: Plan
+    stages: Sequence[int]
+    load: Load
+    chance: Chance
+    before: State | None
 
-def _passes(gate: Gate, plan: Plan, stages: Sequence[int], load: Load, chance: Chance) -> float:
-    """A stage waits for its PASS until the deadline, so that each is played that long."""
-    through = 0
-    for _ in range(RUNS):
-        state, passed = gate.start(), set[int]()
-        for tick in _played(plan, stages, load, 1, chance, patient=True):
-            state = gate.add(state, tick)
-            if gate.verdict(state) is Verdict.PASS:
-                passed.add(tick.stage)
-        through += len(passed) == len(stages)
-    return through / RUNS
+    def seen(self, times: int) -> Seen:
+        ends: list[float] = []
+        for _ in range(RUNS):
+            state = self.gate.start(self.before)
+            for tick in self._ticks(times):
+                state = self.gate.add(state, tick)
+                if self.gate.verdict(state) is Verdict.FAIL:
+                    ends.append(tick.end / MINUTE)
+                    break
+        return Seen(times, len(ends) / RUNS, median(ends) if ends else None)
 
+    def passes(self) -> float:
+        """A stage waits for its PASS until the deadline, so that each is played that long."""
+        through = 0
+        for _ in range(RUNS):
+            state, passed = self.gate.start(self.before), set[int]()
+            for tick in self._ticks(1, patient=True):
+                state = self.gate.add(state, tick)
+                if self.gate.verdict(state) is Verdict.PASS:
+                    passed.add(tick.stage)
+            through += len(passed) == len(self.stages)
+        return through / RUNS
 
-def _played(
-    plan: Plan, stages: Sequence[int], load: Load, times: int, chance: Chance, *, patient: bool = False
-) -> Iterator[Tick]:
-    """The ticks of one release. Stages that the gate does not judge take their time and no tick."""
-    number, now = 0, 0
-    for index, stage in enumerate(plan.stages):
-        lasts = stage.deadline if patient else stage.bake
-        if index not in stages:
-            now += lasts
-            continue
-        looks = max(1, min(LOOKS, lasts // plan.tick))
-        for _ in range(looks):
-            number, begun = number + 1, now
-            now += lasts // looks
-            sides = _sides(stage, load, times, (now - begun) / SECOND, chance)
-            yield Tick(number, index, 1, Micros(begun), Micros(now), *sides, complete=True)
+    def _ticks(self, times: int, *, patient: bool = False) -> Iterator[Tick]:
+        number, now = 0, 0
+        for index, stage in enumerate(self.plan.stages):
+            lasts = stage.deadline if patient else stage.bake
+            if index not in self.stages:
+                now += lasts
+                continue
+            looks = max(1, min(LOOKS, lasts // self.plan.tick))
+            for _ in range(looks):
+                number, begun = number + 1, now
+                now += lasts // looks
+                sides = _sides(stage, self.load, times, (now - begun) / SECOND, self.chance)
+                yield Tick(number, index, 1, Micros(begun), Micros(now), *sides, complete=True)
 
 
 def _sides(stage: Stage, load: Load, times: int, seconds: float, chance: Chance) -> tuple[Counts, Counts]:

@@ -121,9 +121,24 @@ def test_a_plan_is_previewed_of_a_service_or_of_a_document(checkout):
     assert given.json() == plan
 
 
+def test_a_plan_says_what_its_gates_would_find_at_the_traffic_that_it_is_told(checkout):
+    asked = {"service": "checkout", "outlook": True, "rps": 100, "errors": 0.01}
+    (line,) = checkout.post("/v1/plan", json=asked, headers=VERA).json()["outlook"]
+    assert line.startswith("errors at 100 requests a second with 1\u202f% errors would find x2 in ")
+    assert checkout.post("/v1/plan", json={"service": "checkout"}, headers=VERA).json()["outlook"] is None
+
+
+def test_without_a_measured_release_it_says_what_is_missing(checkout):
+    answer = checkout.post("/v1/plan", json={"service": "checkout", "outlook": True, "rps": 100}, headers=VERA)
+    assert answer.json()["outlook"] == [
+        "no release of checkout was measured yet: name its requests a second and its share of errors"
+    ]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "kind"),
     [
+        ({"service": "checkout", "outlook": True, "rps": -1}, 422, "invalid"),
         ({}, 422, "invalid"),
         ({"service": "checkout", "document": {}}, 422, "invalid"),
         ({"service": "payments"}, 404, "unknown-service"),
