@@ -198,11 +198,11 @@ def _drift_corrected(release: Release, event: events.DriftCorrected) -> Release:
 
 
 def _mesh_failing(release: Release, event: events.MeshFailing) -> Release:
-    return replace(release, mesh_failing=True)
+    return replace(release, mesh_failing=True, mesh_trouble=event.detail)
 
 
 def _mesh_recovered(release: Release, event: events.MeshRecovered) -> Release:
-    return replace(release, mesh_failing=False)
+    return replace(release, mesh_failing=False, mesh_trouble="")
 
 
 def _history_lost(release: Release, event: events.HistoryLost) -> Release:

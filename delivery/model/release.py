@@ -71,6 +71,7 @@ class Release:
     waived: tuple[HoldKind, ...] = ()  # holds that a person lifted for the stage that is live
     freeze_lifted_at: Micros = Micros(0)
     mesh_failing: bool = False
+    mesh_trouble: str = ""  # what the mesh said when it began to fail
     drifts: tuple[Micros, ...] = ()  # when the route was last put back, oldest first (bounded)
     ceiling: int | None = None
     stay: bool = False  # going back, but stable has no ready instance: traffic stays

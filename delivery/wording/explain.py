@@ -93,7 +93,8 @@ def _in_hand(release: Release, paused: str) -> Explanation:
 
 
 def _mesh(release: Release) -> tuple[str, ...]:
-    return ("the mesh cannot be reached; traffic stays as it is",) if release.mesh_failing else ()
+    why = f": {release.mesh_trouble}" if release.mesh_trouble else ""
+    return (f"the mesh cannot be reached; traffic stays as it is{why}",) if release.mesh_failing else ()
 
 
 def _closed(release: Release) -> str:

@@ -132,8 +132,9 @@ def test_a_closed_release_waits_for_nothing_and_says_what_comes_after(phase):
 
 @pytest.mark.parametrize("phase", [Phase.SHIFTING, Phase.PROMOTING, Phase.ROLLING_BACK])
 def test_a_mesh_that_is_away_is_told_in_every_phase(phase):
-    away = explain(release(phase=phase, stage=0, mesh_failing=True), CONTEXT, LATER)
-    assert "the mesh cannot be reached; traffic stays as it is" in away.why
+    failing = release(phase=phase, stage=0, mesh_failing=True, mesh_trouble="connection refused")
+    away = explain(failing, CONTEXT, LATER)
+    assert "the mesh cannot be reached; traffic stays as it is: connection refused" in away.why
 
 
 def test_routes_in_a_persons_hand_come_first_because_a_revert_waits_for_them_too():
