@@ -1,7 +1,6 @@
 """A shop with users: what a Helm chart leaves in a namespace, a route from the gateway, and a service file for it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from delivery.adapters.kube.objects import ISTIO, Document, path
 from tests.cluster import objects, wire
@@ -87,17 +86,9 @@ workload: {{deployment: {NAME}, rollback_window: 3s, appear_within: 1m}}
 tick: 1s
 strategies: {strategies}
 gates:
-  errors: {{ratio: http_errors, dispersion: 1}}
+  errors: {{ratio: http_errors, worse_than: 1.1, floor: 0.1%, objective: 5%, min_requests: 50, dispersion: 1}}
 {more}"""
 
     def versions(self) -> set[str]:
         """Who answers users now; any failure by its status."""
         return set(wire.send(self.cluster, self.host, 20))
-
-
-def image(version: str) -> str:
-    return f"registry.example/{NAME}:{version}"
-
-
-def stages_of(release: Mapping[str, Any]) -> list[str]:
-    return [f"{stage['name']}: {stage['state']}" for stage in (*release["stages"], release["promotion"])]

@@ -22,6 +22,7 @@ from delivery.sandbox.configuration import write_private
 from delivery.sandbox.ports import HOST, free_port
 from delivery.sandbox.valkey import LocalValkey
 from delivery.sources.signing import sign
+from tests.cluster.shop import NAME
 from tests.cluster.testbed.cluster import GATEWAY, Cluster
 from tests.cluster.testbed.process import Process, wait_until
 
@@ -55,8 +56,7 @@ class Whole:
         self._valkey = LocalValkey(folder / "valkey", free_port(taken=(self._port,)))
         self.url = f"http://{HOST}:{self._port}"
         self.database = wanted.database or f"sqlite:///{folder / 'delivery.db'}"
-        self._config = folder / "delivery.toml"
-        write_private(self._config, _settings(self, wanted.kubeconfig or cluster.kubeconfig))
+        self._kubeconfig = wanted.kubeconfig or cluster.kubeconfig
         self._parts: list[Process] = []
         self.workers: dict[str, Process] = {}
         self._http = httpx.Client(base_url=self.url, timeout=20.0)
@@ -76,10 +76,11 @@ class Whole:
         for name in workers:
             self.start_worker(name)
 
-    def start_worker(self, name: str) -> None:
-        """A worker of the cluster, of which there may be several; one that has ended may come back."""
+    def start_worker(self, name: str, kubeconfig: Path | None = None) -> None:
+        """A worker of the cluster, of which there may be several, each with its own way to the Kubernetes API."""
         before = self._heard(name)
-        self.workers[name] = self._python(name, "-m", "workers.main", "--name", name, "--clusters", CLUSTER)
+        command = ("-m", "workers.main", "--name", name, "--clusters", CLUSTER)
+        self.workers[name] = self._python(name, *command, kubeconfig=kubeconfig)
         self.workers[name].wait(lambda: self._heard(name) > before, START_SECONDS)
 
     def check(self) -> None:
@@ -112,10 +113,18 @@ class Whole:
         headers["content-type"] = "application/cloudevents+json"
         return self._call("POST", f"/v1/webhooks/{SOURCE}", None, content=body, headers=headers)
 
-    def say(self, release: str, action: str, who: str = "bob") -> Json:
+    def start_release(self, version: str, service: str = NAME, **more: Any) -> str:
+        """CI has a new version: the id of the release that it starts or that waits."""
+        answer = self.deliver(service, version, f"registry.example/{service}:{version}", **more)
+        assert answer["outcome"] == "release", answer
+        return str(answer["release"]["id"])
+
+    def say(self, release: str, action: str, who: str = "bob", **more: Any) -> Json:
         """A person's word to a release: abort, pause, resume, approve, promote, rollback."""
         path = f"/v1/releases/{release}/{action}"
-        return self._call("POST", path, who, json={"reason": "a test"}, headers={"idempotency-key": uuid4().hex})
+        return self._call(
+            "POST", path, who, json={"reason": "a test", **more}, headers={"idempotency-key": uuid4().hex}
+        )
 
     def get(self, path: str) -> Json:
         return self._call("GET", path, "alice")
@@ -141,9 +150,11 @@ class Whole:
         found: Json = answer.json() if answer.content else {}
         return found
 
-    def _python(self, name: str, *arguments: str) -> Process:
+    def _python(self, name: str, *arguments: str, kubeconfig: Path | None = None) -> Process:
+        config = self.folder / f"{name}.toml"
+        write_private(config, _settings(self, kubeconfig or self._kubeconfig))
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_OURS)}
-        kept |= {"DELIVERY_CONFIG": str(self._config), "PYTHONUNBUFFERED": "1"}
+        kept |= {"DELIVERY_CONFIG": str(config), "PYTHONUNBUFFERED": "1"}
         return Process(name, [sys.executable, *arguments], self.folder / f"{name}.log", env=kept)
 
     def _answers(self) -> bool:
@@ -179,7 +190,7 @@ def _settings(whole: Whole, kubeconfig: Path) -> str:
         ("[broker]", {"url": whole.broker}),
         (f"[clusters.{CLUSTER}]", {"namespaces": [whole.namespace]}),
         (f"[clusters.{CLUSTER}.mesh]", {"kind": "istio", **access, **_proof(testbed)}),
-        (f"[clusters.{CLUSTER}.workloads]", {"kind": "kubernetes", **access, "namespaces": [whole.namespace]}),
+        (f"[clusters.{CLUSTER}.workloads]", {"kind": "kubernetes", **access}),
         (
             f"[clusters.{CLUSTER}.metrics]",
             {"kind": "prometheus", "url": testbed.prometheus.url, "template": "istio_envoy"},
@@ -193,8 +204,8 @@ def _settings(whole: Whole, kubeconfig: Path) -> str:
 def _proof(testbed: Cluster) -> Mapping[str, object]:
     """Where the mesh asks what the proxies run."""
     return {
-        "istiod": f"http://{HOST}:{testbed.istiod.debug}",
-        "gateways": {GATEWAY: f"{HOST}:{testbed.gateway.port}"},
+        "gateways": {GATEWAY: {"addresses": [f"{HOST}:{testbed.gateway.port}"]}},
+        "istiod": {"addresses": [f"{HOST}:{testbed.istiod.debug}"]},
     }
 
 
