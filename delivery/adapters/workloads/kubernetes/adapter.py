@@ -6,7 +6,7 @@ autoscaler while a release may go back to it, and a mark on a version's Deployme
 
 from collections.abc import Callable, Collection
 
-from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.client import Absent, Kube
 from delivery.adapters.workloads.kubernetes.cloned import ClonedWorkload
 from delivery.adapters.workloads.kubernetes.home import OwnersWorkload
 from delivery.adapters.workloads.kubernetes.versioned import VersionedWorkload
@@ -97,8 +97,10 @@ class KubernetesWorkloads:
 
 
 def _told(ask: Callable[[], Running]) -> Running:
-    """What is refused will be refused again: that is an answer."""
+    """What is refused will be refused again: that is an answer. What went away meanwhile may come back."""
     try:
         return ask()
+    except Absent as error:
+        return Running(False, looked_for=str(error))
     except Refused as error:
         return Running(False, failing=str(error), looked_for=str(error))

@@ -8,6 +8,7 @@ from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document, path, path_of
 from delivery.adapters.workloads.kubernetes import clone, identity, images, labels, refusals, state
 from delivery.adapters.workloads.kubernetes.clone import Copy
+from delivery.adapters.workloads.kubernetes.edit import create
 from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, POLICY, Reader
 from delivery.adapters.workloads.kubernetes.refusals import Copied, Home
 from delivery.model.ids import TargetId
@@ -95,25 +96,17 @@ class ClonedWorkload:
             raise Refused(f"Deployment {owners} cannot be copied: {'; '.join(reasons)}")
         state.endpoint(self._place, self.name, home.service)
         if not self._joins:
-            self._create(clone.its_service(home.service, wanted))
+            create(self._kube, clone.its_service(home.service, wanted), self._target)
         for document in _around(home, wanted, share):
-            self._create(document)
-        made = self._create(clone.deployment(home.deployment, home.service, wanted, share))
-        return made, home.service
+            create(self._kube, document, self._target)
+        made = clone.deployment(home.deployment, home.service, wanted, share)
+        return create(self._kube, made, self._target), home.service
 
     def _copy(self, home: Home) -> Copy:
         names = (self._place.deployment, self._place.service)
         container = images.container(home.pod, names, self._version.image)["name"]
         config = identity.fingerprint(self._reader.tracked(self._place))
         return Copy(self._target, self.name, self._version, self._place.isolation, container, config)
-
-    def _create(self, document: Document) -> Document:
-        """The object; one that is there already is as good, if it is ours."""
-        with suppress(Conflict):
-            return self._kube.create(document)
-        found = self._kube.get(path_of(document))
-        marks.demand_ours(found, self._target)
-        return found
 
     def _grow(self, deployment: Document, share: int) -> Document:
         """Its autoscaler first, so that it takes nothing away again."""

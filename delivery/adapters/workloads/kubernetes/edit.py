@@ -1,7 +1,9 @@
 """Small changes of objects that others write too."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
+from delivery.adapters.kube import marks
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document, path_of
 from delivery.adapters.workloads.kubernetes import capacity
@@ -27,6 +29,20 @@ def edit(kube: Kube, where: str, change: Change) -> Document | None:
         except Conflict:
             continue
     raise Unavailable(f"{where} changes faster than it can be written")
+
+
+def create(kube: Kube, document: Document, target: TargetId) -> Document:
+    """Makes an object of ours; one that is there already is as good, if it is this target's.
+
+    Raises Refused for somebody else's, Unavailable for a conflict of another kind: a quota that is counted just now.
+    """
+    with suppress(Conflict):
+        return kube.create(document)
+    found = kube.find(path_of(document))
+    if found is None:
+        raise Unavailable(f"{path_of(document)} could not be made just now")
+    marks.demand_ours(found, target)
+    return found
 
 
 def keep_capacity(kube: Kube, target: TargetId, deployment: Document, autoscalers: Iterable[Document]) -> None:

@@ -88,8 +88,8 @@ class OwnersWorkload:
 
     def _version(self, deployment: Document) -> VersionRef:
         container = images.container(deployment["spec"]["template"], self._names())
-        by_tag = not images.digest(container["image"]) and not identity.note(deployment)
-        pods = self._reader.newest_pods(deployment) if by_tag else ()
+        known = images.digest(container["image"]) or identity.note(deployment).get("image") == container["image"]
+        pods = () if known else self._reader.newest_pods(deployment)
         return identity.running(deployment, pods, self._names(), self._reader.tracked(self._place))
 
     def _by(self, deployment: Document, version: VersionRef) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from delivery.adapters.kube import marks
 from delivery.adapters.kube.client import Absent, Kube
 from delivery.adapters.kube.objects import Document, path
 from delivery.adapters.workloads.kubernetes import capacity, condition, labels
@@ -48,7 +49,10 @@ class Reader:
         return found
 
     def home(self, place: Place) -> Home:
-        """The owners' Deployment with all that a copy has to get along with. Raises Refused where parts are missing."""
+        """The owners' Deployment with all that a copy has to get along with, but for what is ours.
+
+        Raises Refused where parts are missing.
+        """
         deployment = self.owners(place)
         volumes = deployment["spec"]["template"]["spec"].get("volumes") or ()
         claims = [one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one]
@@ -56,7 +60,7 @@ class Reader:
             deployment=deployment,
             service=self.users(place),
             namespace=self._kube.get(path("v1", "Namespace", name=self.namespace)),
-            services=self.all("v1", "Service"),
+            services=[one for one in self.all("v1", "Service") if not _is_ours(one)],
             autoscalers=self.autoscalers(place.deployment),
             budgets=self.all(POLICY, "PodDisruptionBudget"),
             scaled=self.all(KEDA, "ScaledObject"),
@@ -106,3 +110,8 @@ class Reader:
 
     def _sets(self, selector: Mapping[str, str]) -> list[Document]:
         return self.all("apps/v1", "ReplicaSet", labelSelector=labels.query(selector))
+
+
+def _is_ours(document: Document) -> bool:
+    """Whatever the target: a Service of ours selects nothing but pods of ours."""
+    return marks.BACKEND in (document["metadata"].get("labels") or {})

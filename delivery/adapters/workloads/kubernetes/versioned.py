@@ -3,19 +3,18 @@
 import copy
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 
 from delivery.adapters.kube import marks
 from delivery.adapters.kube.client import Kube
-from delivery.adapters.kube.objects import Document, path, path_of
+from delivery.adapters.kube.objects import Document, path_of
 from delivery.adapters.workloads.kubernetes import clone, images, state
 from delivery.adapters.workloads.kubernetes.clone import Copy
-from delivery.adapters.workloads.kubernetes.edit import edit, free_capacity, keep_capacity
+from delivery.adapters.workloads.kubernetes.edit import create, edit, free_capacity, keep_capacity
 from delivery.adapters.workloads.kubernetes.reader import Reader
 from delivery.model.ids import TargetId
 from delivery.model.place import Isolation, Place, object_name
 from delivery.model.version import Backend, VersionRef
-from delivery.ports.errors import Conflict, Refused
+from delivery.ports.errors import Refused
 from delivery.ports.workloads import Running
 
 IN_USE = f"{marks.PREFIX}in-use"
@@ -124,9 +123,7 @@ class VersionedWorkload:
         wanted = Copy(self._target, self.name, self._version, self._place.isolation, "")
         made = clone.its_service(self._reader.users(self._place), wanted)
         made["spec"]["selector"] = dict(selector["matchLabels"])
-        with suppress(Conflict):
-            self._kube.create(made)
-        marks.demand_ours(self._kube.get(path("v1", "Service", self._place.namespace, self.name)), self._target)
+        create(self._kube, made, self._target)
 
     def _state(self, deployment: Document) -> Running:
         service = self._reader.service(self.name) if self._own_service else self._reader.users(self._place)
