@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.client import MANAGER, Kube
 from delivery.adapters.kube.objects import path
 from delivery.adapters.workloads.kubernetes.adapter import KubernetesWorkloads
 from delivery.model.place import object_name
@@ -79,8 +79,8 @@ def shop(cluster: Cluster, namespace: str) -> Iterator[Shop]:
     """Three pods of a chart with an autoscaler and a disruption budget, all of them ready."""
     found = Shop(cluster, namespace)
     found.deploy(replicas=3)
-    found.kube.create(chart.autoscaler(namespace))
-    found.kube.create(chart.budget(namespace))
+    found.create(chart.autoscaler(namespace))
+    found.create(chart.budget(namespace))
     found.until(found.has_rolled_out)
     yield found
     found.kube.close()
@@ -138,6 +138,7 @@ def may_be_evicted(shop: Shop, pods: list[Document]) -> bool:
 
 
 def test_a_chart_is_released_twice_and_notices_only_its_promotion(shop: Shop, workloads: KubernetesWorkloads) -> None:
+    assert written_by_us(shop) == set()
     for before, version in ((OLD, NEW), (NEW, NEXT)):
         assert_released_beside_it(shop, workloads, before, version)
         promote(shop, workloads, version)
@@ -154,7 +155,7 @@ def assert_released_beside_it(
 ) -> None:
     """From 5 to 100 percent, while everything that belongs to its owners is watched."""
     stable = {pod["metadata"]["uid"]: pod for pod in shop.pods(**chart.SELECTED)}
-    spec = shop.document()["spec"]
+    spec, touched = shop.document()["spec"], written_by_us(shop)
     with Watched(shop) as watched:
         assert workloads.ensure(TARGET, shop.workload, before, Need(home=True)).ready
         assert shop.document(NAME, *HPA)["spec"]["minReplicas"] == 3, "what runs now is kept"
@@ -167,9 +168,22 @@ def assert_released_beside_it(
         shop.until(lambda: len(watched.reasons) >= 4)  # both autoscalers have said what they can do
     assert {pod["metadata"]["uid"] for pod in shop.pods(**chart.SELECTED)} == set(stable), "none was restarted"
     assert shop.document()["spec"] == spec, "nothing of it was written"
+    assert written_by_us(shop) == touched | {f"{HPA[0]} {NAME}"}, "nor anything else but its autoscaler"
     assert watched.addresses == {pod["status"]["podIP"] for pod in stable.values()}
     assert not {pod["status"]["podIP"] for pod in mine} & watched.addresses
     assert not [reason for reason in watched.reasons if "Ambiguous" in reason], watched.reasons
+
+
+def written_by_us(shop: Shop) -> set[str]:
+    """Objects that are not ours and that our client has written last or before, as the API server knows it."""
+    found = set()
+    for kind, version in (("Deployment", "apps/v1"), ("Service", "v1"), ("Pod", "v1"), HPA, PDB):
+        for one in shop.kube.get(path(version, kind, shop.namespace))["items"]:
+            managers = {entry["manager"] for entry in one["metadata"].get("managedFields") or ()}
+            owners = one["metadata"].get("labels", {}).get("app.kubernetes.io/managed-by") != "progressive-delivery"
+            if owners and managers & {MANAGER}:
+                found.add(f"{kind} {one['metadata']['name']}")
+    return found
 
 
 def promote(shop: Shop, workloads: KubernetesWorkloads, version: VersionRef) -> None:

@@ -1,5 +1,6 @@
 """The published rights are enough for everything that the adapter does, and for nothing else."""
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import yaml
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import path
 from delivery.adapters.workloads.kubernetes.adapter import KubernetesWorkloads
+from delivery.model.place import Mode
 from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.workloads import Need
 from tests.cluster import shop as chart
@@ -59,7 +61,7 @@ def test_they_are_enough_for_a_release_and_its_way_back(shop: Shop, limited: Kub
     for share in (1, 100):
         shop.until(lambda share=share: workloads.ensure(TARGET, workload, NEW, Need(share=share)).ready)
     for version in (NEW, OLD):
-        shop.until(lambda version=version: workloads.promote(TARGET, workload, version).ready)
+        shop.until(lambda version=version: workloads.promote(TARGET, workload, version, token=version.version).ready)
     workloads.rest(TARGET, workload)
 
     def gone() -> bool:
@@ -70,6 +72,20 @@ def test_they_are_enough_for_a_release_and_its_way_back(shop: Shop, limited: Kub
         return True
 
     shop.until(gone)
+
+
+def test_they_are_enough_for_versions_that_ci_deploys(shop: Shop, limited: Kube) -> None:
+    shop.place = dataclasses.replace(shop.place, mode=Mode.VERSIONED, candidate="checkout-{version}")
+    workloads = KubernetesWorkloads(limited, [shop.namespace])
+    made = chart.deployment(shop.namespace, 1, {}, NEW)
+    made["metadata"]["name"] = "checkout-1-4-2"
+    own = {"app": "checkout", "version": "1.4.2"}
+    made["spec"]["selector"]["matchLabels"] = made["spec"]["template"]["metadata"]["labels"] = own
+    shop.kube.create(made)
+    shop.kube.create(chart.autoscaler(shop.namespace, "checkout-1-4-2", least=1))
+    shop.kube.patch(path("apps/v1", "Deployment", shop.namespace, "checkout-1-4-2"), {"spec": {"replicas": 2}})
+    shop.until(lambda: workloads.ensure(TARGET, shop.workload, NEW).ready)
+    workloads.retire(TARGET, shop.workload, NEW)
 
 
 def test_they_are_no_more(shop: Shop, limited: Kube) -> None:
