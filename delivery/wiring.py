@@ -39,6 +39,7 @@ from delivery.model.plan import GateSpec, Plan
 from delivery.model.service import Service
 from delivery.ports.chat import Chat
 from delivery.ports.clock import Clock
+from delivery.ports.errors import Refused
 from delivery.ports.hints import Hints
 from delivery.ports.ids import Ids
 from delivery.ports.metrics import Past
@@ -260,5 +261,5 @@ def _make(table: Mapping[str, Callable[..., T]], adapter: Adapter, place: str, *
     make = choose(table, adapter.kind, f"{place} kind")
     try:
         return make(*around, **adapter.arguments)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, Refused) as error:
         raise UnknownName(f"{place}: {error}") from error

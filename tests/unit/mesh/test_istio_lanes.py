@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from delivery import wiring
+from delivery.adapters.clock.system import SystemClock
 from delivery.adapters.kube import marks
 from delivery.adapters.mesh.istio import lanes, moments, writing
 from delivery.adapters.mesh.istio.configured import make_mesh
@@ -12,6 +14,8 @@ from delivery.model.ids import target_id
 from delivery.model.place import Place, object_name
 from delivery.model.version import Backend, Lane, VersionRef
 from delivery.ports.errors import Conflict, Refused, Unavailable
+from delivery.registry import MESHES, Surroundings, UnknownName
+from delivery.settings import Adapter
 
 TARGET = target_id("checkout", "prod")
 PLACE = Place("shop", "checkout", "checkout")
@@ -209,3 +213,10 @@ def test_a_mesh_is_made_without_a_connection(kubeconfig):
     for istiod in (None, {}, {"addresses": ["127.0.0.1:1"]}):
         make_mesh("prod", lambda target: PLACE, (kubeconfig, None), gateways, (istiod, "token")).close()
     assert Fixed(("a:1",)).find() == {"a:1": "a:1"}
+
+
+def test_a_kubeconfig_that_is_not_there_is_a_mistake_in_the_configuration(tmp_path):
+    around = Surroundings("prod", SystemClock(), lambda target: PLACE)
+    adapter = Adapter(kind="istio", kubeconfig=str(tmp_path / "none"))
+    with pytest.raises(UnknownName, match=r"clusters.prod.mesh: no access to the Kubernetes API"):
+        wiring._make(MESHES, adapter, "clusters.prod.mesh", around)

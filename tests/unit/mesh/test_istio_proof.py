@@ -103,10 +103,12 @@ class FakeIstiod:
     """Says what it is told to."""
 
     def __init__(self):
+        self.asked = 0
         self.status, self.proxies, self.metrics = 200, [], "pilot_total_xds_rejects 0\n"
 
     def answer(self, path):
         if path == "/debug/syncz":
+            self.asked += 1
             return self.status, json.dumps(self.proxies)
         return 200, self.metrics if path == "/metrics" else "version"
 
@@ -159,32 +161,44 @@ def ago(seconds):
     return Span(at - 0.01, at)
 
 
+def by(istiod):
+    """Asked anew: answers are kept for a moment."""
+    return Proof({}, Istiods(Fixed((istiod.address,))))
+
+
 def test_sidecars_are_proven_by_what_they_acknowledged(istiod):
-    asked = Proof({}, Istiods(Fixed((istiod.address,))))
     now = time.time()
     istiod.proxies = [entry("a.shop", now - 2), entry("b.shop", now - 2), entry("gw.istio-system", now - 99, ROUTER)]
-    found = asked.routes(mesh_only(), LEAST, ago(5))
+    found = by(istiod).routes(mesh_only(), LEAST, ago(5))
     assert (found.proven, found.level, found.proxies) == (True, Level.ACKED, 2)
     istiod.proxies[1] = entry("b.shop", now - 2, acked=False)
-    found = asked.routes(mesh_only(), LEAST, ago(5))
+    found = by(istiod).routes(mesh_only(), LEAST, ago(5))
     assert (found.proven, found.missing) == (False, ("b.shop",))
     istiod.proxies[1] = entry("b.shop", now - 2, acked=False, error="route: unknown cluster")
-    assert asked.routes(mesh_only(), LEAST, ago(5)).refused == "b.shop: route: unknown cluster"
+    assert by(istiod).routes(mesh_only(), LEAST, ago(5)).refused == "b.shop: route: unknown cluster"
+
+
+def test_the_answer_about_all_proxies_is_kept_for_a_moment_and_never_proves_what_came_after_it(istiod):
+    asked = by(istiod)
+    for _ in range(5):
+        assert not asked.routes(mesh_only(), LEAST, ago(1)).missing
+    assert istiod.asked == 1
+    istiod.proxies = [entry("a.shop", time.time() + 9)]
+    assert asked.routes(mesh_only(), LEAST, ago(0)).proxies == 0
 
 
 def test_a_proxy_that_nothing_was_sent_to_for_long_is_only_settled(istiod):
-    asked = Proof({}, Istiods(Fixed((istiod.address,))))
     istiod.proxies = [entry("a.shop", time.time() - 99)]
-    found = asked.routes(mesh_only(), LEAST, ago(5))
+    found = by(istiod).routes(mesh_only(), LEAST, ago(5))
     assert (found.proven, found.missing) == (False, ("a.shop",))
-    found = asked.routes(mesh_only(), LEAST, ago(proof.DEBOUNCE + proof.SLACK + 1))
+    found = by(istiod).routes(mesh_only(), LEAST, ago(proof.DEBOUNCE + proof.SLACK + 1))
     assert (found.proven, found.level) == (True, Level.SETTLED)
 
 
 @pytest.mark.parametrize("status", [401, 403])
 def test_where_istiod_does_not_tell_only_time_does_and_a_refusal_is_seen(istiod, status):
     istiod.status = status
-    asked = Proof({}, Istiods(Fixed((istiod.address,))))
+    asked = by(istiod)
     assert not asked.routes(mesh_only(), LEAST, ago(1)).proven
     found = asked.routes(mesh_only(), LEAST, ago(proof.DEBOUNCE + 1))
     assert (found.proven, found.level) == (True, Level.SETTLED)

@@ -23,6 +23,8 @@ DEBOUNCE = 10.0
 """Seconds: the longest that istiod delays a push (PILOT_DEBOUNCE_MAX)."""
 SLACK = 5.0
 """Seconds for the push itself, where nobody tells how long pushes take."""
+REMEMBERED = 1000
+"""Changes whose first count of refusals is kept; a change that is forgotten begins anew."""
 MESH = "mesh"
 PROBE_PATH = "/.delivery-probe"
 """Before the first write has arrived, a probe is a request like any other: it asks for what no service has."""
@@ -114,6 +116,8 @@ class Proof:
             told = None
         if told is None:
             return _by_time(_age(change) >= DEBOUNCE + SLACK, Level.WRITTEN)
+        if len(self._rejects) >= REMEMBERED:
+            self._rejects.clear()
         before = self._rejects.setdefault(key, told.rejects)
         if told.rejects > before:
             return Confirmation(False, Level.SETTLED, 0, ("a proxy that refused a configuration since",))

@@ -36,7 +36,9 @@ class Publishing:
 
     def withdraw(self, target: TargetId, place: Place, backend: Backend) -> None:
         """Takes away what `publish` has made."""
-        self._proven = {known for known in self._proven if known[0] != _key(place, backend)}
+        key = _key(place, backend)
+        self._proven = {known for known in self._proven if known[0] != key}
+        self._moments.forget(key)
         if place.isolation is Isolation.SUBSET:
             self._without_subsets(target, place, backend)
             return
