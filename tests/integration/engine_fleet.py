@@ -1,6 +1,8 @@
 """Many targets of the real engine over a real database, with memory proxies and a clock that the test moves."""
 
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from delivery.adapters.hints.none import NoHints
@@ -25,7 +27,9 @@ from delivery.model.series import Sample, Series
 from delivery.model.signal import PersonSignal
 from delivery.model.target import Target
 from delivery.model.version import VersionRef
+from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import Row, ServiceRecord
+from delivery.ports.mesh import Mesh
 from delivery.ports.metrics import Subject
 from delivery.strategies.plan import compile_plan
 from delivery.wiring import assemble, parse
@@ -49,6 +53,10 @@ class Time:
         self.gone += 1e-6
         return self.gone
 
+    def lasted(self) -> float:
+        """Seconds of the world, whatever the clock says."""
+        return self.gone
+
     def pause(self, seconds: float) -> None:
         self.go(seconds)
 
@@ -62,29 +70,42 @@ class Time:
 
 
 class Counters:
-    """200 requests a second for every subject; of what a version in `bad` answers, half is an error."""
+    """200 requests a second for every target, divided as its route says; of what a version in `bad` answers, half is an
+    error. Each life of a process counts from 0.
+    """
 
-    def __init__(self, time: Time) -> None:
+    def __init__(self, time: Time, mesh: Mesh) -> None:
         self.bad: set[str] = set()
-        self._time = time
+        self._time, self._mesh = time, mesh
+        self._counted: dict[Subject, tuple[float, float]] = {}
+        self._since: dict[Subject, float] = {}
+        self._weights: dict[TargetId, int] = {}
 
     def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
-        requests = int(self._time.gone * 200)  # users do not look at our clock
-        return {subject: Sample(self._time.wall, self._series(subject, requests)) for subject in subjects}
+        return {subject: Sample(self._time.now(), {"proxy": self._grown(subject)}) for subject in subjects}
 
-    def _series(self, subject: Subject, requests: int) -> dict[str, Series]:
-        bad = subject.backend.version.version in self.bad
-        return {"proxy": Series(requests, requests // 2 if bad else requests // 100)}
+    def _grown(self, subject: Subject) -> Series:
+        now, version = self._time.lasted(), subject.backend.version
+        with suppress(Unavailable):  # then users are divided as they were
+            self._weights[subject.target] = self._mesh.read(subject.target).weight
+        weight = self._weights.get(subject.target, 0)
+        share = (weight if version != STABLE else 100 - weight) / 100
+        came = 200 * share * (now - self._since.get(subject, now))  # users do not look at our clock
+        requests, errors = self._counted.get(subject, (0.0, 0.0))
+        self._since[subject] = now
+        self._counted[subject] = (requests + came, errors + came * (0.5 if version.version in self.bad else 0.01))
+        requests, errors = self._counted[subject]
+        return Series(int(requests), int(errors), epoch=str(os.getpid()))
 
 
 class Fleet:
     """One life of a worker over a database, with as many services as wanted, 1.4.1 stable in each."""
 
-    def __init__(self, url: str, time: Time, mesh: MemoryMesh | None = None, **policy: Any) -> None:
+    def __init__(self, url: str, time: Time, mesh: Mesh | None = None, **policy: Any) -> None:
         self.time = time
         self.ledger = SqlLedger(url, fold=fold, now=time.now)
-        self.mesh = mesh or MemoryMesh()
-        self.metrics = Counters(time)
+        self.mesh: Any = mesh or MemoryMesh()
+        self.metrics = Counters(time, self.mesh)
         self.telemetry = MemoryTelemetry()
         self._document = policy
         cluster = Cluster(CLUSTER, self.mesh, MemoryWorkloads(), self.metrics)

@@ -51,7 +51,9 @@ def break_gate(fleet: Fleet, name: str) -> None:
     """Leaves a state that the gate's own code cannot read."""
     measuring = fleet.ledger.measuring(fleet.running(name).id)
     assert measuring is not None
-    broken = replace(measuring, gates={"errors": {"stage": 0}})
+    state = measuring.gates["errors"]
+    assert isinstance(state, dict)
+    broken = replace(measuring, gates={"errors": {"form": state["form"], "stage": state["stage"]}})
     assert [done.result for done in fleet.ledger.commit([Unit(measuring=broken)])] == [Result.DONE]
 
 
