@@ -1,5 +1,7 @@
 """Mistakes put into the engine on purpose: each must break its invariant, or the world is too small."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.simulation.campaign import run
@@ -17,3 +19,14 @@ def test_a_mistake_in_the_engine_is_found(mutant: Mutant) -> None:
             return
         found += broken
     pytest.fail(f"{mutant.name} survived {mutant.seeds} schedules, which broke {found}")
+
+
+def test_the_documentation_tells_what_each_mistake_breaks() -> None:
+    def told(mutant: Mutant) -> str:
+        breaks = (mutant.breaks,) if isinstance(mutant.breaks, str) else mutant.breaks
+        what = " or ".join(text.removeprefix("invariant ").removesuffix(":") for text in breaks)
+        return f"| {mutant.name} | {what} |"
+
+    page = Path(__file__).parents[2] / "docs" / "simulation.md"
+    _, _, table = page.read_text().partition("| mistake | breaks |\n|---|---|\n")
+    assert table.partition("\n\n")[0].splitlines() == [told(mutant) for mutant in MUTANTS]
