@@ -25,6 +25,7 @@ MEASUREMENTS: Mapping[str, Callable[[Say], list[Figure]]] = {
     "revert": _of("revert", "measure"),
     "drain": _of("drain", "measure"),
     "drain-postgres": _of("drain", "measure_postgres"),
+    "prometheus": _of("prometheus", "measure"),
     "intake": _of("intake", "measure"),
     "intake-postgres": _of("intake", "measure_postgres"),
 }

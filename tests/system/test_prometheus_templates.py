@@ -66,6 +66,13 @@ def test_plain_counters_are_summed_over_pods_and_told_apart_by_version(scraped):
     ]
 
 
+def test_only_the_bounds_that_gates_need_are_read(scraped):
+    scraped.say(f"{ALIVE}\n{plain('1.4.1', 90, 10, 95)}", ALIVE)
+    for bounds, wanted in (([250], {250: 5}), ([500], {}), ([], {})):
+        metrics = scraped.metrics(template="http_requests_total", bounds=bounds)
+        assert told(metrics, subject("1.4.1")) == [(100, 10, wanted)]
+
+
 def test_a_pod_that_cannot_be_scraped_keeps_what_it_said_and_loses_nothing(scraped):
     metrics, one = scraped.metrics(template="http_requests_total"), subject("1.4.1")
     other = f"{ALIVE}\n{plain('1.4.1', 50)}"

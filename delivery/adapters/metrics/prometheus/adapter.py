@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from delivery.adapters.metrics.prometheus.budget import Budget
-from delivery.adapters.metrics.prometheus.query import Builder
+from delivery.adapters.metrics.prometheus.query import LOST, PART, Builder
 from delivery.adapters.metrics.prometheus.rows import Key, key_of, read
 from delivery.adapters.metrics.prometheus.server import Server
 from delivery.adapters.metrics.prometheus.subjects import IN_KUBERNETES, Locate, key, values
@@ -118,7 +118,10 @@ class PrometheusMetrics:
         budget.learn(keys, sizes)
 
     def _batch(self, view: View, keys: list[Key], until: float) -> dict[Key, Sample | str]:
-        rows = self._server.query(self._builder(view, keys).sample(), self._left(until))
+        builder = self._builder(view, keys)
+        rows = list(self._server.query(builder.sample(), self._left(until)))
+        if any(row["metric"].get(PART) == LOST for row in rows):
+            rows += self._server.query(builder.held(), self._left(until))
         answered = read(rows, self._template, view, self._scope.lag, self._limits.stale)
         return {one: answered.sample(one) for one in keys}
 

@@ -9,7 +9,7 @@ from delivery.adapters.metrics.prometheus.custom import PrometheusQueries, Queri
 from delivery.adapters.metrics.prometheus.promql import BadQuery, label, metric, places
 from delivery.adapters.metrics.prometheus.server import Access, Server
 from delivery.adapters.metrics.prometheus.subjects import PLACES, Locate
-from delivery.adapters.metrics.prometheus.template import Label, Scope, Template, View
+from delivery.adapters.metrics.prometheus.template import Count, Label, Scope, Template, View, bound_like
 from delivery.adapters.metrics.prometheus.templates import TEMPLATES
 from delivery.ports.clock import Clock
 from delivery.ports.metrics import Metrics
@@ -24,6 +24,7 @@ class Options:
     labels: Mapping[str, str] | None = None
     source: Sequence[str] | None = None
     alive: str | None = None
+    bounds: Sequence[int] | None = None
     queries: Mapping[str, Any] | None = None
     lag: int = 0
     stale: int = DEFAULTS.stale
@@ -35,6 +36,8 @@ class Options:
             given = getattr(self, name)
             if isinstance(given, bool) or not isinstance(given, int | float) or given < low:
                 raise ValueError(f"{name} is {given!r}; expected a number, at least {low}")
+        if self.bounds is not None and not all(type(one) is int and one > 0 for one in self.bounds):
+            raise ValueError(f"bounds are {self.bounds!r}; expected whole milliseconds")
 
 
 def connect(url: str, access: Access, options: Options, clock: Clock, locate: Locate) -> Metrics:
@@ -56,6 +59,8 @@ def template(options: Options) -> Template:
         found = _relabelled(found, tuple(Label(label(name), _known(text)) for name, text in options.labels.items()))
     if options.source is not None:
         found = replace(found, source=tuple(map(label, options.source)))
+    if options.bounds is not None:
+        found = _bounded(found, options.bounds)
     if options.alive is not None:
         found = replace(found, alive=metric(options.alive))
     return found
@@ -70,6 +75,20 @@ def _relabelled(found: Template, labels: tuple[Label, ...]) -> Template:
     if not labels:
         raise BadQuery("`labels` is empty: without any, versions cannot be told apart")
     return replace(found, views={lane: one(view) for lane, view in found.views.items()}, subsets=None)
+
+
+def _bounded(found: Template, bounds: Sequence[int]) -> Template:
+    """Only the buckets at these bounds, in milliseconds; none at all where there are none."""
+    wanted = "|".join([*(bound_like(one, found.bound_ms) for one in bounds), r"\\+Inf"])
+
+    def one(view: View) -> View:
+        buckets = view.buckets
+        if buckets is None or not bounds:
+            return replace(view, buckets=None)
+        return replace(view, buckets=Count(buckets.metric, (*buckets.only, f'le=~"{wanted}"')))
+
+    subsets = {lane: one(view) for lane, view in found.subsets.items()} if found.subsets else None
+    return replace(found, views={lane: one(view) for lane, view in found.views.items()}, subsets=subsets)
 
 
 def _known(text: str) -> str:

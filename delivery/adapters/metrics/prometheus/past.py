@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from delivery.adapters.metrics.prometheus.promql import BadQuery
 from delivery.adapters.metrics.prometheus.server import Row, Server
-from delivery.adapters.metrics.prometheus.template import Count, Label, Scope, Template
+from delivery.adapters.metrics.prometheus.template import Count, Label, Scope, Template, bound_like
 from delivery.adapters.metrics.prometheus.templates import TEMPLATES
 from delivery.model.ids import SECOND, Micros
 from delivery.model.verdict import Counts
@@ -109,7 +109,7 @@ class PrometheusPast:
         yield "requests", f"sum by ({source}) ({self._select(view.requests)})"
         yield "errors", f"sum by ({source}) ({self._select(view.errors)})"
         if above and view.buckets:
-            wanted = "|".join([*(_bound(one, self._template.bound_ms) for one in above), r"\\+Inf"])
+            wanted = "|".join([*(bound_like(one, self._template.bound_ms) for one in above), r"\\+Inf"])
             inside = (f'le=~"{wanted}"',)
             yield "slow", f"sum by ({source}, le) ({self._select(view.buckets, more=inside)})"
 
@@ -169,12 +169,6 @@ def _slow(within: Mapping[float, float]) -> tuple[tuple[int, int], ...]:
         for bound, number in sorted(within.items())
         if math.isfinite(bound)
     )
-
-
-def _bound(milliseconds: int, unit: int) -> str:
-    """A bound as Prometheus writes it: 0.25, or 250 and since its third version 250.0."""
-    text = f"{milliseconds / unit:.10g}"
-    return text.replace(".", r"\\.") if "." in text else rf"{text}(\\.0)?"
 
 
 def _spans(start: int, end: int, step: int, most: int) -> Iterator[tuple[int, int]]:

@@ -1,6 +1,6 @@
 """One query for many subjects: every part of it marked with what it is, so that all are read at one instant. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from delivery.adapters.metrics.prometheus.template import Count, Scope, Template, View
 
@@ -8,15 +8,8 @@ PART = "delivery_part"
 """The label that says which part of the query a row is of."""
 HELD = 300
 """Seconds for which the last values of a source that cannot be scraped stand in: it is counted on when it is back."""
-REQUESTS, ERRORS, BUCKETS, START, LIVES, SEEN, TWICE = (
-    "requests",
-    "errors",
-    "buckets",
-    "start",
-    "lives",
-    "seen",
-    "twice",
-)
+REQUESTS, ERRORS, BUCKETS = "requests", "errors", "buckets"
+START, LIVES, SEEN, TWICE, LOST = "start", "lives", "seen", "twice", "lost"
 Values = Sequence[frozenset[str]]
 """For each label of a view: the values that are asked for."""
 
@@ -36,11 +29,15 @@ class Builder:
 
     def sample(self) -> str:
         """All that a look needs."""
-        view = self._view
-        parts = [(REQUESTS, self._counters(view.requests)), (ERRORS, self._counters(view.errors))]
-        if view.buckets:
-            parts.append((BUCKETS, self._counters(view.buckets, "le")))
+        parts = [(part, f"sum by ({by}) ({self._series(count)})") for part, count, by in self._counters()]
         return _union([*parts, *self._sources()])
+
+    def held(self) -> str:
+        """What the sources that cannot be scraped said last."""
+        gone = f"unless on ({self._source()}) {self._alive()}"
+        return _union(
+            (part, f"sum by ({by}) ({self._series(count, HELD)} {gone})") for part, count, by in self._counters()
+        )
 
     def sizes(self) -> str:
         """How many series `sample` would touch, for each of the view's label values."""
@@ -50,11 +47,13 @@ class Builder:
             [(str(number), f"count by ({self._by()}) ({self._series(one)})") for number, one in enumerate(counts)]
         )
 
-    def _counters(self, count: Count, *more: str) -> str:
-        """Sums for each version and source; where a source cannot be scraped, what it said last."""
-        by = self._by(*self._template.source, *more)
-        held = f"{self._series(count, HELD)} unless on ({self._source()}) {self._alive()}"
-        return f"sum by ({by}) ({self._series(count)}) or sum by ({by}) ({held})"
+    def _counters(self) -> Iterator[tuple[str, Count, str]]:
+        """What is counted: its part, its metric, and the labels that stay."""
+        view, by = self._view, self._by(*self._template.source)
+        yield REQUESTS, view.requests, by
+        yield ERRORS, view.errors, by
+        if view.buckets:
+            yield BUCKETS, view.buckets, f"{by}, le"
 
     def _series(self, count: Count, window: int | None = None) -> str:
         """The counters, with the labels that they lack."""
@@ -74,8 +73,10 @@ class Builder:
         template, source = self._template, self._source()
         mine = "" if template.listed else f" and on ({source}) {self._series(self._view.requests, HELD)}"
         seen = f"timestamp({self._alive()})"
+        known = f"max by ({source}) ({self._last(Count(template.alive), (), HELD)})"
         parts = [
             (SEEN, f"max by ({source}) ({seen})" if template.listed else f"max({seen})"),
+            (LOST, f"count({known} unless on ({source}) {self._alive()})"),
             (TWICE, f"count by ({source}) ({self._alive()}) > 1{mine}"),
         ]
         if template.start:

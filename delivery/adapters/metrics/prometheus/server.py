@@ -1,7 +1,6 @@
 """One Prometheus, or what speaks its API: queries bounded in time and size, and errors in its own words."""
 
 import io
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from functools import partial
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+import orjson
 import requests
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
@@ -115,6 +115,18 @@ class _Told(Exception):
     """The server answered, and not with what was asked for."""
 
 
+class _Parsed(requests.Response):
+    """An answer that was read and checked already."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.status_code = 200
+        self._document = document
+
+    def json(self, **_: Any) -> Any:
+        return self._document
+
+
 class _Session(requests.Session):
     """Queries travel in the body: hundreds of names are too long for a URL. Nothing of the surroundings is used: a
     ~/.netrc would win over the configured access."""
@@ -155,15 +167,11 @@ def _read(response: requests.Response, *_: object, until: float, **__: object) -
         if time.monotonic() > until:
             response.close()
             raise requests.Timeout("its answer takes too long")
-    _check(response, body.getvalue())
-    whole = requests.Response()
-    whole.status_code, whole.url, whole.request, whole.encoding = 200, response.url, response.request, "utf-8"
-    body.seek(0)
-    whole.raw = body
-    return whole
+    return _Parsed(_checked(response, body.getvalue()))
 
 
-def _check(response: requests.Response, body: bytes) -> None:
+def _checked(response: requests.Response, body: bytes) -> Mapping[str, Any]:
+    """The document of an answer that is whole. Parsed once: it may have tens of thousands of series."""
     status = response.status_code
     if 300 <= status < 400:
         raise _Told(f"redirects to {response.headers.get('location', 'nowhere')}: configure that URL, or a way around")
@@ -178,11 +186,12 @@ def _check(response: requests.Response, body: bytes) -> None:
         raise requests.HTTPError(f"this is no Prometheus: {body[:100]!r}")
     if document.get("warnings"):
         raise _Told(f"answers only in part: {'; '.join(map(str, document['warnings']))[:300]}")
+    return document
 
 
 def _document(body: bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(body)
+        found = orjson.loads(body)
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}

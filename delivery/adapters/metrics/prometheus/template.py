@@ -122,3 +122,9 @@ def only(**matchers: str) -> tuple[str, ...]:
 def only_like(**matchers: str) -> tuple[str, ...]:
     """Matchers of regular expressions."""
     return tuple(f"{label(name)}=~{quoted(value)}" for name, value in matchers.items())
+
+
+def bound_like(milliseconds: int, unit: int) -> str:
+    """What matches a bound as Prometheus writes it: 0.25, or 250 and since its third version 250.0."""
+    text = f"{milliseconds / unit:.10g}"
+    return text.replace(".", r"\\.") if "." in text else rf"{text}(\\.0)?"
