@@ -229,6 +229,25 @@ def test_queries_of_ones_own(scraped):
     ]
 
 
+def test_conversions_and_levels_beside_the_requests(scraped):
+    measures = {
+        "conversion": {"events": 'sum(orders{version="{version}"})', "of": 'sum(sessions{version="{version}"})'},
+        "heap": {"gauge": 'heap_bytes{version="{version}"}'},
+    }
+    metrics, one = scraped.metrics(template="http_requests_total", measures=measures), subject("1.4.1")
+    words = ['orders{version="1.4.1"} 3', 'sessions{version="1.4.1"} 50', 'heap_bytes{version="1.4.1",pod="a"} 100']
+    scraped.say("\n".join([ALIVE, plain("1.4.1", 5), *words]), f'{ALIVE}\nheap_bytes{{version="1.4.1",pod="b"}} 300')
+    base = metrics.sample([one])[one]
+    assert base is not None
+    found = counts({}, base)
+    assert (found.requests, found.rates, found.gauges) == (5, (("conversion", 3, 50),), (("heap", 200.0),))
+    words = ['orders{version="1.4.1"} 7', 'sessions{version="1.4.1"} 90']
+    scraped.say("\n".join([ALIVE, plain("1.4.1", 5), *words]), ALIVE)
+    after = metrics.sample([one, subject("1.4.2")])
+    assert counts(base.series, after[one]).rates == (("conversion", 4, 40),)
+    assert counts({}, after[subject("1.4.2")]).rates is None
+
+
 def test_a_version_of_a_query_that_nobody_scrapes_is_not_zero(scraped, caplog):
     scraped.say("", "")
     metrics = scraped.metrics(queries={**QUERIES, "alive": 'up{job="gone"} == 1'})

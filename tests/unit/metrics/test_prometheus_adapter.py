@@ -210,6 +210,34 @@ def test_queries_are_named(answers, queries):
         connect(answers.url, Access(), Options(queries=queries), SystemClock(), located)
 
 
+CONVERSION = {"events": 'orders{v="{version}"}', "of": 'sessions{v="{version}"}'}
+
+
+@pytest.mark.parametrize(
+    ("measures", "says"),
+    [
+        ({"con/version": CONVERSION}, "a measure is called 'con/version'"),
+        ({"conversion": {"events": 'x{v="{version}"}'}}, "`events` and one for `of`, or for `gauge`"),
+        ({"conversion": "x"}, "`events` and one for `of`, or for `gauge`"),
+        ({"heap": {"gauge": "x"}}, "no placeholder that tells versions apart"),
+    ],
+)
+def test_a_measure_that_cannot_be_asked_is_refused(answers, measures, says):
+    with pytest.raises(BadQuery, match=says):
+        connect(answers.url, Access(), Options("envoy", measures=measures), SystemClock(), located)
+
+
+def test_a_measure_that_cannot_be_read_spoils_no_request(answers, counting, caplog):
+    counting.counted = {"checkout_1-4-1": "7"}
+    counting.broken = ("orders",)
+    metrics = connect(
+        answers.url, Access(), Options("envoy", measures={"conversion": CONVERSION}), SystemClock(), located
+    )
+    found = metrics.sample([subject("1.4.1")])[subject("1.4.1")]
+    assert requests(found) == 7
+    assert "503 " in caplog.text
+
+
 @pytest.mark.parametrize("options", [{"lag": "30s"}, {"stale": 0}, {"seconds": True}, {"tmplate": "istio"}])
 def test_the_server_s_configuration_is_checked_before_it_starts(options):
     around = Surroundings("prod", SystemClock(), located)

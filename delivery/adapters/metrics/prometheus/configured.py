@@ -6,6 +6,8 @@ from typing import Any
 
 from delivery.adapters.metrics.prometheus.adapter import DEFAULTS, Limits, PrometheusMetrics
 from delivery.adapters.metrics.prometheus.custom import PrometheusQueries, Queries
+from delivery.adapters.metrics.prometheus.measures import WithMeasures, parse, queries
+from delivery.adapters.metrics.prometheus.per_version import PerVersion
 from delivery.adapters.metrics.prometheus.promql import BadQuery, label, metric, places
 from delivery.adapters.metrics.prometheus.server import Access, Server
 from delivery.adapters.metrics.prometheus.subjects import PLACES, Locate
@@ -26,6 +28,7 @@ class Options:
     alive: str | None = None
     bounds: Sequence[int] | None = None
     queries: Mapping[str, Any] | None = None
+    measures: Mapping[str, Any] | None = None
     lag: int = 0
     stale: int = DEFAULTS.stale
     seconds: float = DEFAULTS.seconds
@@ -43,6 +46,14 @@ class Options:
 def connect(url: str, access: Access, options: Options, clock: Clock, locate: Locate) -> Metrics:
     """The adapter. Raises BadQuery for what cannot be asked, ValueError for an address or access that is none."""
     server = Server(url, access, options.seconds, clock.monotonic)
+    found = _counters(server, options, clock, locate)
+    if not options.measures:
+        return found
+    asked = PerVersion(server, queries(parse(options.measures)), clock, locate, options.seconds)
+    return WithMeasures(found, asked)
+
+
+def _counters(server: Server, options: Options, clock: Clock, locate: Locate) -> Metrics:
     if options.queries is not None:
         return PrometheusQueries(server, _queries(options.queries), clock, locate, options.seconds, options.series)
     limits = Limits(options.stale, options.seconds, options.series, max(options.series, DEFAULTS.total))
