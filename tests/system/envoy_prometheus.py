@@ -8,7 +8,7 @@ from pathlib import Path
 
 from delivery.adapters.clock.system import SystemClock
 from delivery.adapters.metrics.envoy import _connection
-from delivery.adapters.metrics.prometheus.adapter import Limits, PrometheusMetrics
+from delivery.adapters.metrics.prometheus.adapter import PrometheusMetrics
 from delivery.adapters.metrics.prometheus.server import Server
 from delivery.adapters.metrics.prometheus.templates import ENVOY
 from delivery.model.ids import TargetId
@@ -75,7 +75,7 @@ class PrometheusWorld:
         self.prometheus = Prometheus(directory, [job])
         self.prometheus.start()
         self.server = Server(self.prometheus.url)
-        self.metrics = PrometheusMetrics(self.server, ENVOY, SystemClock(), unplaced, limits=Limits(stale=2))
+        self.metrics = PrometheusMetrics(self.server, ENVOY, SystemClock(), unplaced)
         wait_until("the first scrape", self.seen, LIMIT)
 
     def seen(self) -> bool:

@@ -113,9 +113,10 @@ def test_what_was_counted_while_prometheus_was_away_is_not_lost(seen):
     seen.prometheus.start()
     wait_until("Prometheus again", seen.seen, LIMIT)
 
-    def since() -> tuple[int, int]:
-        found = counts(base, seen.metrics.sample([STABLE])[STABLE])
-        return found.requests, found.errors
+    def since() -> tuple[int, int] | None:
+        sample = seen.metrics.sample([STABLE])[STABLE]
+        found = counts(base, sample) if sample else None
+        return (found.requests, found.errors) if found else None
 
     wait_until("what was missed", lambda: since() == (7, 2), LIMIT)
 
