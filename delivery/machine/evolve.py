@@ -68,7 +68,9 @@ def _started(release: Release, event: events.Started) -> Release:
 
 
 def _stable_found(release: Release, event: events.StableFound) -> Release:
-    return replace(release, bound=Bound(event.stable, release.candidate), looked=True)
+    """Only now the candidate can be started: its time to appear begins."""
+    found = replace(release, bound=Bound(event.stable, release.candidate), looked=True)
+    return replace(found, deadline_left=release.plan.appear_within, deadline_at=event.at)
 
 
 def _candidate_ready(release: Release, event: events.CandidateReady) -> Release:

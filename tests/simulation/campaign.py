@@ -77,6 +77,7 @@ def _storm(world: World, people: People, profile: Profile) -> None:
     for name, body in (
         ("ci", people.ci),
         ("people", people.press_buttons),
+        ("owners", people.owners),
         ("weather", nemesis.weather),
         ("nemesis", nemesis.body),
         ("bounds", world.watch.bounds.body),

@@ -17,12 +17,12 @@ WHEN = ("before", "after")
 
 MET: dict[str, str] = {
     "queued": "Approve Pause Resume Abort PromoteNow TurnCame SupersededBy",
-    "preparing": "Approve Reject Pause Resume Abort PromoteNow WorkloadReady WorkloadMissing WorkloadFailing MeshDown "
+    "preparing": "StableIs Approve Reject Pause Resume Abort PromoteNow WorkloadReady WorkloadMissing WorkloadFailing MeshDown "
     "SupersededBy StableUnready StableReady Due",
     "shifting": "Approve Resume Abort Confirmed MeshDown MeshUp SupersededBy Due",
     "baking": "Approve Reject Pause Resume Abort PromoteNow MeshDown Measured AlertFired SupersededBy StableUnready "
     "Due",
-    "promoting": "Approve Confirmed Due",
+    "promoting": "Approve Confirmed HomeReady Due",
     "rolling_back": "Approve Reject Pause Resume Abort PromoteNow Confirmed Nacked MeshDown MeshUp StableUnready Due",
     "closed": "Approve Resume",
 }

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from delivery.adapters.mesh.memory import Fault, Mood
 from delivery.model.ids import Principal, TargetId
 from delivery.model.traffic import Traffic
+from delivery.model.version import VersionRef
 from delivery.ports.ledger import StopOrder
 from tests.simulation.parts import SimMesh
 from tests.simulation.people import People
 from tests.simulation.profiles import Profile
-from tests.simulation.services import CLUSTERS, document
+from tests.simulation.services import CLUSTERS, document, is_cloned
 from tests.simulation.world import World
 
 CLOCK_STEPS = (-3600, 3600, -5, 5, 60)
@@ -133,6 +134,22 @@ class Nemesis:
         troubled: set[str] = getattr(self._world.workloads[release.target.partition("@")[2]], what)
         troubled.add(version)
         self._later(lambda: troubled.discard(version))
+
+    def redeploy(self) -> None:
+        """The owners have their own workload run something else for a while."""
+        world = self._world
+        cloned = [target for target in world.targets if is_cloned(target.partition("@")[0])]
+        target = self._random.choice(cloned)
+        workloads = world.workloads[target.partition("@")[2]]
+        before, world.hands = workloads.homes[target].version, world.hands + 1
+        workloads.own(target, VersionRef(f"hand-{world.hands}", f"hand-{world.hands}"))
+        changed = workloads.homes[target]
+
+        def back() -> None:
+            if workloads.homes[target] is changed:
+                workloads.own(target, before)
+
+        self._later(back)
 
     def unreachable(self) -> None:
         workloads = self._world.workloads[self._random.choice(CLUSTERS)]

@@ -9,17 +9,13 @@ from delivery.machine.evolve import evolve, fold
 from delivery.model.codec import unseal
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
-from delivery.model.service import Workload
-from delivery.model.version import Endpoint, Lane, VersionRef
+from delivery.model.version import Lane
 from delivery.ports.chat import Post
 from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.ledger import BEYOND
 from delivery.ports.mesh import Confirmation, Stamp
 from delivery.ports.metrics import Sample, Series, Subject
-from delivery.ports.workloads import EVERYTHING, Need, Running, always
 from tests.simulation.scheduler import Scheduler
-
-HOME = Endpoint("127.0.0.1", 9000)
 
 
 class SimClock:
@@ -167,63 +163,6 @@ class SimMesh(MemoryMesh):
 def _runs(proxy: Proxy, target: TargetId) -> Stamp | None:
     entry = proxy.routes.get(target)
     return entry.stamp if entry else None
-
-
-@dataclass
-class SimWorkloads:
-    """A version is ready `takes` after it was first asked for. `missing-*` never appears, `broken-*` cannot start.
-
-    `unready` and `crashed` are what the nemesis did. `watch` is told of every version that is retired.
-    """
-
-    scheduler: Scheduler
-    takes: int = 300_000
-    unready: set[str] = field(default_factory=set)
-    crashed: set[str] = field(default_factory=set)
-    started: dict[tuple[TargetId, str], int] = field(default_factory=dict)
-    watch: Callable[[TargetId, VersionRef], None] = lambda target, version: None
-    down: bool = False
-
-    def ensure(self, target: TargetId, workload: Workload, version: VersionRef, need: Need = EVERYTHING) -> Running:
-        self._reach()
-        self.started.setdefault((target, version.identity), self.scheduler.monotonic)
-        return self.look(target, workload, version)
-
-    def look(self, target: TargetId, workload: Workload, version: VersionRef, *, home: bool = False) -> Running:
-        self._reach()
-        if version.version in self.crashed or version.version.startswith("broken"):
-            return Running(False, failing=f"{version.version} exits with 1")
-        since = self.started.get((target, version.identity))
-        ready = since is not None and self.scheduler.monotonic - since >= self.takes
-        if not ready or version.version in self.unready or version.version.startswith("missing"):
-            return Running(False, looked_for=f"version {version.version}")
-        return Running(True, (HOME,))
-
-    def retire(self, target: TargetId, workload: Workload, version: VersionRef) -> None:
-        self._reach()
-        self.watch(target, version)
-        self.started.pop((target, version.identity), None)
-
-    def current(self, target: TargetId, workload: Workload) -> VersionRef | None:
-        self._reach()
-        return None
-
-    def promote(
-        self,
-        target: TargetId,
-        workload: Workload,
-        version: VersionRef,
-        still: Callable[[], bool] = always,
-        token: str = "",
-    ) -> Running:
-        raise Refused("nothing here has owners of its own")
-
-    def rest(self, target: TargetId, workload: Workload) -> None:
-        self._reach()
-
-    def _reach(self) -> None:
-        if self.down:
-            raise Unavailable("the workloads cannot be reached")
 
 
 @dataclass

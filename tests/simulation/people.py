@@ -10,13 +10,14 @@ from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros, Principal
 from delivery.model.notice import Again, Alert, Notice, ReleaseAction, ReleaseRequested, Says
+from delivery.model.place import Promotion
 from delivery.model.release import Release
 from delivery.model.signal import Abort, Approve, Pause, PersonSignal, PromoteNow, Reject, Resume
 from delivery.model.version import VersionRef
 from delivery.ports.errors import PortError
 from delivery.ports.history import Filter
 from tests.simulation.profiles import Profile
-from tests.simulation.services import BURNING, clusters
+from tests.simulation.services import BURNING, FIRST, clusters
 from tests.simulation.world import World
 
 STARTER = Principal("ci")
@@ -83,7 +84,7 @@ class People:
         """What runs before anything happens."""
         inbox = self.world.inbox()
         for service in self.world.services:
-            says = ReleaseRequested(service, VersionRef("good-0", "good-0"), STARTER)
+            says = ReleaseRequested(service, FIRST, STARTER)
             self.send(inbox, Notice("ci", self.key(), "first", says), len(clusters(service)))
 
     def _event(self) -> Notice:
@@ -159,7 +160,26 @@ class People:
                 self._help(inbox, release)
             self.world.scheduler.sleep(600_000)
 
+    def owners(self) -> None:
+        """Those who bring home themselves what has proven itself."""
+        while not self.world.quiet:
+            self.world.scheduler.sleep(self.world.random.randrange(*self.profile.people))
+            for release in self.open_ones():
+                self._bring_home(release)
+
+    def _bring_home(self, release: Release) -> None:
+        if release.home is None or release.plan.home is not Promotion.NONE or release.bound is None:
+            return
+        back = release.phase is Phase.ROLLING_BACK
+        version = release.bound.stable if back and release.bound.stable else release.candidate
+        workloads = self.world.workloads[release.target.partition("@")[2]]
+        if workloads.homes[release.target].version != version:
+            workloads.own(release.target, version)
+
     def _help(self, inbox: Inbox, release: Release) -> None:
+        self._bring_home(release)
+        if release.stay:
+            self.say(inbox, ReleaseAction(release.id, Abort(APPROVERS[0], "its owners run something else now")))
         kinds = {hold.kind for hold in release.holds}
         if HoldKind.APPROVAL in kinds:
             for approver in APPROVERS[:2]:

@@ -74,7 +74,7 @@ class Profile:
 
 ANGRY_PEOPLE = {"approve": 40, "resume": 30, "pause": 8, "abort": 20, "reject": 2, "promote": 5, "again": 5}
 FEW = Faults(before=0.002, after=0.002, kill=0.0003, factor=2)
-ALL = ("queueing", "superseding", "switching", "asking", "withdrawing", "frozen")
+ALL = ("queueing", "superseding", "switching", "asking", "withdrawing", "frozen", "cloning")
 
 PROFILES: Mapping[str, Profile] = {
     profile.name: profile
@@ -140,6 +140,21 @@ PROFILES: Mapping[str, Profile] = {
             lasts=(2 * SECOND, 12 * SECOND),
             buttons={**CALM_PEOPLE, "abort": 10},
             lull=22 * SECOND,
+        ),
+        Profile(
+            "homes",
+            ("cloning", "handing"),
+            Faults(
+                before=0.003,
+                after=0.004,
+                kill=0.002,
+                stall=0.004,
+                preferred=("workloads.promote", "ledger.holds", "ledger.commit", "mesh.write"),
+            ),
+            {"redeploy": 3, "unready": 2, "crash": 1, "unreachable": 2, "kill": 2, "lag": 2, "edit": 1, "suspend": 1},
+            buttons={**CALM_PEOPLE, "abort": 14, "promote": 16, "again": 12},
+            ci=(400_000, 2_500_000),
+            bad=0.2,
         ),
         Profile(
             "everything",

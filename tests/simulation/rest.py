@@ -80,8 +80,17 @@ def _traffic(world: World, target: TargetId) -> Iterator[str]:
         found = mesh.traffic(target, name)
         if found != desired(release):
             yield f"invariant 7: {target} on {name or 'the mesh'} has {found}, {release.id} wants {desired(release)}"
+    if not world.watch.ghost.lossy:
+        yield from _at_home(world, row.target)
     if release.phase is Phase.PROMOTED and row.target.stable != release.candidate:
         yield f"one commit: {target}: stable is {row.target.stable}, {release.id} promoted {release.candidate}"
+
+
+def _at_home(world: World, target: Target) -> Iterator[str]:
+    """What its owners' own workload runs, if nobody else changed it since we did, is what is stable."""
+    own = world.workloads[target.cluster].homes.get(target.id)
+    if target.active is None and own is not None and own.ours and own.version != target.stable:
+        yield f"home: {target.id} runs {own.version.version} at home, stable is {target.stable}"
 
 
 def _left_alone(target: Target) -> bool:

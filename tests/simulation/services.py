@@ -9,6 +9,7 @@ from typing import Any
 from delivery.model.ids import Micros, TargetId, target_id
 from delivery.model.plan import Plan
 from delivery.model.service import Service
+from delivery.model.version import VersionRef
 from delivery.strategies.plan import compile_plan
 from delivery.wiring import parse
 
@@ -17,6 +18,18 @@ _TERMS: Mapping[str, Any] = {"bake": "900ms", "deadline": "4s"}
 _CANARY = {"canary": {"steps": ["5%", "50%"], **_TERMS}}
 _SUCCESS = {"threshold": "http_success_rate", "at_least": "90%", "over": "1s", "min_requests": 50}
 _BETA = [{"headers": {"x-beta": {"exact": "true"}}}]
+FIRST = VersionRef("good-0", "good-0")
+"""What runs before anything happens."""
+
+
+def cloned(service: str) -> Mapping[str, Any]:
+    """A service whose owners keep a workload of their own."""
+    return {
+        "namespace": "shop",
+        "workload": {"deployment": service, "rollback_window": "6s", "appear_within": "3s"},
+    }
+
+
 SERVICES: Mapping[str, Mapping[str, Any]] = {
     "queueing": {"cluster": list(CLUSTERS), "strategies": [_CANARY]},
     "superseding": {
@@ -43,6 +56,22 @@ SERVICES: Mapping[str, Mapping[str, Any]] = {
     "short": {
         "tick": "100ms",
         "workload": {"process": "short", "rollback_window": "1s", "appear_within": "1m"},
+        "strategies": [{"canary": {"steps": ["20%"], "bake": "300ms", "deadline": "20s"}}],
+    },
+    "cloning": {
+        **cloned("cloning"),
+        "cluster": "west",
+        "strategies": [_CANARY],
+    },
+    "handing": {
+        **cloned("handing"),
+        "promotion": {"via": "none"},
+        "on_new_version": "supersede",
+        "strategies": [{"dark_launch": {"mirror": "20%", **_TERMS}}, {"canary": {"steps": ["50%"], **_TERMS}}],
+    },
+    "brisk": {
+        **cloned("brisk"),
+        "tick": "100ms",
         "strategies": [{"canary": {"steps": ["20%"], "bake": "300ms", "deadline": "20s"}}],
     },
     "frozen": {
@@ -83,6 +112,10 @@ def document(service: str) -> dict[str, Any]:
         "notify": {"memory": service},
         **own,
     }
+
+
+def is_cloned(service: str) -> bool:
+    return "namespace" in SERVICES.get(service, ORDINARY)
 
 
 def clusters(service: str) -> tuple[str, ...]:

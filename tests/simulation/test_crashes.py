@@ -4,9 +4,10 @@ import random
 
 import pytest
 
-from tests.simulation.scenes.crashes import KILL, LOST, Mishaps, enact
+from tests.simulation.scenes.crashes import KILL, LOST, Mishaps, enact, enact_home
 
 PAIRS = 60
+SOME = 30
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,20 @@ def test_an_answer_that_gets_lost_changes_no_outcome(calls: list[str]) -> None:
     """The call was made, and its caller cannot know."""
     after = [at for at, name in enumerate(calls) if " after " in name]
     broken = {calls[at]: found for at in after if (found := enact(Mishaps((at,), LOST)))}
+    assert broken == {}
+
+
+def test_nor_on_the_way_home_and_back() -> None:
+    """Every call about what is at home, and some of the others, its caller dead or only without an answer."""
+    undisturbed, dice = Mishaps(), random.Random(2)
+    assert enact_home(undisturbed) == []
+    about = ("workloads.promote", "workloads.write")
+    calls = [at for at, name in enumerate(undisturbed.names) if name.endswith(about)]
+    assert len(calls) > 10
+    calls += dice.sample(range(len(undisturbed.names)), SOME)
+    broken = {undisturbed.names[at]: found for at in calls if (found := enact_home(Mishaps((at,), KILL)))}
+    lost = [at for at in calls if " after " in undisturbed.names[at]]
+    broken |= {undisturbed.names[at]: found for at in lost if (found := enact_home(Mishaps((at,), LOST)))}
     assert broken == {}
 
 

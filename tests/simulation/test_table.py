@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 
 from tests.simulation.coverage import UNREACHABLE, Pair, counting, every_pair
-from tests.simulation.scenes.table import DEEDS, WAYS, enact
+from tests.simulation.scenes.table import DEEDS, HOME_DEEDS, HOME_WAYS, WAYS, enact, enact_at_home
 
 
 class Enacted:
@@ -16,6 +16,7 @@ class Enacted:
         self.pairs: Counter[Pair] = Counter()
         with counting(self.pairs):
             self.broken = [text for phase, deed in product(WAYS, DEEDS) for text in enact(phase, deed)]
+            self.broken += [text for way, deed in product(HOME_WAYS, HOME_DEEDS) for text in enact_at_home(way, deed)]
 
 
 @pytest.fixture(scope="module")

@@ -18,11 +18,12 @@ from delivery.ports.errors import PortError, Unavailable
 from delivery.ports.ledger import Row, ServiceRecord
 from delivery.wiring import drains
 from tests.simulation import services
-from tests.simulation.parts import Silent, SimChat, SimClock, SimIds, SimLedger, SimMesh, SimMetrics, SimWorkloads
+from tests.simulation.parts import Silent, SimChat, SimClock, SimIds, SimLedger, SimMesh, SimMetrics
 from tests.simulation.profiles import Faults
 from tests.simulation.scheduler import Actor, GreenSlots, Process, Scheduler, Switching
 from tests.simulation.services import BETA_SHARE, CLUSTERS
 from tests.simulation.watch.watch import Watch
+from tests.simulation.workloads import SimWorkloads
 
 Wrap = Callable[[Any, str], Any]
 """Lets a mutant put something between the engine and a port, by the port's name."""
@@ -68,9 +69,12 @@ class World:
         self.chat = SimChat()
         self.meshes = {name: SimMesh(name, PROXIES) for name in CLUSTERS}
         self.workloads = {name: SimWorkloads(self.scheduler) for name in CLUSTERS}
+        for one in self.workloads.values():
+            one.writing = partial(self._writing, one)
         self.metrics = {name: SimMetrics(self.scheduler, self._live_weight, _error_rate) for name in CLUSTERS}
         self.workers: dict[str, Process] = {}
         self.storming = self.quiet = False
+        self.hands = 0
         self.timeout = TIMEOUT
         self.disturbed = dict.fromkeys(CLUSTERS, 0)
         self.hampered = Counter[str]()
@@ -87,6 +91,8 @@ class World:
         if self.ledger.service(name) is None:
             self.apply(name, services.document(name))
         self.ledger.create_target(Row(Target(target, name, cluster)))
+        if services.is_cloned(name):
+            self.workloads[cluster].own(target, services.FIRST)
         return target
 
     def reopen(self, ledger: Any) -> None:
@@ -130,6 +136,11 @@ class World:
         """Something went wrong: what must happen within a time counts from now on."""
         for cluster in clusters or CLUSTERS:
             self.disturbed[cluster] = self.scheduler.monotonic
+
+    def _writing(self, workloads: SimWorkloads) -> None:
+        """A write of an owners' workload is under way."""
+        self.scheduler.point("workloads.write")
+        self._fault(workloads, "workloads.write", "before")
 
     def _begun(self, port: Any, name: str) -> None:
         """A call is made; one to what is down takes its time."""

@@ -135,7 +135,8 @@ class MemoryMesh:
         if entry is None:
             return Answer(None)
         found = answer(entry.route, request, self._draw)
-        return found if found.backend in running.backends else replace(found, backend=None)
+        known = found.backend in running.backends or found.backend == at_home(entry.route)
+        return found if known else replace(found, backend=None)
 
     def fail_next(self, *faults: Fault) -> None:
         """The next writes end like this, one each."""
@@ -191,7 +192,7 @@ class MemoryMesh:
             raise Refused(self._refusals[route.target])
         if wrong := mistake(route):
             raise Refused(wrong)
-        if unknown := destinations(route) - self._backends.keys():
+        if unknown := destinations(route) - self._backends.keys() - {at_home(route)}:
             raise Refused(f"unknown backend '{min(unknown)}'")
 
     def _store(self, entry: Entry) -> None:
@@ -206,6 +207,11 @@ class MemoryMesh:
     def _draw(self, total: int) -> int:
         self._draws += 1
         return _mixed(self._draws) * total >> 64
+
+
+def at_home(route: Route) -> str | None:
+    """The backend that needs no publishing: it is behind the service that users call anyway."""
+    return route.stable.name if route.stable is not None and route.stable.home else None
 
 
 def _live(entry: Entry | None) -> Live:

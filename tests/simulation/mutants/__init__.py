@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tests.simulation.mutants import engine, ports
+from tests.simulation.mutants import engine, homes, ports
 from tests.simulation.mutants.mutant import Mutant, only
 from tests.simulation.profiles import PROFILES, Faults
 
@@ -30,6 +30,24 @@ EDITED = replace(
     PROFILES["calm"], name="edited", services=("asking",), deeds={"edit": 1}, gap=(200_000, 800_000), bad=0.0
 )
 """Routes that are left as somebody else wrote them, also while the versions they name are to go."""
+HURRIED = replace(
+    PROFILES["homes"],
+    name="hurried",
+    services=("cloning",),
+    faults=Faults(stall=0.0005, factor=600.0, preferred=("workloads.write",)),
+    deeds={},
+    buttons={"promote": 60, "abort": 40},
+    people=(100_000, 500_000),
+    storm=30_000_000,
+    bad=0.0,
+)
+"""People who promote and think better of it, while what was decided before is on its way."""
+HARD_TO_REACH = replace(
+    HURRIED, name="hard to reach", faults=Faults(before=0.02, factor=25.0, preferred=("workloads.promote",))
+)
+"""Owners' workloads that can mostly not be changed at the first try."""
+AT_HOME = replace(PROFILES["homes"], name="at home", services=("cloning",), deeds={"lag": 4}, bad=0.0)
+"""Releases that mostly get home."""
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("fence check removed", "invariant 9:", PROFILES["fence"], only(ports.NoCheck, "ledger")),
@@ -66,4 +84,13 @@ MUTANTS: tuple[Mutant, ...] = (
         only(ports.LongLease, "ledger"),
         engine.cleans_up_at_the_end,
     ),
+    Mutant("home entered before it is ready", "home:", AT_HOME, patched=homes.enters_at_once),
+    Mutant("home changed before that is stored", "home:", AT_HOME, patched=homes.patches_first),
+    Mutant("home changed by whoever lost the target", "home:", HURRIED, only(homes.NeverAsks, "workloads")),
+    Mutant("home changed by an older decision", "home:", HURRIED, only(homes.NoToken, "workloads")),
+    Mutant("over before home is back", "home:", HARD_TO_REACH, patched=homes.ends_before_home_is_back),
+    Mutant(
+        "copy goes before home is proven", "retire:", AT_HOME, only(ports.RetireBlindly, "mesh"), homes.copy_goes_early
+    ),
+    Mutant("raise before capacity", "capacity:", AT_HOME, patched=homes.raises_before_capacity),
 )

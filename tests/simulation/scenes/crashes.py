@@ -8,10 +8,12 @@ from delivery.engine.answer import Arrival
 from delivery.model.event import Phase
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.notice import Notice, ReleaseRequested
+from delivery.model.release import Home
+from delivery.model.signal import Abort, PromoteNow
 from delivery.model.version import VersionRef
 from delivery.ports.errors import PortError, Unavailable
 from tests.simulation.campaign import waits
-from tests.simulation.people import STARTER
+from tests.simulation.people import APPROVERS, STARTER
 from tests.simulation.rest import at_rest
 from tests.simulation.scenes.play import Play
 from tests.simulation.scheduler import Actor, Process
@@ -54,6 +56,40 @@ def enact(mishaps: Mishaps, wrap: Wrap = unwrapped) -> list[str]:
         f"{one} ended as {play.now(one).phase}, not {end}" for one, end in ends.items() if play.now(one).phase != end
     ]
     return [*wrong, *at_rest(play.world, play.people)]
+
+
+def enact_home(mishaps: Mishaps, wrap: Wrap = unwrapped) -> list[str]:
+    """Plays a way home, and a way back from there, with the mishaps on those ways alone; what was broken, in words."""
+    play = Play(services=("brisk",), service="brisk", wrap=wrap)
+    try:
+        home = _at_full(play, "good-1", mishaps)
+        play.until(lambda: play.now(home).phase.closed)
+        play.world.trigger = None
+        back = _at_full(play, "good-2", mishaps)
+        play.until(lambda: play.now(back).home is Home.BEGUN)
+        play.world.workloads[play.cluster].unready.add("good-2")
+        play.tell(back, Abort(APPROVERS[0]))
+        play.until(lambda: play.now(back).phase.closed)
+        play.world.trigger = None
+        play.world.workloads[play.cluster].unready.clear()
+        play.until(lambda: not waits(play.world))
+    except (AssertionError, InvariantBroken) as error:
+        return [str(error)]
+    ends = {home: Phase.PROMOTED, back: Phase.ROLLED_BACK}
+    wrong = [
+        f"{one} ended as {play.now(one).phase}, not {end}" for one, end in ends.items() if play.now(one).phase != end
+    ]
+    runs = play.world.workloads[play.cluster].homes[play.target].version.version
+    return [*wrong, *([] if runs == "good-1" else [f"{runs} at home"]), *at_rest(play.world, play.people)]
+
+
+def _at_full(play: Play, version: str, mishaps: Mishaps) -> ReleaseId:
+    """A release whose copy is about to be given everything; from now on something may go wrong."""
+    release = play.event(version)
+    play.reach(release, Phase.BAKING)
+    play.world.trigger = _trigger(play, mishaps)
+    play.tell(release, PromoteNow(APPROVERS[0]))
+    return release
 
 
 def _trigger(play: Play, mishaps: Mishaps) -> Callable[[Actor, str], None]:

@@ -7,9 +7,13 @@ from delivery.adapters.mesh.memory import Mood
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Principal, ReleaseId
+from delivery.model.release import Home
 from delivery.model.signal import Abort, Approve, Pause, PromoteNow, Reject, Resume
 from delivery.model.traffic import Traffic
+from delivery.model.version import VersionRef
 from tests.simulation.scenes.play import Play
+from tests.simulation.scheduler import Actor
+from tests.simulation.services import is_cloned
 
 ANN = Principal("ann")
 STABLE, CANDIDATE = "good-1", "good-2"
@@ -77,6 +81,57 @@ WAYS: Mapping[Phase, Callable[[Play], ReleaseId]] = {
     Phase.PROMOTING: _promoting,
     Phase.ROLLING_BACK: _rolling_back,
     Phase.ROLLED_BACK: _closed,
+}
+
+
+def _looking(play: Play) -> ReleaseId:
+    """What its owners run is not known yet."""
+    play.world.workloads[play.cluster].down = True
+    release = play.event(CANDIDATE)
+    play.go(0.3)
+    play.world.workloads[play.cluster].down = False
+    return release
+
+
+def _going_home(play: Play) -> ReleaseId:
+    """The copy has everything, and the owners' own workload does not get ready."""
+    release = _baking(play)
+    play.tell(release, PromoteNow(ANN))
+    play.until(lambda: play.now(release).home is Home.BEGUN)
+    play.world.workloads[play.cluster].unready.add(CANDIDATE)
+    return release
+
+
+def _at_home(play: Play) -> ReleaseId:
+    """It has gone over, and the proxies do not prove the way there."""
+    release = _going_home(play)
+
+    def lag(actor: Actor, name: str) -> None:
+        if name == "before mesh.write" and play.now(release).home is Home.ENTERED:
+            play.moods(Mood.LAGGING)
+
+    play.world.trigger = lag
+    play.world.workloads[play.cluster].unready.discard(CANDIDATE)
+    play.until(lambda: play.now(release).home is Home.ENTERED)
+    play.go(0.1)
+    play.world.trigger = None
+    return release
+
+
+def _back_from_home(play: Play) -> ReleaseId:
+    """Traffic is back, and the owners' own workload is not."""
+    release = _going_home(play)
+    play.world.workloads[play.cluster].unready.add(STABLE)
+    play.tell(release, Abort(ANN))
+    play.until(lambda: play.now(release).confirmed == play.now(release).dseq)
+    return release
+
+
+HOME_WAYS: Mapping[str, Callable[[Play], ReleaseId]] = {
+    "looking": _looking,
+    "going home": _going_home,
+    "at home": _at_home,
+    "back from home": _back_from_home,
 }
 
 
@@ -153,13 +208,40 @@ DEEDS: Mapping[str, Deed] = {
 }
 
 
+HOME_DEEDS: Mapping[str, Deed] = {
+    **DEEDS,
+    "home is gone": lambda play, release: play.world.workloads[play.cluster].homes.pop(play.target),
+    "owners deploy": lambda play, release: _own(play, "hand-1"),
+    "workers restart": lambda play, release: play.restart(),
+}
+"""What can happen where its owners keep a workload of their own."""
+
+
+def _own(play: Play, version: str) -> None:
+    play.world.workloads[play.cluster].own(play.target, VersionRef(version, version))
+
+
 def enact(phase: Phase, deed: str) -> list[str]:
     """Brings a release into the phase, lets it happen, mends everything; what was broken, in words."""
     play = Play()
     play.event(STABLE)
     play.until(lambda: play.world.row(play.target).target.stable)
-    release = WAYS[phase](play)
+    return [f"{phase}, {deed}: {text}" for text in _happens(play, WAYS[phase], DEEDS[deed])]
+
+
+def enact_at_home(way: str, deed: str) -> list[str]:
+    """As `enact`, where its owners keep a workload of their own."""
+    play = Play(services=("cloning",), service="cloning", cluster="west")
+    first = play.event(STABLE)
+    play.reach(first, Phase.PROMOTED)
+    return [f"{way}, {deed}: {text}" for text in _happens(play, HOME_WAYS[way], HOME_DEEDS[deed])]
+
+
+def _happens(play: Play, way: Callable[[Play], ReleaseId], deed: Deed) -> list[str]:
+    release = way(play)
     play.go(0.1)
-    DEEDS[deed](play, release)
+    deed(play, release)
     play.go(1.5)
-    return [f"{phase}, {deed}: {text}" for text in play.end()]
+    if play.target not in play.world.workloads[play.cluster].homes and is_cloned(play.service):
+        _own(play, STABLE)
+    return play.end()

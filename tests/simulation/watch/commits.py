@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from delivery.model.event import Event, Promoted
+from delivery.model.event import Event, Promoted, StableFound
 from delivery.model.ids import ReleaseId
 from delivery.model.target import Target
 from delivery.ports.ledger import Committed, Result, Row, Unit
@@ -50,8 +50,13 @@ class Commits:
             self._broken.say(13, f"{row.target.id}: the version moved although nothing changed: {_said(unit)}")
 
     def _pointer(self, before: Target, after: Target, facts: dict[ReleaseId, list[Event]]) -> None:
-        """The stable pointer moves with Promoted, and only then."""
+        """The stable pointer moves with Promoted or StableFound, and only then."""
         promoted = [self._ghost.releases[one] for one, events in facts.items() if _has(events, Promoted)]
+        found = [event for events in facts.values() for event in events if isinstance(event, StableFound)]
+        if found:
+            if after.stable not in [*(one.candidate for one in promoted), found[-1].stable]:
+                self._broken.say(ONE_COMMIT, f"{after.id}: stable became {after.stable}, found was {found[-1].stable}")
+            return
         moved = after.stable != before.stable
         wanted = {one.candidate for one in promoted}
         if moved != bool(promoted) and not (promoted and after.stable in wanted):

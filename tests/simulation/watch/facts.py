@@ -52,6 +52,8 @@ class Facts:
                 self._confirmed(before, fact)
             case StagePassed():
                 self._passed(before, fact)
+            case Closed():
+                self._over(before)
 
     def together(self, unit: Unit, facts: Mapping[ReleaseId, list[Event]]) -> None:
         """7: a failed verdict and an acknowledged abort are stored with the way back."""
@@ -95,6 +97,12 @@ class Facts:
         heads = self._ghost.heads.get(before.id, [])
         if not stamps or any(one.seq > len(heads) or heads[one.seq - 1] != one.head for one in stamps):
             self._broken.say(11, f"{before.id}: {fact.dseq} is confirmed, and not every proxy ever ran it")
+
+    def _over(self, before: Release) -> None:
+        """7: a release that is not promoted leaves nothing of its candidate at home, as far as that is our doing."""
+        own = self._world.workloads[before.target.partition("@")[2]].homes.get(before.target)
+        if own is not None and own.ours and own.version == before.candidate and not self._ghost.lossy:
+            self._broken.say("home", f"{before.id} is over, and {own.version.version} runs at home")
 
     def _passed(self, before: Release, fact: StagePassed) -> None:
         """11: a bake is measured time, in ticks that count for two intervals at most."""

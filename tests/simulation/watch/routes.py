@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from delivery.adapters.mesh.answer import destinations
-from delivery.adapters.mesh.memory import Entry, Mood
+from delivery.adapters.mesh.memory import Entry, Mood, at_home
 from delivery.engine.drain import LEASE
 from delivery.machine.desired import desired
 from delivery.machine.evolve import fold
@@ -27,6 +27,7 @@ from delivery.ports.mesh import Stamp
 from tests.simulation.parts import SimMesh
 from tests.simulation.scheduler import Actor, Scheduler
 from tests.simulation.watch.ghost import Broken, Ghost
+from tests.simulation.watch.homes import Homes
 
 MOMENT = 100_000
 Content = tuple[TargetId, Stamp | None, Traffic]
@@ -35,8 +36,8 @@ Content = tuple[TargetId, Stamp | None, Traffic]
 class Routes:
     """`foreign` is set while somebody else writes."""
 
-    def __init__(self, ghost: Ghost, scheduler: Scheduler, broken: Broken) -> None:
-        self._ghost, self._scheduler, self._broken = ghost, scheduler, broken
+    def __init__(self, ghost: Ghost, scheduler: Scheduler, broken: Broken, homes: Homes) -> None:
+        self._ghost, self._scheduler, self._broken, self._homes = ghost, scheduler, broken, homes
         self._checked: dict[Actor | None, int] = {}
         self.foreign = False
         self.writes = 0
@@ -89,6 +90,7 @@ class Routes:
             self._is_not_over(entry, stamp)
             self._predecessor_is_gone(mesh, target, stamp.release)
         self._is_served(mesh, entry)
+        self._homes.entered(mesh, entry, stamp)
 
     def _authorised(self, entry: Entry, stamp: Stamp, events: list[Event]) -> None:
         """5: nothing is exposed that the stages which passed (or a person skipped) do not authorise."""
@@ -136,7 +138,7 @@ class Routes:
     def _is_served(self, mesh: SimMesh, entry: Entry) -> None:
         """No request is lost by a switch: whoever takes a route knows where to send requests."""
         for name, proxy in mesh.proxies.items():
-            unknown = destinations(entry.route) - proxy.backends.keys()
+            unknown = destinations(entry.route) - proxy.backends.keys() - {at_home(entry.route)}
             if proxy.mood is Mood.TAKING and unknown:
                 self._broken.say("lost requests", f"{name} takes a route to {sorted(unknown)}, which it does not know")
 

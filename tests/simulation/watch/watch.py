@@ -8,6 +8,7 @@ from delivery.ports.ledger import Committed, Unit
 from tests.simulation.watch.bounds import Bounds
 from tests.simulation.watch.commits import Commits
 from tests.simulation.watch.ghost import Broken, Ghost
+from tests.simulation.watch.homes import Homes
 from tests.simulation.watch.routes import Routes
 
 if TYPE_CHECKING:
@@ -21,16 +22,19 @@ class Watch:
         self.broken = Broken()
         self.ghost = Ghost(world.scheduler, self.broken)
         self.commits = Commits(self.ghost, world, self.broken)
-        self.routes = Routes(self.ghost, world.scheduler, self.broken)
+        self.homes = Homes(self.ghost, world, self.broken)
+        self.routes = Routes(self.ghost, world.scheduler, self.broken, self.homes)
         self.bounds = Bounds(self.ghost, world, self.broken)
         for cluster, mesh in world.meshes.items():
             mesh.watch = self.routes.stored
-            world.workloads[cluster].watch = self.routes.retired(mesh)
+            workloads = world.workloads[cluster]
+            workloads.watch = self.routes.retired(mesh)
+            workloads.watch_home = self.homes.promoted
         world.ledger = self.over(world.ledger)
 
     def over(self, ledger: Any) -> "Watched":
         """The ledger, looked at."""
-        return Watched(ledger, self.commits, self.routes)
+        return Watched(ledger, self)
 
     def lost(self, ledger: Any) -> None:
         """The database lost commits: what it says now is what there is."""
@@ -41,8 +45,8 @@ class Watch:
 class Watched:
     """A ledger whose commits and checks are looked at as they happen."""
 
-    def __init__(self, ledger: Any, commits: Commits, routes: Routes) -> None:
-        self._ledger, self._commits, self._routes = ledger, commits, routes
+    def __init__(self, ledger: Any, watch: Watch) -> None:
+        self._ledger, self._watch = ledger, watch
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
@@ -50,11 +54,12 @@ class Watched:
     def commit(self, units: Sequence[Unit]) -> tuple[Committed, ...]:
         results: tuple[Committed, ...] = self._ledger.commit(units)
         for unit, result in zip(units, results, strict=True):
-            self._commits.saw(unit, result)
+            self._watch.commits.saw(unit, result)
         return results
 
     def holds(self, target: TargetId, owner: str, version: int) -> bool:
         found: bool = self._ledger.holds(target, owner, version)
         if found:
-            self._routes.checked()
+            self._watch.routes.checked()
+            self._watch.homes.checked(target)
         return found

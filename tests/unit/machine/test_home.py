@@ -122,6 +122,11 @@ class TestWhatIsStable:
         late = story.tell(s.WorkloadMissing("the API server does not answer"), after=HOUR).confirm().release
         assert late.phase is Phase.FAILED_TO_START
 
+    def test_the_candidates_own_time_begins_when_it_can_be_started(self):
+        story = a_story(plan=CLONE).tell(s.StableIs(STABLE), after=HOUR)
+        story.tell(s.WorkloadMissing("0 of 1 pods"))
+        assert story.release.phase is Phase.PREPARING
+
     def test_versions_of_their_own_are_looked_for_only_where_none_is_known(self):
         assert FindStable() not in wants(a_story(plan=VERSIONED).release, NOW)
         assert wants(a_story(stable=None, plan=VERSIONED).release, NOW) == (FindStable(),)
