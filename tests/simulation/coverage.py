@@ -17,8 +17,8 @@ WHEN = ("before", "after")
 
 MET: dict[str, str] = {
     "queued": "Approve Pause Resume Abort PromoteNow TurnCame SupersededBy",
-    "preparing": "StableIs Approve Reject Pause Resume Abort PromoteNow WorkloadReady WorkloadMissing WorkloadFailing MeshDown "
-    "SupersededBy StableUnready StableReady Due",
+    "preparing": "Approve Reject Pause Resume Abort PromoteNow WorkloadReady WorkloadMissing WorkloadFailing MeshDown "
+    "StableIs SupersededBy StableUnready StableReady Due",
     "shifting": "Approve Resume Abort Confirmed MeshDown MeshUp SupersededBy Due",
     "baking": "Approve Reject Pause Resume Abort PromoteNow MeshDown Measured AlertFired SupersededBy StableUnready "
     "Due",

@@ -151,7 +151,7 @@ def test_weights_add_up_and_a_lone_destination_is_meant_to_get_everything(found,
 def test_it_names_what_it_can_send_to_and_the_owners_service(route, place):
     known = backends(route, place)
     named = {known[label] for label in document.named(edited(plain(), route, place)) if label in known}
-    home = {STABLE.name} if route.stable is not None and route.stable.home else set()
+    home = {route.stable.name} if route.stable is not None and route.stable.home else set()
     assert named | home == set(destinations(route)) | home
 
 
