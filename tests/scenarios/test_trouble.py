@@ -4,7 +4,7 @@ from tests.scenarios.script import play
 
 CANARY = """
 strategies: [{canary: {steps: [5%, 50%], bake: 5m}}]
-policy: {no_data: {hold: 10m, then: ask}, abort_on: [{alert: CheckoutErrors}]}
+policy: {low_traffic: hold, no_data: {hold: 10m, then: ask}, abort_on: [{alert: CheckoutErrors}]}
 """
 BAKING = """
 ci: 1.4.2               | #1 preparing 0% (started)
@@ -58,6 +58,18 @@ def test_too_little_traffic_at_night():
         tick 4 requests         | #1 baking 5% [low_traffic]
         wait 11m                | #1 baking 5% [low_traffic]
         bob resumes low_traffic | #1 baking 5% (resumed)
+        tick 4 requests         | #1 shifting 50%
+        """,
+    )
+
+
+def test_a_small_service_goes_on_by_default_where_nothing_failed():
+    play(
+        "strategies: [{canary: {steps: [5%, 50%], bake: 5m}}]",
+        BAKING
+        + """
+        tick 3 requests         | #1 baking 5%
+        wait 20m                | #1 baking 5%
         tick 4 requests         | #1 shifting 50%
         """,
     )

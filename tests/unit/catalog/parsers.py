@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from delivery.catalog.service import GateKind, StrategyParser
-from delivery.gates import latency, ratio, threshold
+from delivery.gates import conversion, gauge, latency, ratio, threshold
 from delivery.strategies import ab_test, blue_green, canary, dark_launch, fault_test
 
 STRATEGIES: Mapping[str, StrategyParser] = {
@@ -13,4 +13,10 @@ STRATEGIES: Mapping[str, StrategyParser] = {
     "dark_launch": dark_launch.parse,
     "fault_test": fault_test.parse,
 }
-GATES: Mapping[str, GateKind] = {"ratio": ratio, "latency": latency, "threshold": threshold}
+GATES: Mapping[str, GateKind] = {
+    "ratio": ratio,
+    "latency": latency,
+    "threshold": threshold,
+    "gauge": gauge,
+    "conversion": conversion,
+}

@@ -86,7 +86,7 @@ gates:
   success: {threshold: http_success_rate, at_least: 99%}
   slow: {latency: http_duration, above: 500ms, blocking: false}
 policy:
-  low_traffic: advance
+  low_traffic: hold
   min_requests: 7
   no_data: {hold: 3m, then: revert}
   on_drift: correct
@@ -109,7 +109,7 @@ notify: {console: releases, slack: "#checkout"}
         ("slow", "latency", False, Require.NO_FAIL, False),
     ]
     assert service.policy == Policy(
-        LowTraffic.ADVANCE,
+        LowTraffic.HOLD,
         7,
         Micros(3 * MINUTE),
         Limit.REVERT,
@@ -151,7 +151,8 @@ def test_a_gate_of_no_kind_is_one_mistake_whatever_else_it_says() -> None:
     with pytest.raises(Invalid) as caught:
         read(SMALLEST + "gates: {errors: {worse_than: 1.1, floor: 1%}}\n")
     assert str(caught.value) == (
-        "checkout.yaml:4: gates.errors has no kind; expected exactly one of ratio, latency, threshold"
+        "checkout.yaml:4: gates.errors has no kind; "
+        "expected exactly one of ratio, latency, threshold, gauge, conversion"
     )
 
 
@@ -179,3 +180,10 @@ def test_a_switch_that_nothing_can_judge_is_refused() -> None:
         checked(SMALLEST + "strategies: [blue_green: {}]\n")
     _, plan = checked(SMALLEST + "strategies: [blue_green: {}]\ngates: {errors: {ratio: http_errors, objective: 1%}}\n")
     assert plan.stages[-1].gates == ("errors",)
+
+
+def test_gates_that_only_advise_block_where_the_file_says_so():
+    advising = "cpu: {gauge: cpu}, heap: {gauge: heap, blocking: true}, buys: {conversion: paid}"
+    gates = f"gates: {{{advising}, e: {{ratio: http_errors}}}}"
+    service = read(SMALLEST + gates + "\n")
+    assert {spec.id: spec.blocking for spec in service.gates} == {"cpu": False, "heap": True, "buys": False, "e": True}

@@ -73,7 +73,7 @@ def test_a_canary_has_a_stage_for_each_step() -> None:
 
 
 def test_what_a_strategy_leaves_open_comes_from_the_service() -> None:
-    policy = Policy(LowTraffic.ADVANCE, 7, MINUTE, Limit.REVERT, abort_on=("Down",))
+    policy = Policy(LowTraffic.HOLD, 7, MINUTE, Limit.REVERT, abort_on=("Down",))
     base = service({"canary": {"steps": ["5%"]}})
     made = compile_plan(
         Service(
@@ -91,7 +91,7 @@ def test_what_a_strategy_leaves_open_comes_from_the_service() -> None:
     )
     (stage,) = made.stages
     assert (stage.bake, stage.deadline) == (10 * MINUTE, 31 * MINUTE)
-    assert (stage.min_requests, stage.low_traffic) == (7, LowTraffic.ADVANCE)
+    assert (stage.min_requests, stage.low_traffic) == (7, LowTraffic.HOLD)
     assert stage.gates == ("errors", "objective", "conversion")
     assert (made.tick, made.alpha, made.hold_limit, made.at_limit) == (SECOND, 0.01, MINUTE, Limit.REVERT)
     assert (made.rollback_window, made.appear_within, made.abort_on) == (2 * HOUR, MINUTE, ("Down",))
@@ -327,7 +327,7 @@ def test_a_plan_in_words() -> None:
             "canary": {
                 "steps": ["5%", "25%"],
                 "bake": "5m",
-                "low_traffic": "advance",
+                "low_traffic": "hold",
                 "min_requests": 500,
                 "gates": ["errors"],
                 "approval": {"before": ["25%", "100%"], "from": "sre", "count": 2, "expires": "4h"},
@@ -336,14 +336,15 @@ def test_a_plan_in_words() -> None:
     )
     assert [line.replace("\u202f", " ") for line in describe(made)] == [
         "1. dark_launch 10%: copies of 10 % of GET and HEAD requests, answered to nobody, "
-        "for 10m (at most 31m; holds then if there were under 50 requests), judged by errors and objective, "
+        "for 10m (at most 31m; goes on then if there were under 50 requests), judged by errors and objective, "
         "with conversion for information",
         "2. ab_test: requests with header x-beta that is true, for 2h "
-        "(at most 6h1m; holds then if there were under 50 requests), judged by errors, with conversion for information",
+        "(at most 6h1m; goes on then if there were under 50 requests), judged by errors, "
+        "with conversion for information",
         "3. canary 5%: 5 % of requests and requests with header x-beta that is true, "
-        "for 5m (at most 16m; goes on then if there were under 500 requests), judged by errors",
+        "for 5m (at most 16m; holds then if there were under 500 requests), judged by errors",
         "4. canary 25%: 25 % of requests and requests with header x-beta that is true, "
-        "after 2 approvals of sre within 4h, for 5m (at most 16m; goes on then if there were under 500 requests), "
+        "after 2 approvals of sre within 4h, for 5m (at most 16m; holds then if there were under 500 requests), "
         "judged by errors",
         "5. then everybody gets the candidate, which becomes stable, after 2 approvals of sre within 4h",
     ]
@@ -357,7 +358,7 @@ def test_a_plan_in_words() -> None:
             [
                 "1. blue_green preview: requests with header x-delivery-preview that is candidate",
                 "2. blue_green switch: everybody, after 1 approval, for 10m "
-                "(at most 31m; holds then if there were under 50 requests), judged by people alone",
+                "(at most 31m; goes on then if there were under 50 requests), judged by people alone",
                 "3. then everybody gets the candidate, which becomes stable",
             ],
         ),
