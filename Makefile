@@ -9,10 +9,10 @@ BIN := .venv/bin
 OURS := $(wildcard delivery workers api alembic tests tools benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-system test-cluster cluster lint format simulate bench bench-gates lock upgrade clean
+.PHONY: help setup demo serve test test-system test-cluster cluster lint format simulate bench bench-cluster bench-gates lock upgrade clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: ## make .venv from the lock: about a minute once, then nothing
 	@command -v $(PYTHON) >/dev/null || { echo "setup: there is no $(PYTHON); install Python 3.11 or newer, or name one with: make setup PYTHON=python3.12" >&2; exit 1; }
@@ -55,6 +55,10 @@ bench: setup ## measure: takes minutes and a quiet machine
 
 bench-gates: setup ## how often gates roll back healthy releases, how soon they find bad ones: minutes; ARGS=--quick: half a one
 	$(BIN)/python -m benchmarks.gates $(ARGS)
+
+bench-cluster: setup ## the same on the testbed of the cluster tests: as root, with Go 1.26
+	@$(BIN)/python -m tools.cluster_build
+	$(BIN)/python -m benchmarks cluster $(ARGS)
 
 lock: setup ## pin again after a change of pyproject.toml; pins that still fit stay
 	tools/lock.sh
