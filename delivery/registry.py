@@ -21,9 +21,12 @@ from delivery.ports.clock import Clock
 from delivery.ports.mesh import Mesh
 from delivery.ports.metrics import Metrics, Past
 from delivery.ports.workloads import Workloads
-from delivery.sources import alertmanager, signing
+from delivery.sources import alertmanager, github, gitlab, signing
 from delivery.sources.alertmanager import Alertmanager
+from delivery.sources.cdevents import CDEvents
 from delivery.sources.cloudevents import CloudEvents
+from delivery.sources.github import GitHub
+from delivery.sources.gitlab import GitLab
 from delivery.strategies import ab_test, blue_green, canary, dark_launch, fault_test
 
 T = TypeVar("T")
@@ -188,6 +191,22 @@ def _alertmanager(name: str, secrets: Sequence[str]) -> Batch:
     return Alertmanager(name, secrets)
 
 
+def _github(name: str, secrets: Sequence[str]) -> Batch:
+    github.demand(secrets)
+    return GitHub(name, secrets)
+
+
+def _gitlab(name: str, secrets: Sequence[str]) -> Batch:
+    gitlab.demand(secrets)
+    return GitLab(name, secrets)
+
+
+def _cdevents(name: str, secrets: Sequence[str]) -> Batch:
+    for secret in secrets:
+        signing.key(secret)
+    return CDEvents(name, secrets)
+
+
 def _console_chat() -> Chat:
     from delivery.adapters.chat.console import ConsoleChat
 
@@ -234,7 +253,10 @@ METRICS: Mapping[str, Callable[..., Metrics]] = {
 }
 SOURCES: Mapping[str, Callable[[str, Sequence[str]], Source | Batch]] = {
     "alertmanager": _alertmanager,
+    "cdevents": _cdevents,
     "cloudevents": _cloudevents,
+    "github": _github,
+    "gitlab": _gitlab,
 }
 """Dialects: the name of a configured source and its secrets -> its reader. Raises ValueError for a bad secret."""
 CHATS: Mapping[str, Callable[..., Chat]] = {"console": _console_chat, "slack": _slack_chat}

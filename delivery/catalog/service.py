@@ -10,6 +10,7 @@ from typing import Protocol
 
 from delivery.catalog.document import Document
 from delivery.catalog.policy import read_policy
+from delivery.catalog.triggers import read_triggers
 from delivery.catalog.workloads import Runs, read_workloads
 from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, MINUTE, SECOND, GateId, Micros
@@ -79,6 +80,7 @@ def parse(
         alpha=fields.number("alpha", 0.05, low=0.0001, high=0.2),
         notify=_notify(notify, offers),
         mention=notify.get(MENTION, text(100), ""),
+        triggers=read_triggers(fields),
     )
     fields.check(document.file)
     return service

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from delivery.engine.answer import Answer, unknown
 from delivery.engine.book import Book, Entry
 from delivery.model.ids import TargetId, target_id
-from delivery.model.notice import Again, Alert, HandsOff, Notice, ReleaseAction, ReleaseRequested
+from delivery.model.notice import Again, Alert, HandsOff, Happened, Notice, ReleaseAction, ReleaseRequested
 from delivery.ports.ledger import Ledger
+from delivery.sources import release_request
 
 
 def addressees(
@@ -21,6 +22,28 @@ def addressees(
             return [stored.release.target] if stored else unknown("unknown_release", f"there is no release {release}")
         case Alert() as alert:
             return _of_alert(alert, ledger, book)
+        case Happened(event=event):
+            raise TypeError(f"what {event} means is for triggers to say")
+
+
+def meant(source: str, happened: Happened, entries: Mapping[str, Entry | None]) -> list[ReleaseRequested] | Answer:
+    """The releases that services make of an event; or why there is none."""
+    found: list[ReleaseRequested] = []
+    for name, entry in sorted(entries.items()):
+        for trigger in entry.service.triggers if entry and entry.service else ():
+            if trigger.fits(source, happened):
+                try:
+                    request = trigger.request(name, happened)
+                except KeyError as missing:
+                    text = f"the trigger of {name} needs {missing}, which this {happened.event} does not have"
+                    return Answer("no_op", reason="fact_missing", text=text)
+                if (problem := release_request.mistake(request)) is not None:
+                    return Answer("no_op", reason="no_version", text=f"the trigger of {name} makes {problem}")
+                found.append(request)
+                break
+    if not found:
+        return Answer("no_op", reason="nobody_waits", text=f"no service has a trigger for this {happened.event}")
+    return found
 
 
 def _of_service(name: str, cluster: str | None, entry: Entry | None) -> Sequence[TargetId] | Answer:

@@ -7,7 +7,7 @@ reason. Rows are unique by (source, key), so that a delivery that comes twice ch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from delivery.engine.addressees import addressees
+from delivery.engine.addressees import addressees, meant
 from delivery.engine.answer import Answer, Arrival, merged, unknown
 from delivery.engine.book import Entry
 from delivery.engine.parts import Parts
@@ -18,7 +18,7 @@ from delivery.machine.quarantine import force_abort
 from delivery.machine.refusal import Refusal
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros, ReleaseId, TargetId
-from delivery.model.notice import Again, HandsOff, Notice, ReleaseAction, ReleaseRequested
+from delivery.model.notice import Again, HandsOff, Happened, Notice, ReleaseAction, ReleaseRequested
 from delivery.model.plan import Plan
 from delivery.model.service import OnNewVersion
 from delivery.model.signal import Abort, Resume
@@ -75,14 +75,28 @@ class Inbox:
 
     def _parts(self, index: int, arrival: Arrival, entries: Mapping[str, Entry | None]) -> list[_Part]:
         notice = arrival.notice
+        if isinstance(notice.says, Happened):
+            return self._meant(index, arrival, notice.says)
         found = addressees(notice, entries, self._ledger, self._book)
         if isinstance(found, Answer):
             return [_Part(index, arrival, (notice.source, notice.key), None, found)]
-        many = len(found) > 1
-        return [
-            _Part(index, arrival, (notice.source, f"{notice.key}#{target}" if many else notice.key), target)
-            for target in found
-        ]
+        return _parts(index, [(arrival, target) for target in found])
+
+    def _meant(self, index: int, arrival: Arrival, happened: Happened) -> list[_Part]:
+        """What the triggers of all services make of it: a request of each that fits, to each of its targets."""
+        notice = arrival.notice
+        key, everything = (notice.source, notice.key), self._book.read([one.name for one in self._ledger.services()])
+        requests = meant(notice.source, happened, everything)
+        if isinstance(requests, Answer):
+            return [_Part(index, arrival, key, None, requests)]
+        asked: list[tuple[Arrival, TargetId]] = []
+        for request in requests:
+            own = Arrival(replace(notice, says=request), arrival.body)
+            found = addressees(own.notice, everything, self._ledger, self._book)
+            if isinstance(found, Answer):
+                return [_Part(index, arrival, key, None, found)]
+            asked += [(own, target) for target in found]
+        return _parts(index, asked)
 
     def _attempt(
         self, parts: Sequence[_Part], entries: Mapping[str, Entry | None], answers: dict[int, list[Answer]]
@@ -241,6 +255,16 @@ class Inbox:
 
     def _hint(self, parts: Sequence[_Part]) -> None:
         self._hints.due(sorted({part.target.partition("@")[2] for part in parts if part.target}))
+
+
+def _parts(index: int, asked: Sequence[tuple[Arrival, TargetId]]) -> list[_Part]:
+    """A row for each target; one alone has the delivery's own key."""
+    many = len(asked) > 1
+    found = []
+    for arrival, target in asked:
+        source, key = arrival.notice.source, arrival.notice.key
+        found.append(_Part(index, arrival, (source, f"{key}#{target}" if many else key), target))
+    return found
 
 
 def _woken(working: Working, wake: Wake) -> Wake:

@@ -62,7 +62,20 @@ class Alert:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-Says = ReleaseRequested | ReleaseAction | Again | HandsOff | Alert
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Something in another system. What it means is for the triggers of services to say.
+
+    `facts` are what triggers choose by and make versions of; `actor` is the person behind it.
+    """
+
+    event: str
+    facts: Mapping[str, str]
+    actor: Principal
+    origin: Mapping[str, str] = field(default_factory=dict)
+
+
+Says = ReleaseRequested | ReleaseAction | Again | HandsOff | Alert | Happened
 
 
 @dataclass(frozen=True, slots=True)

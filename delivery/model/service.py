@@ -10,6 +10,7 @@ from delivery.model.place import Place
 from delivery.model.plan import Approval, GateSpec, Limit, LowTraffic, Stage, Then
 from delivery.model.policy import TrafficPolicy
 from delivery.model.traffic import Traffic
+from delivery.model.trigger import Trigger
 
 
 class OnNewVersion(StrEnum):
@@ -92,7 +93,7 @@ class Service:
     """`clusters` has one target each. `notify` maps a chat adapter's name to a channel of it.
 
     `mention` is who is called by name there. `targets` has the workloads of clusters in which it is another one than
-    `workload`. `traffic_policy` holds where a strategy has none of its own.
+    `workload`. `triggers` say which events of other systems start a release.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Service:
     appear_within: Micros = Micros(600_000_000)
     notify: Mapping[str, str] = field(default_factory=dict)
     mention: str = ""
+    triggers: tuple[Trigger, ...] = ()
     targets: Mapping[str, Workload] = field(default_factory=dict)
     traffic_policy: TrafficPolicy | None = None
 

@@ -19,6 +19,16 @@ COMMIT: Final = pattern(r"[A-Za-z0-9._/-]{1,128}", "a commit, such as 4be1d0c")
 RUN_URL: Final = pattern(r"https?://[!-~]{1,1000}", "an http or https URL")
 
 
+def mistake(request: ReleaseRequested) -> str | None:
+    """What is wrong with the version of a request that was put together; None where it could have been read so."""
+    version, image = request.version.version, request.version.image
+    if VERSION.read(version) is None:
+        return f"the version {version[:100]!r}; expected {VERSION.expected}"
+    if image is not None and IMAGE.read(image) is None:
+        return f"the image {image[:100]!r}; expected {IMAGE.expected}"
+    return None
+
+
 def read(fields: Fields) -> ReleaseRequested:
     """The request; mistakes stay in `fields`, unknown keys too: a `clusters` for `cluster` would release everywhere."""
     origin = {"commit": fields.get("commit", COMMIT, None), "run_url": fields.get("run_url", RUN_URL, None)}

@@ -118,7 +118,7 @@ def test_a_signature_that_is_old_or_from_the_future(checkout, off):
 
 def test_a_source_that_is_not_configured(checkout):
     headers, body = signed(event())
-    answer = checkout.post("/v1/webhooks/github", content=body, headers=headers)
+    answer = checkout.post("/v1/webhooks/nobody", content=body, headers=headers)
     assert (answer.status_code, kind(answer)) == (404, "unknown-source")
 
 

@@ -39,6 +39,7 @@ BASE = "https://delivery.example.org"
 SECRET = "whsec_" + base64.b64encode(b"a secret of at least 24 bytes").decode()
 OLD_SECRET = "whsec_" + base64.b64encode(b"an older secret of 24 bytes").decode()
 ALERTS = "bearer a-token-of-alertmanager"
+GITHUB = "a-secret-of-github"
 PEOPLE = {
     "vera": Role.VIEWER,
     "adam": Role.APPROVER,
@@ -79,6 +80,7 @@ def settings() -> Settings:
         "sources": {
             "ci": {"dialect": "cloudevents", "secrets": [OLD_SECRET, SECRET]},
             "alerts": {"dialect": "alertmanager", "secrets": [ALERTS]},
+            "github": {"dialect": "github", "secrets": [GITHUB]},
         },
         "tokens": tokens,
         "notify": {"slack": {"kind": "slack", "token": "xoxb-test"}},
