@@ -176,7 +176,7 @@ def _acknowledged(found: Spread, old: bool) -> Confirmation:
     if old and not found.missing:
         level = Level.SETTLED if found.untouched else Level.ACKED
         return Confirmation(True, level, len(found.proxies))
-    missing = (*found.missing, *found.untouched)
+    missing = (*found.missing, *found.untouched, *found.unclear)
     return Confirmation(not missing, Level.ACKED, len(found.proxies), missing, found.refused)
 
 

@@ -10,6 +10,7 @@ from delivery.adapters.mesh.istio.istiod import ROUTER, SIDECAR, Sent, Synced
 
 class Reached(StrEnum):
     YES = "yes"  # sent after the change, and acknowledged
+    UNCLEAR = "unclear"  # acknowledged, but sent while the change was being made: perhaps without it
     UNTOUCHED = "untouched"  # everything sent is acknowledged, and nothing was sent since the change
     NOT_YET = "not_yet"
     REFUSED = "refused"  # what was sent since the change was refused
@@ -17,11 +18,13 @@ class Reached(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How far a change has come. `untouched` proxies may not depend on it, or may not have been told yet."""
+    """How far a change has come. `untouched` proxies may not depend on it, or may not have been told yet; `unclear`
+    ones were told at the same time, and if it was without the change they will be told again."""
 
     proxies: tuple[str, ...]
     missing: tuple[str, ...]
     untouched: tuple[str, ...]
+    unclear: tuple[str, ...]
     refused: str | None
 
 
@@ -32,10 +35,17 @@ def spread(proxies: Iterable[Synced], change: Span, kinds: Collection[str], type
     """
     concerned = [proxy for proxy in proxies if proxy.kind in types]
     states = {proxy.name: [_reached(proxy.sent.get(kind), change) for kind in kinds] for proxy in concerned}
-    missing = tuple(name for name, found in states.items() if set(found) & {Reached.NOT_YET, Reached.REFUSED})
-    untouched = tuple(name for name, found in states.items() if Reached.UNTOUCHED in found and name not in missing)
+    worst = {name: max(found, key=_WORSE.index) for name, found in states.items()}
+
+    def named(*of: Reached) -> tuple[str, ...]:
+        return tuple(name for name, found in worst.items() if found in of)
+
     refused = next((text for proxy in concerned if (text := _refusal(proxy, change, kinds))), None)
-    return Spread(tuple(states), missing, untouched, refused)
+    missing = named(Reached.NOT_YET, Reached.REFUSED)
+    return Spread(tuple(states), missing, named(Reached.UNTOUCHED), named(Reached.UNCLEAR), refused)
+
+
+_WORSE = list(Reached)
 
 
 def _reached(sent: Sent | None, change: Span) -> Reached:
@@ -45,7 +55,9 @@ def _reached(sent: Sent | None, change: Span) -> Reached:
         return Reached.REFUSED
     if not sent.acked:
         return Reached.NOT_YET
-    return Reached.YES if sent.at.first >= change.last else Reached.UNTOUCHED
+    if sent.at.first >= change.last:
+        return Reached.YES
+    return Reached.UNCLEAR if sent.at.last >= change.first else Reached.UNTOUCHED
 
 
 def _refusal(proxy: Synced, change: Span, kinds: Collection[str]) -> str | None:
