@@ -20,7 +20,7 @@ START_SECONDS = 60.0
 GROUPS = ("networking.istio.io", "security.istio.io", "telemetry.istio.io", "extensions.istio.io")
 MESH = {"enableAutoMtls": False, "enableTracing": False, "ingressControllerMode": "OFF"}
 DEBOUNCE = "100ms"
-"""istiod's own default. With a shorter one pushes go out while the write is still being answered, which proves nothing."""
+"""istiod's own default. With a shorter one it pushes while a write is still being answered, which proves nothing."""
 DEBUG_NAMESPACE = "delivery"
 """Whose service accounts may read all of /debug; other namespaces' may not, apart from istiod's own."""
 # What a mesh without sidecars and without a certificate authority does not need, and what Envoy as Envoy's own project
