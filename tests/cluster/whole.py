@@ -24,6 +24,7 @@ from delivery.sandbox.valkey import LocalValkey
 from delivery.sources.signing import sign
 from tests.cluster.shop import NAME
 from tests.cluster.testbed.cluster import GATEWAY, Cluster
+from tests.cluster.testbed.pod_life import ROOT
 from tests.cluster.testbed.process import Process, wait_until
 
 Json = dict[str, Any]
@@ -155,7 +156,7 @@ class Whole:
         write_private(config, _settings(self, kubeconfig or self._kubeconfig))
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_OURS)}
         kept |= {"DELIVERY_CONFIG": str(config), "PYTHONUNBUFFERED": "1"}
-        return Process(name, [sys.executable, *arguments], self.folder / f"{name}.log", env=kept)
+        return Process(name, [sys.executable, *arguments], self.folder / f"{name}.log", env=kept, cwd=ROOT)
 
     def _answers(self) -> bool:
         asked = urllib.request.Request(f"{self.url}/v1/releases?per_page=1")
