@@ -25,7 +25,7 @@ STATS = "/_stats"
 OWNER = "DELIVERY_OWNER"
 """The variable with `PID:MARK` of the process without which this one is not to live."""
 DRAIN_SECONDS = 5.0
-_REASONS = {200: "OK", 500: "Internal Server Error", 503: "Service Unavailable"}
+_REASONS = {200: "OK", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable"}
 
 
 @dataclass(frozen=True, slots=True)

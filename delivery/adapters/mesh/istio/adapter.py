@@ -8,14 +8,15 @@ from dataclasses import replace
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import ISTIO, Document, path
 from delivery.adapters.mesh.answer import uncarried
-from delivery.adapters.mesh.istio import document, hosts, stamps, targets, writing
+from delivery.adapters.mesh.istio import document, guards, hosts, stamps, targets, writing
+from delivery.adapters.mesh.istio.limiting import Limiting
 from delivery.adapters.mesh.istio.moments import Moments
 from delivery.adapters.mesh.istio.proof import Exposed, Proof, exposed
 from delivery.adapters.mesh.istio.publishing import Publishing
 from delivery.adapters.mesh.istio.watch import View, Watch
 from delivery.model.event import Level
 from delivery.model.ids import ReleaseId, TargetId, target_id
-from delivery.model.place import Place, host
+from delivery.model.place import Place, host, object_name
 from delivery.model.version import Backend, Endpoint, Lane
 from delivery.ports.errors import Conflict, Refused, Unavailable
 from delivery.ports.mesh import Confirmation, Live, Route, Stamp
@@ -32,6 +33,7 @@ class IstioMesh:
         self._locate = locate
         self._proof = proof
         self._publishing = Publishing(kube, proof)
+        self._limiting = Limiting(kube)
         self._watch = Watch(kube)
         self._moments = Moments()
         self._kept: dict[TargetId, tuple[str, list[Document]]] = {}
@@ -55,9 +57,17 @@ class IstioMesh:
             raise Refused(f"{route.service}: {reason}")
         if not found:
             raise Refused(_no_route(place))
-        written = document.stamped(found, route, place, stamp)
+        before = targets.newest(found, route.service)
+        held, wanted = frozenset(before.guards if before else ()), guards.told(route)
+        written = replace(
+            document.stamped(found, route, place, stamp),
+            guards=tuple(sorted(wanted if route.traffic.exposes else held)),
+        )
         changed = [self._edited(each, route, place, written) for each in found]
         self._demand_published(route, place, found, changed)
+        self._limiting.put(route, place)
+        if route.traffic.exposes:  # whoever only lowers waits for nothing
+            self._limiting.drop(route.target, place, held - wanted)
         done = self._moments.during(route.target, written.token, lambda: self._store(route, place, found, changed))
         for each in done:
             self._watch.take(each)
@@ -94,6 +104,8 @@ class IstioMesh:
             if not confirmed.proven:
                 missing = ", ".join(confirmed.missing) or "a proxy"
                 raise Conflict(f"{missing} may still run an older route of {service}, which names {backend.name}")
+        guarding = [each for each in (written.guards if written else ()) if each.endswith(f"/{object_name(backend)}")]
+        self._limiting.drop(target, place, guarding)
         self._publishing.withdraw(target, place, backend)
 
     def observe(self) -> Mapping[TargetId, str]:

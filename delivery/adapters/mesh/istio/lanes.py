@@ -75,7 +75,7 @@ def with_subsets(
     subsets = {each["name"]: each for each in made["spec"].get("subsets") or ()}
     for lane in Lane:
         name = object_name(backend, lane)
-        subsets[name] = {"name": name, "labels": dict(labels)}
+        subsets[name] = {**subsets.get(name, {}), "name": name, "labels": dict(labels)}
     made["spec"]["subsets"] = list(subsets.values())
     if export is None:
         made["spec"].pop("exportTo", None)

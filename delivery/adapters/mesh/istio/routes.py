@@ -8,7 +8,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from delivery.adapters.mesh.istio import hosts, matches, sticky
+from delivery.adapters.mesh.istio import hosts, matches, policy, sticky
 from delivery.adapters.mesh.istio.pieces import Edit, Http, aimed, entry, origin, port, variant
 from delivery.adapters.mesh.istio.stamps import name_of
 from delivery.model.place import Place, destination
@@ -24,14 +24,17 @@ def edited(found: Http, edit: Edit) -> list[Http]:
     stable, candidate, traffic = edit.route.stable, edit.route.candidate, edit.route.traffic
     if stable is None and (candidate is None or traffic.weight < 100):
         return [_nobody(found, edit), found]
-    if stable is None or candidate is None or traffic.weight == 100:
-        return [_split(found, edit, traffic.weight)]
     owners = _split(found, edit, traffic.weight)
+    limits = policy.of_route(traffic.policy)
+    if stable is None or candidate is None or traffic.weight == 100:
+        return [*_limited(owners, edit, limits), owners]
     if traffic.mirror is not None:
         return [_mirrored(owners, edit, stable, candidate, traffic.mirror), owners]
-    rules = [made for rule in traffic.rules for made in _ruled(owners, edit, candidate, rule)]
-    kept = sticky.routes(owners, edit, traffic.weight, traffic.sticky) if traffic.sticky else []
-    return [*rules, *kept, owners]
+    limited = {**owners, **limits}
+    rules = [made for rule in traffic.rules for made in _ruled(limited, edit, candidate, rule)]
+    if traffic.sticky is not None:
+        return [*rules, *sticky.routes(limited, edit, traffic.weight, traffic.sticky), owners]
+    return [*rules, *(_limited(owners, edit, limits) if traffic.weight else []), owners]
 
 
 def is_managed(route: Mapping[str, Any], place: Place, names: Sequence[str], ours: frozenset[str]) -> bool:
@@ -58,6 +61,11 @@ def _split(found: Http, edit: Edit, weight: int) -> Http:
     return {**found, "route": [{**each, "weight": share} for each, share in whole]}
 
 
+def _limited(owners: Http, edit: Edit, limits: Mapping[str, Any]) -> list[Http]:
+    """A copy of the owners' route with timeout and retries of its own: theirs stays as they wrote it."""
+    return variant({**owners, **limits}, edit, "limits", [{}]) if limits else []
+
+
 def _alone(only: Http, origin: Http) -> Http:
     return {**only, "weight": 100} if "weight" in origin else only
 
@@ -75,7 +83,8 @@ def _nobody(found: Http, edit: Edit) -> Http:
 
 def _ruled(owners: Http, edit: Edit, candidate: Backend, rule: Rule) -> list[Http]:
     wanted = [condition for match in rule.matches for condition in matches.of_match(match)]
-    return variant(owners, edit, f"rule.{rule.name}", wanted, route=[entry(owners, edit, candidate)])
+    made = variant(owners, edit, f"rule.{rule.name}", wanted, route=[entry(owners, edit, candidate)])
+    return [{**each, "fault": policy.of_fault(rule.fault)} for each in made] if rule.fault else made
 
 
 def _mirrored(owners: Http, edit: Edit, stable: Backend, candidate: Backend, mirror: Mirror) -> Http:

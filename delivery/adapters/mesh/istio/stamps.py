@@ -25,7 +25,7 @@ class Written:
     """`rev` grows with every write, so that a write that is repeated under one token is told from the first.
 
     `stable`, `candidate` and `ours` are destinations as `HOST` or `HOST|SUBSET`; `ours` are all that we have put into
-    the owners' routes.
+    the owners' routes. `guards` are the objects beside the routes that limit the candidate, as `KIND/NAME`.
     """
 
     stamp: Stamp
@@ -33,6 +33,7 @@ class Written:
     stable: str | None
     candidate: str | None
     ours: tuple[str, ...]
+    guards: tuple[str, ...] = ()
 
     @property
     def token(self) -> str:
@@ -46,7 +47,8 @@ def key(service: str) -> str:
 
 def encode(written: Written) -> str:
     fields = {**asdict(written.stamp), "rev": written.rev, "stable": written.stable, "candidate": written.candidate}
-    return json.dumps({**fields, "ours": list(written.ours)}, separators=(",", ":"))
+    guards = {"guards": list(written.guards)} if written.guards else {}
+    return json.dumps({**fields, "ours": list(written.ours), **guards}, separators=(",", ":"))
 
 
 def read(document: Mapping[str, Any], service: str) -> Written | None:
@@ -61,7 +63,8 @@ def read(document: Mapping[str, Any], service: str) -> Written | None:
             head=str(fields["head"]),
         )
         ours = tuple(str(name) for name in fields["ours"])
-        return Written(stamp, int(fields["rev"]), fields["stable"], fields["candidate"], ours)
+        guards = tuple(str(each) for each in fields.get("guards", ()))
+        return Written(stamp, int(fields["rev"]), fields["stable"], fields["candidate"], ours, guards)
     except (KeyError, TypeError, ValueError):
         return None
 
