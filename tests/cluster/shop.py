@@ -47,6 +47,10 @@ class Shop:
     def document(self, name: str = NAME, kind: str = "Deployment", version: str = "apps/v1") -> Document:
         return self.kube.get(path(version, kind, self.namespace, name))
 
+    def config(self) -> list[Document]:
+        """The ConfigMap that is called like it."""
+        return [self.document(kind="ConfigMap", version="v1")]
+
     def image(self) -> str:
         return str(self.document()["spec"]["template"]["spec"]["containers"][0]["image"])
 

@@ -9,6 +9,7 @@ import pytest
 from delivery.adapters.kube.client import MERGE_PATCH
 from delivery.adapters.kube.objects import path
 from delivery.adapters.workloads.kubernetes.adapter import KubernetesWorkloads
+from delivery.adapters.workloads.kubernetes.identity import fingerprint
 from delivery.model.place import Isolation, Mode, Promotion, object_name
 from delivery.model.version import Backend, VersionRef
 from delivery.ports.errors import Conflict, Refused, Unavailable
@@ -203,6 +204,32 @@ def test_going_back_sets_the_image_that_was_adopted(shop: Shop, workloads: Kuber
     assert workloads.current(TARGET, shop.workload) == adopted
 
 
+def test_a_restart_of_stable_is_no_reason_to_call_it_unready(shop: Shop, workloads: KubernetesWorkloads) -> None:
+    """Its old pods run the same image. Pods of another image are one, however many of them are available."""
+    shop.deploy(replicas=2)
+    shop.until(shop.has_rolled_out)
+    restarted = {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}}
+    before = uids(shop)
+    shop.kube.patch(path("apps/v1", "Deployment", shop.namespace, NAME), {"spec": restarted})
+
+    def finished() -> bool:
+        assert workloads.look(TARGET, shop.workload, OLD, home=True).ready
+        return not before & uids(shop) and shop.has_rolled_out()
+
+    shop.until(finished)
+    assert NEW.image is not None
+    shop.set_image(NEW.image)
+    looks = []
+
+    def replaced() -> bool:
+        looks.append(workloads.look(TARGET, shop.workload, NEW, home=True).ready)
+        return looks[-1]
+
+    shop.until(replaced)
+    assert not looks[0], "its pods were of the old image"
+    assert {pod["spec"]["containers"][0]["image"] for pod in shop.pods(**chart.SELECTED)} == {NEW.image}
+
+
 def test_the_owners_deployment_that_pauses_is_told(shop: Shop, workloads: KubernetesWorkloads) -> None:
     shop.deploy()
     shop.until(shop.has_rolled_out)
@@ -241,10 +268,17 @@ def test_tracked_configuration_is_part_of_what_runs(shop: Shop, workloads: Kuber
     assert first.identity != second.identity
     assert first.image == second.image
     shop.until(lambda: workloads.promote(TARGET, shop.workload, NEW).ready)
-    before = {pod["metadata"]["uid"] for pod in shop.pods(**chart.SELECTED)}
+    before = uids(shop)
     configure(shop, "three")
-    shop.until(lambda: workloads.promote(TARGET, shop.workload, NEW).ready)
-    assert not before & {pod["metadata"]["uid"] for pod in shop.pods(**chart.SELECTED)}, "its pods read the new one"
+    shop.until(lambda: workloads.promote(TARGET, shop.workload, NEW, token="again").ready)
+    assert uids(shop) == before
+    asked = dataclasses.replace(NEW, identity=f"{NEW.image}+config:{fingerprint(shop.config())}")
+    shop.until(lambda: workloads.promote(TARGET, shop.workload, asked).ready)
+    assert not before & uids(shop), "its pods read the new one"
+
+
+def uids(shop: Shop) -> set[str]:
+    return {pod["metadata"]["uid"] for pod in shop.pods(**chart.SELECTED)}
 
 
 # Isolation by subset.

@@ -47,18 +47,21 @@ def test_it_has_rolled_out_when_every_pod_is_new_and_available(counts, missing):
 def test_it_carries_its_share_with_what_it_calls_enough_itself(wanted, surge, enough):
     made = rolled(wanted, wanted, enough, surge=surge, replicas=wanted)
     assert condition.enough(made, wanted) == enough
-    assert condition.missing(made, wanted) == ""
+    assert condition.unavailable(made, wanted) == ""
     if enough > 1:
-        assert condition.missing(rolled(wanted, wanted, enough - 1, surge=surge, replicas=wanted), wanted)
+        fewer = rolled(wanted, wanted, enough - 1, surge=surge, replicas=wanted)
+        assert f"{enough - 1} of {wanted} pods" in condition.unavailable(fewer, wanted)
 
 
 def test_more_pods_than_its_share_needs_do_no_harm():
-    assert condition.missing(rolled(6, 6, 2, replicas=6), 2) == ""
-    assert condition.missing(rolled(2, 2, 2, replicas=6), 2) == "", "the others are still being made"
+    assert condition.unavailable(rolled(6, 6, 2, replicas=6), 2) == ""
+    assert condition.unavailable(rolled(2, 2, 2, replicas=6), 2) == "", "the others are still being made"
+    assert condition.unavailable(rolled(5, 1, 4, 2, replicas=4), 4) == "", "they are restarted one by one"
 
 
 def test_a_deployment_that_nobody_has_seen_yet_carries_nothing():
-    assert condition.missing(deployment(status={}), 1)
+    assert condition.unavailable(deployment(status={}), 1)
+    assert condition.unfinished(deployment(status={}))
 
 
 WAITING = {"waiting": {"reason": "ContainerCreating"}}
@@ -158,7 +161,7 @@ LATE = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExc
 
 def running(reader, *conditions, **spec):
     made = deployment(status=status(4, 4, 0, 3, *conditions), **spec)
-    return state.running(reader, made, HERE, "Deployment shop/checkout")
+    return state.running(reader, made, HERE, "Deployment shop/checkout", "something is missing")
 
 
 def test_a_crash_loop_without_last_words_is_told_with_its_log():

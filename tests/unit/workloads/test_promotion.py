@@ -1,6 +1,7 @@
 """The owners' Deployment: what it runs, what is written of it, what is in the way, and what is kept for it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -73,7 +74,18 @@ def test_tracked_configuration_makes_another_version_of_the_same_image():
 def test_what_pods_were_started_with_counts_and_not_what_is_there_now():
     made = promoted(deployment(), config=identity.fingerprint([config_map("one")]))
     assert identity.started_with(made) == identity.fingerprint([config_map("one")])
-    assert not promotion.is_promoted(made, NEW, "checkout", identity.fingerprint([config_map("two")]))
+
+
+def test_pods_are_only_started_anew_for_a_configuration_that_a_version_asks_for():
+    one, two = (identity.fingerprint([config_map(text)]) for text in ("one", "two"))
+    made = promoted(deployment(), config=one)
+    for version in (NEW, replace(NEW, identity=f"{NEW.identity}+config:{one}")):
+        assert promotion.is_promoted(made, version, "checkout", two), "it cannot be had back, or was not asked for"
+    asked = replace(NEW, identity=f"{NEW.identity}+config:{two}")
+    assert not promotion.is_promoted(made, asked, "checkout", two)
+    assert promotion.is_promoted(promoted(made, asked, two), asked, "checkout", two)
+    adopted = VersionRef("1.4.1", f"sha256:aaa+config:{one}", OLD_IMAGE)
+    assert promotion.is_promoted(deployment(), adopted, "checkout", one), "the way back to what never left"
 
 
 def test_a_secret_cannot_be_guessed_from_its_hash():

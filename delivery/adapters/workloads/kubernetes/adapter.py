@@ -61,7 +61,7 @@ class KubernetesWorkloads:
 
     def _ensure(self, target: TargetId, place: Place, version: VersionRef, need: Need) -> Running:
         if place.mode is Mode.OBSERVE:
-            return OwnersWorkload(self._kube, target, place).look(version)
+            return OwnersWorkload(self._kube, target, place).wait(version)
         if place.mode is Mode.VERSIONED:
             return VersionedWorkload(self._kube, target, place, version).ensure()
         if need.home:
@@ -71,7 +71,9 @@ class KubernetesWorkloads:
     def _look(self, target: TargetId, place: Place, version: VersionRef, home: bool) -> Running:
         if place.mode is Mode.VERSIONED:
             return VersionedWorkload(self._kube, target, place, version).look()
-        if place.mode is Mode.OBSERVE or home:
+        if place.mode is Mode.OBSERVE:
+            return OwnersWorkload(self._kube, target, place).wait(version)
+        if home:
             return OwnersWorkload(self._kube, target, place).look(version)
         return ClonedWorkload(self._kube, target, place, version).look()
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from delivery.adapters.kube import marks
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document, path, path_of
-from delivery.adapters.workloads.kubernetes import clone, identity, images, labels, refusals, state
+from delivery.adapters.workloads.kubernetes import clone, condition, identity, images, labels, refusals, state
 from delivery.adapters.workloads.kubernetes.clone import Copy
 from delivery.adapters.workloads.kubernetes.edit import create
 from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, POLICY, Reader
@@ -61,7 +61,7 @@ class ClonedWorkload:
         deployment = self.find()
         if deployment is not None:
             self._delete(deployment)
-        left = self._reader.pods({marks.BACKEND: self.name})
+        left = self._reader.pods({"matchLabels": {marks.BACKEND: self.name}})
         if left:
             raise Unavailable(f"{len(left)} pods of {self._where()} still end their requests", retry_after=1.0)
         for version, kind in _AROUND:
@@ -123,7 +123,8 @@ class ClonedWorkload:
     def _state(self, deployment: Document, service: Document) -> Running:
         name = self._place.service if self._joins else self.name
         address = state.endpoint(self._place, name, service)
-        return state.running(self._reader, deployment, address, self._looked_for(), clone.pods(deployment))
+        missing = condition.unavailable(deployment, clone.pods(deployment))
+        return state.running(self._reader, deployment, address, self._looked_for(), missing)
 
     def _its_service(self) -> Document | None:
         return self._reader.service(self._place.service if self._joins else self.name)

@@ -28,24 +28,31 @@ class Trouble:
     crashed: str | None = None
 
 
-def missing(deployment: Document, wanted: int | None = None) -> str:
-    """What is missing until it has rolled out, or until it can carry what `wanted` pods can; nothing where it can.
-
-    For the latter as many have to be available as the Deployment itself calls enough: all but its maxUnavailable.
-    """
-    name, status = _name(deployment), deployment.get("status") or {}
-    replicas: int = deployment["spec"].get("replicas", 1)
-    total, updated, available = (status.get(f"{kind}eplicas", 0) for kind in ("r", "updatedR", "availableR"))
-    if status.get("observedGeneration", 0) < deployment["metadata"]["generation"]:
+def unfinished(deployment: Document) -> str:
+    """What is missing until all of its pods are of its newest template; nothing where they are."""
+    name, replicas = _name(deployment), deployment["spec"].get("replicas", 1)
+    total, updated = (_count(deployment, kind) for kind in ("replicas", "updatedReplicas"))
+    if _count(deployment, "observedGeneration") < deployment["metadata"]["generation"]:
         return f"the Deployment controller has not seen the last change of Deployment {name} yet"
-    if updated < (replicas if wanted is None else min(wanted, replicas)):
+    if updated < replicas:
         return f"{updated} of {replicas} pods of Deployment {name} are of the new kind"
     if total > updated:
         return f"{total - updated} old pods of Deployment {name} are still there"
-    least = replicas if wanted is None else enough(deployment, wanted)
-    if available < least:
-        return f"{available} of {max(replicas, least)} pods of Deployment {name} are available"
     return ""
+
+
+def unavailable(deployment: Document, wanted: int) -> str:
+    """What is missing until it can carry what so many pods can. As many have to be available as the Deployment itself
+    calls enough: all but its maxUnavailable. A restart of its pods, one after the other, takes nothing away.
+    """
+    available, least = _count(deployment, "availableReplicas"), enough(deployment, wanted)
+    return "" if available >= least else _available(deployment, available, max(wanted, least))
+
+
+def missing(deployment: Document) -> str:
+    """What is missing until it has rolled out whole: no old pod, every new one available."""
+    available, replicas = _count(deployment, "availableReplicas"), max(1, deployment["spec"].get("replicas", 1))
+    return unfinished(deployment) or ("" if available >= replicas else _available(deployment, available, replicas))
 
 
 def enough(deployment: Document, wanted: int) -> int:
@@ -159,6 +166,14 @@ def of_template(pods: Sequence[Document], replica_sets: Sequence[Document], depl
 def _revision(document: Document) -> str | None:
     found = (document["metadata"].get("annotations") or {}).get("deployment.kubernetes.io/revision")
     return None if found is None else str(found)
+
+
+def _count(deployment: Document, key: str) -> int:
+    return int((deployment.get("status") or {}).get(key, 0))
+
+
+def _available(deployment: Document, available: int, of: int) -> str:
+    return f"{available} of {of} pods of Deployment {_name(deployment)} are available"
 
 
 def _name(deployment: Document) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import identity, images, promotion, state
+from delivery.adapters.workloads.kubernetes import condition, identity, images, promotion, state
 from delivery.adapters.workloads.kubernetes.edit import free_capacity, keep_capacity
 from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, Reader
 from delivery.model.ids import TargetId
@@ -30,18 +30,20 @@ class OwnersWorkload:
         return self._version(self._reader.owners(self._place))
 
     def look(self, version: VersionRef, *, keep: bool = False) -> Running:
-        """Ready where it runs this very version, and enough of its pods are available.
+        """Ready where all of its pods run this very version, and enough of them are available: they may be restarted.
 
         `keep`: its autoscaler may not take away what runs now.
         """
         deployment = self._reader.owners(self._place)
         if keep and self._place.keep_capacity:
             keep_capacity(self._kube, self._target, deployment, self._reader.autoscalers(self._place.deployment))
-        return self._state(deployment, version, deployment["spec"].get("replicas", 1))
+        missing = condition.unavailable(deployment, deployment["spec"].get("replicas", 1))
+        return self._state(deployment, version, missing or self._mixed(deployment))
 
     def wait(self, version: VersionRef) -> Running:
         """Ready once all of it runs the version: somebody else sees to that."""
-        return self._state(self._reader.owners(self._place), version, None)
+        deployment = self._reader.owners(self._place)
+        return self._state(deployment, version, condition.missing(deployment))
 
     def free(self) -> None:
         """Gives every autoscaler that was kept from shrinking back to its owners."""
@@ -55,7 +57,7 @@ class OwnersWorkload:
             config = identity.fingerprint(self._reader.tracked(self._place))
             settled = promotion.is_promoted(deployment, version, container, config)
             if settled and promotion.is_claimed(deployment, token):
-                return self._state(deployment, version, None)
+                return self._state(deployment, version, condition.missing(deployment))
             reason = "" if settled else promotion.in_the_way(deployment, version, container, twin)
             if reason:
                 return Running(False, failing=reason, looked_for=reason)
@@ -64,7 +66,7 @@ class OwnersWorkload:
             wanted = deployment if settled else promotion.promoted(deployment, version, container, config, twin)
             written = self._write(promotion.claimed(wanted, token), deployment)
             if written is not None:
-                return self._state(written, version, None)
+                return self._state(written, version, condition.missing(written))
         raise Conflict(f"Deployment {self._where()} changes faster than it can be patched")
 
     def _write(self, wanted: Document, read: Document) -> Document | None:
@@ -76,7 +78,16 @@ class OwnersWorkload:
                 raise
             return None
 
-    def _state(self, deployment: Document, version: VersionRef, wanted: int | None) -> Running:
+    def _mixed(self, deployment: Document) -> str:
+        """What is missing until no pod runs another image than the Deployment says."""
+        unfinished = condition.unfinished(deployment)
+        if not unfinished:
+            return ""
+        wanted = images.container(deployment["spec"]["template"], self._names())
+        pods = self._reader.pods(deployment["spec"]["selector"])
+        return "" if all(images.has(pod, wanted["name"], wanted["image"]) for pod in pods) else unfinished
+
+    def _state(self, deployment: Document, version: VersionRef, missing: str) -> Running:
         found = self._version(deployment)
         looked_for = (
             f"Deployment {self._where()} to run {_told(version)}, it runs {_told(found)}{self._by(deployment, version)}"
@@ -84,7 +95,7 @@ class OwnersWorkload:
         if not identity.is_version(found, version):
             return Running(False, looked_for=looked_for)
         address = state.endpoint(self._place, self._place.service, self._reader.users(self._place))
-        return state.running(self._reader, deployment, address, looked_for, wanted)
+        return state.running(self._reader, deployment, address, looked_for, missing)
 
     def _version(self, deployment: Document) -> VersionRef:
         container = images.container(deployment["spec"]["template"], self._names())

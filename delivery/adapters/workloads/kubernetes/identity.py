@@ -40,12 +40,17 @@ def is_version(found: VersionRef, version: VersionRef) -> bool:
     """Whether what was found is the version that was asked for."""
     if found.identity == version.identity:
         return True
-    configs = {one.identity.partition(_CONFIG)[2] for one in (found, version)} - {""}
+    configs = {config_of(found), config_of(version)} - {""}
     if len(configs) > 1:
         return False
     if version.image:
         return images.runs(found.image or "", version.image)
     return version.identity == version.version == found.version
+
+
+def config_of(version: VersionRef) -> str:
+    """The tracked configuration that is part of the version's identity; nothing where an event knew the image alone."""
+    return version.identity.partition(_CONFIG)[2]
 
 
 def note(deployment: Document) -> Mapping[str, Any]:

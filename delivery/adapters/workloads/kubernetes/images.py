@@ -79,6 +79,11 @@ def containers_of(template: Pod) -> Iterator[dict[str, Any]]:
     yield from template["spec"]["containers"]
 
 
+def has(pod: Pod, name: str, image: str) -> bool:
+    """Whether the pod was made with this image in the container of this name."""
+    return any(one["name"] == name and one["image"] == image for one in pod["spec"]["containers"])
+
+
 def running_digest(pods: Iterable[Pod], name: str) -> str | None:
     """The digest that the container of this name runs, where all of these pods tell the same one."""
     told = {

@@ -33,9 +33,20 @@ def without(labels: Mapping[str, str], dropped: Collection[str]) -> dict[str, st
     return {key: value for key, value in labels.items() if key not in dropped}
 
 
-def query(labels: Mapping[str, str]) -> str:
-    """A `labelSelector` for lists."""
-    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+def query(selector: Mapping[str, Any]) -> str:
+    """A LabelSelector as lists are asked by it."""
+    exact = [f"{key}={value}" for key, value in sorted((selector.get("matchLabels") or {}).items())]
+    return ",".join([*exact, *(_asked(rule) for rule in selector.get("matchExpressions") or ())])
+
+
+def _asked(rule: Mapping[str, Any]) -> str:
+    key, values = rule["key"], ",".join(rule.get("values") or ())
+    match rule["operator"]:
+        case "Exists":
+            return str(key)
+        case "DoesNotExist":
+            return f"!{key}"
+    return f"{key} {rule['operator'].lower()} ({values})"
 
 
 def _holds(rule: Mapping[str, Any], labels: Mapping[str, str]) -> bool:

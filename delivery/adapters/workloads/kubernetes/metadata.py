@@ -10,7 +10,7 @@ _NOT_COPIED = re.compile(
     | (.*\.)?argocd\.argoproj\.io/.*           # tracked copies get pruned
     | app\.kubernetes\.io/(instance|managed-by)
     | meta\.helm\.sh/.* | helm\.sh/.*
-    | (.*\.)?toolkit\.fluxcd\.io/.*
+    | (.*\.)?toolkit\.fluxcd\.io/.* | keel\.sh/.*
     | autoscaling\.alpha\.kubernetes\.io/.*
     | (.*\.)?config\.k8s\.io/.* | applyset\.kubernetes\.io/.*
     """,

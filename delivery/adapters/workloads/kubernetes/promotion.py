@@ -15,10 +15,15 @@ TRIES = 3  # patches of one promotion: who sets them back wins after that
 
 
 def is_promoted(deployment: Document, version: VersionRef, container: str, config: str) -> bool:
-    """Whether nothing is left to write."""
+    """Whether it is to run just this version already. `config` is the hash of the tracked configuration of now.
+
+    With the same image its pods are only started anew for a version that is this configuration, and where they are
+    known to have another: a way back to what never left must restart nothing.
+    """
     found = images.container(deployment["spec"]["template"], (container,))
     same = version.image is not None and images.runs(found["image"], version.image)
-    return same and (not config or identity.started_with(deployment) == config)
+    stale = identity.started_with(deployment) not in ("", config)
+    return same and not (stale and identity.config_of(version) == config)
 
 
 def is_claimed(deployment: Document, token: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from delivery.adapters.kube import marks
 from delivery.adapters.kube.client import Absent, Kube
@@ -79,13 +80,15 @@ class Reader:
             return []
         return [{"apiVersion": version, "kind": kind, **document} for document in found]
 
-    def pods(self, selector: Mapping[str, str]) -> list[Document]:
+    def pods(self, selector: Mapping[str, Any]) -> list[Document]:
+        """Those that a LabelSelector matches."""
         return self.all("v1", "Pod", labelSelector=labels.query(selector))
 
     def newest_pods(self, deployment: Document) -> list[Document]:
         """The pods of a Deployment's newest template."""
-        selector = deployment["spec"]["selector"].get("matchLabels") or {}
-        return condition.of_template(self.pods(selector), self._sets(selector), deployment)
+        selector = deployment["spec"]["selector"]
+        sets = self.all("apps/v1", "ReplicaSet", labelSelector=labels.query(selector))
+        return condition.of_template(self.pods(selector), sets, deployment)
 
     def tracked(self, place: Place) -> Sequence[Document]:
         """The tracked ConfigMaps and Secrets. Raises Refused for one that is not there."""
@@ -107,9 +110,6 @@ class Reader:
                 if text:
                     return text.rpartition("\n")[2][:300]
         return ""
-
-    def _sets(self, selector: Mapping[str, str]) -> list[Document]:
-        return self.all("apps/v1", "ReplicaSet", labelSelector=labels.query(selector))
 
 
 def _is_ours(document: Document) -> bool:

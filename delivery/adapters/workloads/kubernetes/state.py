@@ -10,14 +10,11 @@ from delivery.ports.errors import Refused
 from delivery.ports.workloads import Running
 
 
-def running(
-    reader: Reader, deployment: Document, endpoint: Endpoint, looked_for: str, wanted: int | None = None
-) -> Running:
-    """`wanted`: pods that it must be able to do the work of; None where all of it has to be of its newest template.
+def running(reader: Reader, deployment: Document, endpoint: Endpoint, looked_for: str, missing: str) -> Running:
+    """Ready where nothing is missing.
 
     It fails only where none of its newest pods serves: one bad node among many is no reason to give a version up.
     """
-    missing = condition.missing(deployment, wanted)
     if not missing:
         return Running(True, (endpoint,), looked_for=looked_for)
     paused = condition.paused(deployment)

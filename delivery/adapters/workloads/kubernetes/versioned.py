@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from delivery.adapters.kube import marks
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document, path_of
-from delivery.adapters.workloads.kubernetes import clone, images, state
+from delivery.adapters.workloads.kubernetes import clone, condition, images, state
 from delivery.adapters.workloads.kubernetes.clone import Copy
 from delivery.adapters.workloads.kubernetes.edit import create, edit, free_capacity, keep_capacity
 from delivery.adapters.workloads.kubernetes.reader import Reader
@@ -133,7 +133,8 @@ class VersionedWorkload:
         wanted = deployment["spec"].get("replicas", 1)
         if wanted == 0:
             return Running(False, looked_for=f"{self._looked_for()}; it is scaled to 0")
-        return state.running(self._reader, deployment, address, self._looked_for(), wanted)
+        missing = condition.unfinished(deployment) or condition.unavailable(deployment, wanted)
+        return state.running(self._reader, deployment, address, self._looked_for(), missing)
 
     @property
     def _own_service(self) -> bool:
