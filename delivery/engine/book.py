@@ -1,12 +1,12 @@
 """Services as applied, parsed once per revision, and the context that a decision about a target is made in."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from delivery.model.context import Context, Freeze, Stop
 from delivery.model.ids import SECOND, Micros, Principal, ReleaseId, TargetId
 from delivery.model.place import Place
-from delivery.model.plan import Plan, placed
+from delivery.model.plan import Plan
 from delivery.model.service import FreezeRule, Service
 from delivery.model.target import Target
 from delivery.ports.clock import Clock
@@ -27,12 +27,11 @@ class Entry:
     service: Service | None
     plan: Plan | None
     broken: str = ""
+    plans: Mapping[str, Plan] = field(default_factory=dict)
 
     def plan_in(self, cluster: str) -> Plan | None:
-        """The plan as it is followed in this cluster."""
-        if self.plan is None or self.service is None:
-            return None
-        return placed(self.plan, self.service.workload_in(cluster).place)
+        """The plan as it is followed in this cluster: a service may live differently in each."""
+        return self.plans.get(cluster, self.plan)
 
 
 class Book:
@@ -109,10 +108,16 @@ class Book:
             self._entries[key] = self._read(record)
         return self._entries[key]
 
+    def _plans(self, service: Service) -> Mapping[str, Plan]:
+        """Those of clusters in which it lives otherwise than the file says at first."""
+        return {
+            cluster: self._compile(replace(service, workload=workload)) for cluster, workload in service.targets.items()
+        }
+
     def _read(self, record: ServiceRecord) -> Entry:
         try:
             service = self._parse(record.document)
-            return Entry(record, service, self._compile(service))
+            return Entry(record, service, self._compile(service), plans=self._plans(service))
         except ValueError as error:  # a file that an older server accepted must not stop the others
             return Entry(record, None, None, str(error))
 

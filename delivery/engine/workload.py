@@ -4,7 +4,7 @@ from delivery.engine.fence import Fence
 from delivery.engine.task import Done, Published, Task, workload_of
 from delivery.model.effect import EnsureWorkload
 from delivery.model.hold import HoldKind
-from delivery.model.place import Promotion
+from delivery.model.place import Mode, Promotion
 from delivery.model.release import Release
 from delivery.model.signal import (
     HomeReady,
@@ -35,13 +35,14 @@ def find(task: Task) -> Done:
 def prepare(task: Task, effect: EnsureWorkload, published: Published) -> Done:
     """Starts the version, sizes it, and makes its backend known once it is ready."""
     version, need = effect.version, Need(effect.home, effect.share)
-    candidate = task.release is not None and task.release.candidate == version and not effect.home
+    seen = task.release is not None and task.release.plan.mode is Mode.OBSERVE
+    candidate = task.release is not None and task.release.candidate == version and (seen or not effect.home)
     backend = Backend(task.row.target.service, version, effect.home)
     try:
         running = task.cluster.workloads.ensure(task.row.target.id, workload_of(task), version, need)
         if running.failing is not None:
             return _failing(candidate, running.failing)
-        known = running.ready and published.ensure(task, backend, running.endpoints)
+        known = running.ready and (seen or published.ensure(task, backend, running.endpoints))
     except PortError as error:
         unknown = task.release is None or task.release.ready  # not to be able to look says nothing against it
         return Done(() if unknown or not candidate else (WorkloadMissing(str(error)),), later=True)

@@ -11,6 +11,7 @@ from delivery.machine.step import steps
 from delivery.model.context import Context
 from delivery.model.event import CauseKind, Phase, StableFound
 from delivery.model.ids import SECOND, Micros, ReleaseId
+from delivery.model.place import Mode
 from delivery.model.release import Release
 from delivery.model.signal import Signal, StableAgain, TurnCame
 from delivery.model.target import Retiring, Target, World
@@ -101,9 +102,18 @@ def _over(target: Target, release: Release) -> Target:
         active=None if target.active == release.id else target.active,
         queue=tuple(waiting for waiting in target.queue if waiting != release.id),
     )
+    if release.plan.mode is Mode.OBSERVE:
+        return _observed(left, release)
     if release.plan.mode is not None and release.bound is not None:
         left = replace(left, resting=_rests(release))
     return _promoted(left, release) if release.phase is Phase.PROMOTED else _not_promoted(left, release)
+
+
+def _observed(target: Target, release: Release) -> Target:
+    """What was only looked at leaves nothing to retire, and nothing to keep away: it runs, whatever was found."""
+    if release.phase is not Phase.PROMOTED:
+        return target
+    return replace(target, stable=release.candidate)
 
 
 def _rests(release: Release) -> Micros:

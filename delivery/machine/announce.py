@@ -7,7 +7,7 @@ from delivery.model import event as events
 from delivery.model.event import CauseKind, Event, Phase
 from delivery.model.hold import Hold
 from delivery.model.message import Message
-from delivery.model.place import Promotion
+from delivery.model.place import Mode, Promotion
 from delivery.model.release import Release
 from delivery.model.verdict import Verdict
 
@@ -51,8 +51,9 @@ def _calls(event: Event, after: Release) -> bool:
             return _needs_people(hold)
         case events.RollbackBegun(cause=cause, stay=stay):
             return stay or cause.kind not in WANTED
-        case events.Closed(phase=phase):
-            return phase is Phase.FAILED_TO_START
+        case events.Closed(phase=phase, cause=cause):
+            bad = after.plan.mode is Mode.OBSERVE and cause.kind not in WANTED  # nothing goes back by itself
+            return bad or phase is Phase.FAILED_TO_START
         case events.MeshFailing():
             return after.dseq > 0
         case events.HistoryLost():

@@ -13,6 +13,7 @@ from delivery.model import event as events
 from delivery.model.event import Cause, CauseKind, Event, Phase
 from delivery.model.hold import Hold, HoldKind
 from delivery.model.ids import Micros
+from delivery.model.place import Mode
 from delivery.model.release import Bound, Home, Release
 
 KNOWN_LATER_TOO = frozenset({HoldKind.STABLE_UNREADY, HoldKind.HISTORY_LOST, HoldKind.QUARANTINED})
@@ -78,13 +79,13 @@ def _candidate_ready(release: Release, event: events.CandidateReady) -> Release:
 
 
 def _stage_entered(release: Release, event: events.StageEntered) -> Release:
-    stage = release.plan.stages[event.stage]
+    stage, seen = release.plan.stages[event.stage], release.plan.mode is Mode.OBSERVE
     return replace(
         _desires(release, stage.traffic.weight),
-        phase=Phase.SHIFTING,
+        phase=Phase.BAKING if seen else Phase.SHIFTING,
         stage=event.stage,
         entered_at=event.at,
-        confirmed_at=Micros(0),
+        confirmed_at=event.at if seen else Micros(0),
         deadline_left=stage.deadline,
         deadline_at=event.at,
         verdicts={},
@@ -93,10 +94,11 @@ def _stage_entered(release: Release, event: events.StageEntered) -> Release:
 
 
 def _desires(release: Release, weight: int) -> Release:
-    """A new desired traffic: this event's number is its dseq."""
+    """A new desired traffic: this event's number is its dseq. Where nothing is moved, nothing has to be proven."""
     return replace(
         release,
         dseq=release.seq,
+        confirmed=release.seq if release.plan.mode is Mode.OBSERVE else release.confirmed,
         level=None,
         exposed=max(release.exposed, weight),
         shifted_at=release.at if release.shifted_at is None else release.shifted_at,

@@ -17,6 +17,7 @@ from delivery.model.effect import (
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros
+from delivery.model.place import Mode
 from delivery.model.release import Home, Release
 
 
@@ -38,7 +39,12 @@ def _traffic(release: Release) -> Iterator[Effect]:
     """Nothing is written before the release wants something of its own, unless the route was found ahead of us.
 
     Where nothing is known to be stable, such a route has the only version that serves anybody: a person decides first.
+    What is only observed is measured, and nothing of it is written ever.
     """
+    if release.plan.mode is Mode.OBSERVE:
+        if release.phase is Phase.BAKING:
+            yield Measure(release.stage, release.dseq)
+        return
     if release.dseq == 0 and not release.held(HoldKind.HISTORY_LOST):
         return
     if path.capped(release) and path.first_version(release):
@@ -62,6 +68,9 @@ def _workloads(release: Release) -> Iterator[Effect]:
         return
     if path.unsure_of_stable(release):
         yield FindStable()
+        return
+    if release.plan.mode is Mode.OBSERVE:
+        yield EnsureWorkload(bound.candidate, home=True)
         return
     home = release.plan.home is not None
     if bound.stable is not None and release.home is None:

@@ -114,7 +114,22 @@ class Plan:
 
 
 def placed(plan: Plan, place: Place | None) -> Plan:
-    """The plan as it is followed there: one service may live differently in each of its clusters."""
+    """The plan as it is followed there."""
     if place is None:
         return replace(plan, mode=None, home=None)
+    if place.mode is Mode.OBSERVE:
+        return _observing(plan)
     return replace(plan, mode=place.mode, home=place.promotion if place.mode is Mode.CLONE else None)
+
+
+def _observing(plan: Plan) -> Plan:
+    """One look at a version that somebody else gave everybody: as long as the longest stage, by the gates that can say
+    something there. Nobody is asked, because nothing rises.
+    """
+    longest = max(plan.stages, key=lambda stage: stage.bake, default=None)
+    gates = tuple(spec for spec in plan.gates if spec.at_full)
+    stages: tuple[Stage, ...] = ()
+    if longest is not None:
+        seen = replace(longest, name="observe", strategy="observe", traffic=Traffic(weight=100), approval=None)
+        stages = (replace(seen, gates=tuple(spec.id for spec in gates)),)
+    return replace(plan, stages=stages, gates=gates, then=None, promotion=None, mode=Mode.OBSERVE, home=None)

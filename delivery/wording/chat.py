@@ -6,7 +6,7 @@ from delivery.model.message import Message
 from delivery.model.plan import Approval
 from delivery.model.release import Release
 from delivery.wording.cause import because
-from delivery.wording.history import PHASES, line
+from delivery.wording.history import PHASES, line, moved_nothing
 from delivery.wording.hold import wanted
 from delivery.wording.release import headline
 from delivery.wording.traffic import place
@@ -61,7 +61,7 @@ def happened(event: Event, release: Release) -> str:
     """What the event means to people, short; what needs them in capitals."""
     match event:
         case events.Closed():
-            return f"{PHASES[event.phase].upper()}: {because(event.cause)}"
+            return f"{PHASES[event.phase].upper()}: {because(event.cause)}{moved_nothing(release.plan)}"
         case events.Promoted():
             return f"PROMOTED after {duration(release.at - release.created_at)}"
         case events.RollbackBegun():

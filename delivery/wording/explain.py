@@ -7,11 +7,11 @@ from delivery.model.context import Context
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros
-from delivery.model.place import Promotion
+from delivery.model.place import Mode, Promotion
 from delivery.model.release import Home, Release
 from delivery.wording.cause import because
 from delivery.wording.chat import asks, guarded
-from delivery.wording.history import PHASES
+from delivery.wording.history import PHASES, moved_nothing
 from delivery.wording.hold import ends, what
 from delivery.wording.traffic import describe, place
 from delivery.wording.units import duration, moment, number
@@ -101,8 +101,9 @@ def _closed(release: Release) -> str:
     cause = because(release.cause) if release.cause else "no cause is recorded"
     end = release.finished_at or release.at
     took = duration(end - release.created_at)
+    rest = "" if release.phase is Phase.PROMOTED else moved_nothing(release.plan)
     ended = PHASES[release.phase] if release.phase is Phase.FAILED_TO_START else f"was {PHASES[release.phase]}"
-    return f"{release.candidate.version} {ended} at {moment(end)}, after {took}: {cause}"
+    return f"{release.candidate.version} {ended} at {moment(end)}, after {took}: {cause}{rest}"
 
 
 def _after(release: Release) -> tuple[str, ...]:
@@ -152,7 +153,10 @@ def _going_back(release: Release) -> tuple[str, ...]:
 def _in_stage(release: Release) -> tuple[str, ...]:
     stage = release.plan.stages[release.stage]
     name = place(release.stage, release.plan.stages)
-    sentences = [f"{name} was entered at {moment(release.entered_at)}: the candidate gets {describe(stage.traffic)}"]
+    given = f"the candidate gets {describe(stage.traffic)}"
+    if release.plan.mode is Mode.OBSERVE:
+        given = "somebody else rolled it out, and nothing is moved"
+    sentences = [f"{name} was entered at {moment(release.entered_at)}: {given}"]
     if release.phase is Phase.SHIFTING:
         sentences.append("the proxies have not all proven that they do so, and until they have nothing is measured")
     else:

@@ -5,7 +5,7 @@ from typing import Any
 
 from delivery.model import event as events
 from delivery.model.event import Event, Level, Phase
-from delivery.model.place import Promotion
+from delivery.model.place import Mode, Promotion
 from delivery.model.plan import Plan
 from delivery.wording.cause import because
 from delivery.wording.hold import what
@@ -80,6 +80,8 @@ def _ready(event: events.CandidateReady, plan: Plan) -> str:
 
 
 def _entered(event: events.StageEntered, plan: Plan) -> str:
+    if plan.mode is Mode.OBSERVE:
+        return "it was rolled out by somebody else: it is measured, and nothing is moved"
     return f"{place(event.stage, plan.stages)}: the candidate gets {describe(plan.stages[event.stage].traffic)}"
 
 
@@ -126,6 +128,8 @@ def _skipped(event: events.StageSkipped, plan: Plan) -> str:
 
 
 def _promotion(event: events.PromotionBegun, plan: Plan) -> str:
+    if plan.mode is Mode.OBSERVE:
+        return f"nothing speaks against it: {because(event.cause)}"
     return f"the candidate gets everybody: {because(event.cause)}"
 
 
@@ -144,6 +148,8 @@ def _home_restored(event: events.HomeRestored, plan: Plan) -> str:
 
 
 def _promoted(event: events.Promoted, plan: Plan) -> str:
+    if plan.mode is Mode.OBSERVE:
+        return "it is what is stable from now on; we moved nothing"
     return "promoted: the candidate has everybody and is stable now"
 
 
@@ -153,7 +159,12 @@ def _rollback(event: events.RollbackBegun, plan: Plan) -> str:
 
 
 def _closed(event: events.Closed, plan: Plan) -> str:
-    return f"{PHASES[event.phase]}: {because(event.cause)}"
+    return f"{PHASES[event.phase]}: {because(event.cause)}{moved_nothing(plan)}"
+
+
+def moved_nothing(plan: Plan) -> str:
+    """What has to be said where a release that was only observed does not end well; nothing for any other."""
+    return "; we moved nothing: it still runs, until somebody rolls it back" if plan.mode is Mode.OBSERVE else ""
 
 
 def _drift(event: events.DriftCorrected, plan: Plan) -> str:

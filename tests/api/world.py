@@ -131,6 +131,7 @@ class World:
             name: Cluster(name, self.mesh if name == "local" else MemoryMesh(), MemoryWorkloads(), self.metrics)
             for name in self.settings.clusters
         }
+        self.workloads: Any = clusters["local"].workloads
         book = Book(self.ledger, self.clock, partial(wiring.parse, settings=self.settings), compile_plan, frozen)
         parts = Parts(self.ledger, clusters, book, self.clock, UlidIds(), self.hints, InlineSlots(), MemoryTelemetry())
         engine = wiring.assemble(parts)

@@ -41,6 +41,8 @@ WAY = """## The way of a release
   release is promoted and the copy goes. Until then every way back is open: traffic goes home at once, and the owners'
   workload is made to run stable again, which the release waits for.
 - What runs at home is looked up when a release starts: its owners may have changed it, and what they run is stable.
+- What somebody else rolls out in place (`observe`) is only measured: one stage, no write, no way back. It ends promoted
+  where nothing speaks against it, else withdrawn, and people are called to roll it back.
 - In a cluster the candidate is sized for what it is about to get, before every raise, also before one that a person
   asks for.
 - The first version of a service goes to 100 percent when it is ready. So does the rollback of a finished release, which

@@ -26,7 +26,7 @@ class MemoryWorkloads:
     """`down` makes every call Unavailable. A version is told apart by its identity.
 
     `shares` has what each version of ours was last asked to carry, `pinned` the targets whose owners' own workload is
-    kept from shrinking.
+    kept from shrinking. `slow_home`: no change of such a workload gets ready; `broken_home`: why none does ever.
     """
 
     def __init__(self) -> None:
@@ -38,6 +38,8 @@ class MemoryWorkloads:
         self._next_port = FIRST_PORT
         self.shares: dict[Key, int] = {}
         self.pinned: set[TargetId] = set()
+        self.slow_home = False
+        self.broken_home: str | None = None
 
     # The port.
 
@@ -82,7 +84,10 @@ class MemoryWorkloads:
             if self._homes[target] is not read:
                 raise Conflict(f"{workload.name} was changed meanwhile")
             self._homes[target] = replace(read, version=version, token=token)
-        return self._at_home(target, workload, version)
+        if self.broken_home is not None:
+            return Running(False, failing=self.broken_home)
+        found = self._at_home(target, workload, version)
+        return replace(found, ready=False) if self.slow_home else found
 
     def rest(self, target: TargetId, workload: Workload) -> None:
         self._reach()

@@ -8,6 +8,7 @@ from delivery.machine.desired import desired
 from delivery.model.context import Context
 from delivery.model.event import Cause, Closed, Event, Phase, RollbackBegun
 from delivery.model.ids import Micros
+from delivery.model.place import Mode
 from delivery.model.release import Release
 from delivery.model.signal import Signal
 
@@ -38,8 +39,11 @@ def revert(release: Release, at: Micros, cause: Cause, then: Phase | None = None
     It ends as `then`; by default rolled back if any user was reached, else cancelled. While stable is known to have no
     ready instance, users stay where they are (the candidate is the only healthy copy). Where stable's own workload was
     going over to the candidate, it is what answers in any case, and traffic goes there at once. A first version that
-    was never given traffic has nothing to go back to and is over at once.
+    was never given traffic has nothing to go back to and is over at once; so is what is only observed.
     """
+    if release.plan.mode is Mode.OBSERVE:
+        told = then if then in (Phase.SUPERSEDED, Phase.FAILED_TO_START) else Phase.WITHDRAWN
+        return (Closed(at=at, phase=told, cause=cause),)
     end = then or (Phase.ROLLED_BACK if path.reached_users(release) else Phase.CANCELLED)
     if path.first_version(release) and release.dseq == 0:
         return (Closed(at=at, phase=end, cause=cause),)

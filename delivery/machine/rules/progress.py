@@ -18,6 +18,7 @@ from delivery.model.event import (
 )
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros
+from delivery.model.place import Mode
 from delivery.model.plan import Then
 from delivery.model.release import Home, Release
 
@@ -52,7 +53,7 @@ def _next(release: Release, at: Micros) -> Events:
     stage = path.following(release)
     if not share.enough(release, stage):
         return NOTHING
-    if path.first_version(release):
+    if path.first_version(release) and release.plan.mode is not Mode.OBSERVE:
         return (PromotionBegun(at=at, cause=Cause(CauseKind.FIRST_VERSION)),)
     if stage < len(release.plan.stages):
         return (StageEntered(at=at, stage=stage),)

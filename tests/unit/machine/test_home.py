@@ -15,26 +15,30 @@ from delivery.model.effect import (
     ConfirmTraffic,
     EnsureWorkload,
     FindStable,
+    Measure,
     PromoteWorkload,
     PublishBackend,
     WriteTraffic,
 )
-from delivery.model.event import Cause, CauseKind, HomeBegun, Phase
+from delivery.model.event import Cause, CauseKind, HomeBegun, Phase, RollbackBegun
 from delivery.model.hold import HoldKind
-from delivery.model.ids import HOUR, Micros
+from delivery.model.ids import HOUR, Micros, ReleaseId
 from delivery.model.place import Mode, Place, Promotion
 from delivery.model.plan import placed
 from delivery.model.release import Bound, Home
 from delivery.model.target import Retiring
 from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Match, Mirror, Rule, Traffic
+from delivery.model.verdict import Verdict
 from delivery.model.version import Backend
 from delivery.testing.builders import (
     BOB,
     CANDIDATE,
+    ERRORS,
     NOW,
     STABLE,
     Story,
     TargetStory,
+    a_gate,
     a_plan,
     a_stage,
     a_story,
@@ -42,6 +46,7 @@ from delivery.testing.builders import (
     a_version,
     an_approval,
 )
+from delivery.wording.history import line
 
 CLONE = a_plan(a_stage(5), mode=Mode.CLONE, home=Promotion.PATCH, abort_on=("CheckoutErrors",))
 BY_PEOPLE = replace(CLONE, home=Promotion.NONE)
@@ -357,6 +362,82 @@ class TestCapacity:
         story = a_story().tell(s.WorkloadReady())
         assert EnsureWorkload(CANDIDATE) in wants(story.release, NOW)
         assert story.release.share is None
+
+
+class TestObserving:
+    """Somebody else rolled it out in place; the event came after."""
+
+    GATE = a_gate(at_full=True)
+    PLACE = Place("shop", "checkout", "checkout", mode=Mode.OBSERVE)
+    PLAN = placed(a_plan(a_stage(5), a_stage(50, bake=Micros(HOUR)), gates=(GATE,)), PLACE)
+
+    def story(self) -> TargetStory:
+        story = a_target(plan=self.PLAN)
+        story.ask()
+        return story.tell(s.WorkloadReady())
+
+    def test_it_is_one_look_by_the_gates_that_can_say_something(self):
+        (stage,) = self.PLAN.stages
+        assert (stage.name, stage.bake, stage.gates, stage.approval) == ("observe", HOUR, (ERRORS,), None)
+        assert placed(self.PLAN, self.PLACE) == self.PLAN
+        (deaf,) = placed(a_plan(), self.PLACE).stages
+        assert deaf.gates == (), "without stable's requests there is nothing to compare with"
+
+    def test_it_is_measured_at_once_and_nothing_is_written_or_started(self):
+        story = a_target(plan=self.PLAN)
+        story.ask()
+        assert wants(story.active, NOW) == (EnsureWorkload(CANDIDATE, home=True),)
+        story.tell(s.WorkloadReady())
+        assert story.active.phase is Phase.BAKING
+        assert wants(story.active, NOW) == (
+            EnsureWorkload(CANDIDATE, home=True),
+            Measure(0, story.active.dseq),
+        )
+        assert backends.stable(story.active, "checkout") is None
+
+    def test_what_nothing_speaks_against_is_stable(self):
+        story = self.story()
+        story.tick()
+        release = story.release(1)
+        assert release.phase is Phase.PROMOTED
+        assert wants(release, NOW) == ()
+        target = story.world.target
+        assert (target.stable, target.retiring, target.resting) == (CANDIDATE, (), None)
+
+    def test_what_is_bad_is_said_and_nothing_goes_back(self):
+        story = self.story()
+        story.tick(Verdict.FAIL)
+        release, last = story.release(1), story.moves[-1]
+        assert (release.phase, story.world.target.stable) == (Phase.WITHDRAWN, STABLE)
+        assert not any(isinstance(move.event, RollbackBegun) for move in story.moves)
+        assert story.world.target.retiring == ()
+        assert wants(release, NOW) == ()
+        (message,) = announce(last.before, last.event, last.after)
+        assert message.call
+        assert "we moved nothing" in line(last.event, release.plan)
+
+    @pytest.mark.parametrize(
+        ("signal", "phase"),
+        [(s.Abort(BOB), Phase.WITHDRAWN), (s.SupersededBy(ReleaseId("rel_9")), Phase.SUPERSEDED)],
+    )
+    def test_an_end_needs_no_way_back(self, signal, phase):
+        story = self.story()
+        story.tell(signal)
+        assert story.release(1).phase is phase
+
+    def test_the_first_version_is_judged_too(self):
+        story = a_target(plan=self.PLAN, stable=None)
+        story.ask()
+        story.tell(s.WorkloadReady())
+        assert story.active.phase is Phase.BAKING
+
+    def test_a_rollback_waits_until_somebody_has_rolled_back(self):
+        story = self.story()
+        story.tick()
+        story.again(story.release(1).id, back=True)
+        assert wants(story.active, NOW) == (EnsureWorkload(STABLE, home=True),)
+        story.tell(s.WorkloadReady())
+        assert story.world.target.stable == STABLE
 
 
 class TestThePlan:

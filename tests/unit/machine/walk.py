@@ -16,8 +16,8 @@ from delivery.model.event import CauseKind, Level, Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import HOUR, MINUTE, SECOND, Micros, Principal, ReleaseId
 from delivery.model.notice import Again, Alert, Notice, ReleaseAction
-from delivery.model.place import Mode, Promotion
-from delivery.model.plan import Limit, LowTraffic, Require, Then
+from delivery.model.place import Mode, Place, Promotion
+from delivery.model.plan import Limit, LowTraffic, Require, Then, placed
 from delivery.model.release import Release
 from delivery.model.service import OnNewVersion
 from delivery.model.signal import PersonSignal, Signal
@@ -60,6 +60,7 @@ PLANS = (
     a_plan(abort_on=(ALERT,), mode=Mode.CLONE, home=Promotion.PATCH),
     a_plan(a_stage(20), mode=Mode.CLONE, home=Promotion.NONE),
     a_plan(a_stage(30), mode=Mode.VERSIONED),
+    placed(a_plan(a_stage(30), gates=(a_gate(at_full=True),)), Place("shop", "checkout", "checkout", Mode.OBSERVE)),
 )
 VERSIONS = tuple(a_version(f"1.4.{patch}") for patch in range(1, 6))
 CHANCES = {
