@@ -19,6 +19,8 @@ from tests.contracts.test_metrics_envoy import Obedient, subject
 from tests.system.envoy_prometheus import LIMIT, PrometheusWorld
 
 VERA, OLGA = bearer("vera"), bearer("olga")
+USERS = 200
+"""Requests in a tick."""
 STABLE, CANDIDATE = subject("1.4.1"), subject("1.4.2")
 
 
@@ -45,10 +47,13 @@ class Shop:
         headers, body = signed(event(version, key, time=f"2026-11-24T10:02:1{key[-1]}Z"), key=key)
         assert self.http.post("/v1/webhooks/ci", content=body, headers=headers).status_code == 202
 
-    def tick(self, stable: int, candidate: int, failed: int = 0) -> None:
-        """Users send, Prometheus sees it, and then the gates look."""
+    def tick(self, fails: bool = False) -> None:
+        """Users send by the split that is live, Prometheus sees it, and then the gates look."""
+        traffic = self.world.mesh.traffic(STABLE.target)
+        candidate = USERS * traffic.weight // 100 if traffic else 0
+        stable = USERS - candidate
         self.seen.send(STABLE, stable)
-        self.seen.send(CANDIDATE, candidate, failed)
+        self.seen.send(CANDIDATE, candidate, candidate // 2 if fails else 0)
         self._sent[STABLE] += stable
         self._sent[CANDIDATE] += candidate
         wait_until("what was sent", lambda: self._counted() == self._sent, LIMIT)
@@ -126,7 +131,7 @@ def test_a_good_release_is_promoted(shop):
     for _ in range(16):
         if shop.release()["state"] == "promoted":
             break
-        shop.tick(stable=20, candidate=20)
+        shop.tick()
     assert shop.release()["state"] == "promoted"
 
 
@@ -135,7 +140,7 @@ def test_a_bad_release_is_rolled_back_with_its_figures(shop):
     for _ in range(8):
         if shop.release()["state"] in ("rolling_back", "rolled_back"):
             break
-        shop.tick(stable=40, candidate=20, failed=10)
+        shop.tick(fails=True)
     shop.world.go(3)
     ended = shop.release()
     assert ended["state"] == "rolled_back"
@@ -146,7 +151,7 @@ def test_a_bad_release_is_rolled_back_with_its_figures(shop):
 
 def test_prometheus_away_in_the_middle_holds_and_then_follows_its_limit(shop):
     shop.apply(policy={"no_data": {"hold": "5m", "then": "revert"}})
-    shop.tick(stable=20, candidate=20)
+    shop.tick()
     shop.seen.prometheus.stop()
     shop.world.go(60)
     (hold,) = shop.release()["holds"]
@@ -162,7 +167,7 @@ def test_prometheus_away_in_the_middle_holds_and_then_follows_its_limit(shop):
 
 def test_prometheus_back_in_time_lifts_the_hold(shop):
     shop.apply(policy={"no_data": {"hold": "5m", "then": "revert"}})
-    shop.tick(stable=20, candidate=20)
+    shop.tick()
     shop.seen.prometheus.stop()
     shop.world.go(60)
     assert [hold["kind"] for hold in shop.release()["holds"]] == ["no_data"]
@@ -171,5 +176,5 @@ def test_prometheus_back_in_time_lifts_the_hold(shop):
     for _ in range(16):
         if shop.release()["state"] == "promoted":
             break
-        shop.tick(stable=20, candidate=20)
+        shop.tick()
     assert shop.release()["state"] == "promoted"
