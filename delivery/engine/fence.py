@@ -135,10 +135,14 @@ def own_weight(live: Live, release: Release) -> int:
 
 
 def _may_write(order: Order, live: Live) -> bool:
-    """Over a route that is ahead: what raises nothing, once the release knows of it; anything, if a person said so."""
-    if HoldKind.HISTORY_LOST in order.release.waived:
-        return True
-    return order.release.held(HoldKind.HISTORY_LOST) and order.route.traffic.weight <= own_weight(live, order.release)
+    """Over a route that is ahead: what raises nothing, once the release knows of it; anything, if a person said so.
+
+    What a person said is carried out by the time the release is over: what is ahead then was lost later.
+    """
+    release = order.release
+    if HoldKind.HISTORY_LOST in release.waived:
+        return not release.phase.closed
+    return release.held(HoldKind.HISTORY_LOST) and order.route.traffic.weight <= own_weight(live, release)
 
 
 def _settled(row: Row, release: Release) -> bool:

@@ -80,7 +80,7 @@ class Scene:
         self.claim(OTHER)
 
     def order(self, correct: bool = True) -> Order:
-        release = self.story.active
+        release = self.story.world.active or self.story.release(1)
         stable, candidate = Backend("checkout", STABLE), Backend("checkout", CANDIDATE)
         route = Route(TARGET, "checkout", stable, candidate, desired(release))
         head = self.ledger.releases([release.id])[release.id].head
@@ -275,6 +275,16 @@ class TestLostHistory:
         written.write()
         self.known(self.ahead(written, 50), 50)
         assert (self.resumed(written).write().result, written.weight) == (Fenced.WRITTEN, 100)
+
+
+    def test_that_decision_was_about_this_loss_and_not_about_the_next(self, written: Scene) -> None:
+        """The release is promoted, and the route is found ahead once more: a later abort may be among what is lost."""
+        self.test_a_person_may_decide_so_before_anything_was_lowered(written)
+        written.story.confirm()
+        written.commit(ME)
+        assert written.story.world.active is None
+        self.ahead(written, 0, ReleaseId("rel_9"))
+        assert (written.write().result, written.weight) == (Fenced.HISTORY_LOST, 0)
 
 
 class TestDrift:
