@@ -49,7 +49,7 @@ def told(load: Load, outlooks: Sequence[Outlook]) -> tuple[str, ...]:
 
 def _found(seen: Seen) -> str:
     after = f" (after {seen.minutes:.2g} min)" if seen.minutes is not None else ""
-    return f"x{seen.times} in {percent(100 * seen.found)}{after}"
+    return f"x{seen.times} in {percent(round(100 * seen.found))}{after}"
 
 
 def _warnings(one: Outlook) -> list[str]:
@@ -62,7 +62,7 @@ def _warnings(one: Outlook) -> list[str]:
         )
     if one.passes is not None and one.passes < 1 - LITTLE / 10:
         found.append(
-            f"warning: {one.gate} must pass, and would for {percent(100 * one.passes)} of healthy releases; "
+            f"warning: {one.gate} must pass, and would for {percent(round(100 * one.passes))} of healthy releases; "
             "the others would wait for people"
         )
     return found

@@ -164,6 +164,12 @@ class TestAGateThatStaysUndecided:
         verdict, _, total = self.numbers(either, release)
         assert (verdict, total > 0) == ("continue", True)
 
+    def test_the_next_plan_says_what_it_would_find_at_this_traffic(self, either, either_world):
+        self.baking(either, either_world, 90)
+        asked = {"service": "checkout", "outlook": True}
+        (line,) = either.post("/v1/plan", json=asked, headers=VERA).json()["outlook"]
+        assert line.startswith("errors at 100 requests a second with 0.99\u202f% errors would find x2 in ")
+
     def test_one_that_cannot_read_its_state_hides_no_release(self, http, world, monkeypatch):
         release = self.baking(http, world, 20)
         monkeypatch.setattr("delivery.gates.comparing.ComparingGate.judge", lambda self, state: state["nonsense"])
