@@ -47,7 +47,7 @@ class Owner:
 
     def look(self) -> bool:
         """Notes what the autoscaler says of itself; whether it has ever said anything."""
-        found = self._front.document("HorizontalPodAutoscaler", version="autoscaling/v2")
+        found = self._front.document(kind="HorizontalPodAutoscaler", version="autoscaling/v2")
         for condition in found.get("status", {}).get("conditions") or ():
             self.reasons[condition["reason"]] += 1
         return bool(self.reasons)
@@ -83,8 +83,8 @@ def front(cluster, namespace) -> Front:
 def test_it_is_adopted_and_released_twice(whole: Whole, front: Front, load: Steady) -> None:
     owner = Owner(front)
     before = kept(owner.deployment())
-    scaler = front.document("HorizontalPodAutoscaler", version="autoscaling/v2")["spec"]
-    budget = front.document("PodDisruptionBudget", version="policy/v1")["spec"]
+    scaler = front.document(kind="HorizontalPodAutoscaler", version="autoscaling/v2")["spec"]
+    budget = front.document(kind="PodDisruptionBudget", version="policy/v1")["spec"]
     wait_until("the autoscaler looked", owner.look, 60)
     whole.apply(NAME, front.service_file(CHAIN))
     old = "registry.example/checkout:1.4.1"
@@ -123,10 +123,10 @@ def test_it_is_adopted_and_released_twice(whole: Whole, front: Front, load: Stea
         assert front.versions() == {version}
         old = new
     assert kept(owner.deployment()) == before
-    assert front.document("PodDisruptionBudget", version="policy/v1")["spec"] == budget
+    assert front.document(kind="PodDisruptionBudget", version="policy/v1")["spec"] == budget
 
     def rested() -> bool:
-        return bool(front.document("HorizontalPodAutoscaler", version="autoscaling/v2")["spec"] == scaler)
+        return bool(front.document(kind="HorizontalPodAutoscaler", version="autoscaling/v2")["spec"] == scaler)
 
     wait_until("the autoscaler is as it was", rested, 60)
     assert "AmbiguousSelector" not in owner.reasons
