@@ -115,6 +115,7 @@ def test_what_is_not_ours_stays_byte_for_byte(found, route, place):
 def test_editing_twice_is_editing_once(found, route, place):
     once = edited(found, route, place)
     written = stamps.read(once, "checkout")
+    assert written is not None
     assert document.edit(once, route, place, written, SECRET) == once
 
 
@@ -203,9 +204,8 @@ def test_only_named_routes_are_edited_and_only_where_they_are():
 
 def test_two_services_share_a_virtual_service():
     billing = Place("shop", "billing", "billing")
-    other = Route(
-        target_id("billing", "local"), "billing", *(Backend("billing", VersionRef(v, v)) for v in "ab"), ALL_CANDIDATE
-    )
+    a, b = (Backend("billing", VersionRef(label, label)) for label in "ab")
+    other = Route(target_id("billing", "local"), "billing", a, b, ALL_CANDIDATE)
     both = plain(
         {"match": [{"uri": {"prefix": "/b"}}], "route": [{"destination": {"host": "billing"}}]}, {"route": [OWN]}
     )
@@ -296,7 +296,8 @@ def test_whatever_somebody_made_of_the_routes_a_weight_is_told(entries):
 def test_of_a_half_done_write_the_newest_stamp_is_told():
     one, two = plain(), plain(name="internal")
     written = document.stamped([one, two], route_with(ALL_STABLE), VERSIONED, STAMP)
-    assert written == Written(STAMP, 1, *(hosts.lane(VERSIONED, each) for each in (STABLE, CANDIDATE)), written.ours)
+    stable, candidate = (hosts.lane(VERSIONED, each) for each in (STABLE, CANDIDATE))
+    assert written == Written(STAMP, 1, stable, candidate, written.ours)
     done = document.edit(one, route_with(ALL_STABLE), VERSIONED, written, SECRET)
     assert targets.newest([done, two], "checkout") == written
     assert document.stamped([done, two], route_with(ALL_STABLE), VERSIONED, STAMP).rev == 2

@@ -51,7 +51,7 @@ def endpoint(*addresses, ready=True):
 
 
 def test_addresses_are_those_of_ready_pods():
-    slices = [
+    slices: list[dict] = [
         {"metadata": {"labels": {lanes.SERVICE_NAME: "a"}}, "endpoints": [endpoint("2"), endpoint("3", ready=False)]},
         {"metadata": {"labels": {lanes.SERVICE_NAME: "a"}}, "endpoints": [endpoint("1"), {"addresses": ["4"]}]},
         {"metadata": {"labels": {lanes.SERVICE_NAME: "b"}}, "endpoints": [endpoint("9")]},
@@ -68,7 +68,7 @@ def test_subsets_come_and_go_beside_those_of_other_versions():
     assert both["spec"]["exportTo"] == ["."]
     assert both["spec"]["host"] == "checkout.shop.svc.cluster.local"
     assert lanes.with_subsets(both, BACKEND, PLACE, TARGET, {"version": "1.4.2"}, ["."]) == both
-    left = lanes.without_subsets(both, OTHER)
+    left = lanes.without_subsets(both, OTHER) or {}
     assert {each["labels"]["version"] for each in left["spec"]["subsets"]} == {"1.4.2"}
     assert lanes.without_subsets(left, OTHER) == left
     assert lanes.without_subsets(left, BACKEND) is None
@@ -164,7 +164,7 @@ def test_what_cannot_be_put_back_is_left_to_be_seen():
             raise Conflict("changed")
         return Store.replace(store, body, dry_run=dry_run)
 
-    store.replace = fails
+    store.replace = fails  # type: ignore[method-assign]
     with pytest.raises(Conflict):
         writing.raise_all(store, after, before)
     assert store.weights == {"a": 9, "b": 0}

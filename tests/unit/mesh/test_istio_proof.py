@@ -106,6 +106,7 @@ class FakeIstiod:
 
     def __init__(self):
         self.asked = 0
+        self.address = ""
         self.status, self.proxies, self.metrics = 200, [], "pilot_total_xds_rejects 0\n"
 
     def answer(self, path):

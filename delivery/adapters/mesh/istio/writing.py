@@ -1,14 +1,20 @@
 """Several VirtualServices as one route: all are raised or none, and each is lowered at once."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
-from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document
 from delivery.ports.errors import PortError
 
 
-def lower(kube: Kube, changed: Sequence[Document]) -> list[Document]:
+class Replaces(Protocol):
+    """What is needed of the Kubernetes API here."""
+
+    def replace(self, body: Mapping[str, Any], *, dry_run: bool = False) -> Document: ...
+
+
+def lower(kube: Replaces, changed: Sequence[Document]) -> list[Document]:
     """One that fails keeps none of the others from being lowered; then its error is raised."""
     written, errors = [], []
     for document in changed:
@@ -21,7 +27,7 @@ def lower(kube: Kube, changed: Sequence[Document]) -> list[Document]:
     return written
 
 
-def raise_all(kube: Kube, changed: Sequence[Document], before: Sequence[Document]) -> list[Document]:
+def raise_all(kube: Replaces, changed: Sequence[Document], before: Sequence[Document]) -> list[Document]:
     """A refusal is found before anything is written; what was written before a failure is put back.
 
     Where that fails too, some are raised: the content that is read then is not what was written, and is written again.
@@ -39,7 +45,7 @@ def raise_all(kube: Kube, changed: Sequence[Document], before: Sequence[Document
     return written
 
 
-def _put_back(kube: Kube, written: Document, old: Document) -> None:
+def _put_back(kube: Replaces, written: Document, old: Document) -> None:
     """Unless somebody has changed it meanwhile."""
     metadata = {**old["metadata"], "resourceVersion": written["metadata"]["resourceVersion"]}
     with contextlib.suppress(PortError):
