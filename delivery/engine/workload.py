@@ -24,8 +24,10 @@ from delivery.ports.workloads import Need, Running
 
 def find(task: Task) -> Done:
     """What its owners run now. A cluster that does not answer is waited for as long as the candidate may be."""
+    candidate = task.release.candidate if task.release is not None else None
     try:
-        return Done((StableIs(task.cluster.workloads.current(task.row.target.id, workload_of(task))),), later=True)
+        found = task.cluster.workloads.current(task.row.target.id, workload_of(task), candidate)
+        return Done((StableIs(found),), later=True)
     except Refused as error:
         return Done((StableMissing(str(error)),), later=True)
     except PortError as error:

@@ -61,8 +61,9 @@ class Workloads(Protocol):
         Raises Unavailable while it still ends its requests: then it is to be asked again.
         """
 
-    def current(self, target: TargetId, workload: Workload) -> VersionRef | None:
-        """What the owners' own workload is to run now: that is what is stable. None where nothing of theirs runs.
+    def current(self, target: TargetId, workload: Workload, candidate: VersionRef | None = None) -> VersionRef | None:
+        """What its owners have run now: that is what is stable. None where nothing of theirs runs. Where they keep a
+        workload for each version, the `candidate` may be there already, and is not it.
 
         Raises Refused where their workload is missing and needed, or cannot be released this way: with what was looked
         for.

@@ -72,12 +72,32 @@ def test_a_version_that_ci_deploys_is_waited_for_marked_and_given_a_service(
     shop.until(lambda: set(shop.addresses(found.endpoints[0])) == mine)
     assert shop.answers(found.endpoints[0])
     assert note(shop, "checkout-1.4.2", "in-use") == TARGET
-    assert workloads.current(TARGET, shop.workload) is None, "nobody is at home"
     workloads.retire(TARGET, shop.workload, NEW)
     assert shop.has_rolled_out("checkout-1.4.2"), "it is CI that takes it away"
     assert note(shop, "checkout-1.4.2", "in-use") is None
     assert not workloads.look(TARGET, shop.workload, NEW).ready
     workloads.retire(TARGET, shop.workload, NEW)
+
+
+def test_what_users_reach_is_adopted_beside_the_candidate(shop: Shop, workloads: KubernetesWorkloads) -> None:
+    put(shop, mode=Mode.VERSIONED, candidate="checkout-{version}")
+    shop.kube.create(chart.service(shop.namespace))
+    assert workloads.current(TARGET, shop.workload, NEW) is None, "nothing runs"
+    by_ci(shop, NEW, "checkout-1-4-2")
+    assert workloads.current(TARGET, shop.workload, NEW) is None, "what is released is not what it is compared with"
+    by_ci(shop, OLD, "checkout-1-4-1")
+    shop.until(lambda: shop.has_rolled_out("checkout-1-4-1"))
+    found = workloads.current(TARGET, shop.workload, NEW)
+    assert found is not None
+    assert found.version == "1.4.1"
+    shop.until(lambda: workloads.ensure(TARGET, shop.workload, found).ready)
+    by_ci(shop, VersionRef.of("1.4.0", "registry.example/checkout:1.4.0"), "checkout-1-4-0")
+    with pytest.raises(Refused, match="checkout-1-4-0, checkout-1-4-1"):
+        workloads.current(TARGET, shop.workload, NEW)
+    shop.kube.patch(
+        path("apps/v1", "Deployment", shop.namespace, "checkout-1-4-0"), {"spec": {"replicas": 0}}, MERGE_PATCH
+    )
+    assert workloads.current(TARGET, shop.workload, NEW) == found
 
 
 def test_a_scale_down_that_was_decided_before_the_version_was_marked_fails(

@@ -85,6 +85,7 @@ def test_they_are_enough_for_versions_that_ci_deploys(shop: Shop, limited: Kube)
     shop.kube.create(chart.autoscaler(shop.namespace, "checkout-1-4-2", least=1))
     shop.kube.patch(path("apps/v1", "Deployment", shop.namespace, "checkout-1-4-2"), {"spec": {"replicas": 2}})
     shop.until(lambda: workloads.ensure(TARGET, shop.workload, NEW).ready)
+    assert workloads.current(TARGET, shop.workload, NEW) is None
     workloads.retire(TARGET, shop.workload, NEW)
 
 

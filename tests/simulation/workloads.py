@@ -64,7 +64,7 @@ class SimWorkloads:
         self.watch(target, version)
         self.asked.pop((target, version.identity), None)
 
-    def current(self, target: TargetId, workload: Workload) -> VersionRef | None:
+    def current(self, target: TargetId, workload: Workload, candidate: VersionRef | None = None) -> VersionRef | None:
         self._reach()
         if target not in self.homes:
             raise Refused(f"there is no workload of its owners for {target}")

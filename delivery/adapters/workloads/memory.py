@@ -64,7 +64,7 @@ class MemoryWorkloads:
         self._reach()
         self._running.pop((target, version.identity), None)
 
-    def current(self, target: TargetId, workload: Workload) -> VersionRef | None:
+    def current(self, target: TargetId, workload: Workload, candidate: VersionRef | None = None) -> VersionRef | None:
         self._reach()
         return self._homes[target].version if target in self._homes else None
 

@@ -77,7 +77,7 @@ class ProcessWorkloads:
         with self._records.lock():
             self._records.remove(name)
 
-    def current(self, target: TargetId, workload: Workload) -> VersionRef | None:
+    def current(self, target: TargetId, workload: Workload, candidate: VersionRef | None = None) -> VersionRef | None:
         """Every process here is ours: what is stable is what was released."""
         return None
 

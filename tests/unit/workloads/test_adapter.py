@@ -75,7 +75,8 @@ def test_owners_without_a_deployment_are_told():
 def test_a_version_that_ci_has_not_deployed_yet_is_waited_for():
     workloads = over(Empty())
     place = workload(mode=Mode.VERSIONED, candidate="checkout-{version}")
-    assert workloads.current(TARGET, place) is None
+    with pytest.raises(Refused, match="there is no Service shop/checkout"):
+        workloads.current(TARGET, place, NEW)
     found = workloads.ensure(TARGET, place, NEW)
     assert found.failing is None
     assert "Deployment shop/checkout-1-4-2 or shop/checkout-1.4.2" in found.looked_for

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from delivery.adapters.kube.client import Absent, Kube
 from delivery.adapters.workloads.kubernetes.cloned import ClonedWorkload
 from delivery.adapters.workloads.kubernetes.home import OwnersWorkload
+from delivery.adapters.workloads.kubernetes.serving import serving
 from delivery.adapters.workloads.kubernetes.versioned import VersionedWorkload
 from delivery.model.ids import TargetId
 from delivery.model.place import Mode, Place, Promotion
@@ -41,10 +42,11 @@ class KubernetesWorkloads:
         elif place.mode is Mode.VERSIONED:
             VersionedWorkload(self._kube, target, place, version).retire()
 
-    def current(self, target: TargetId, workload: Workload) -> VersionRef | None:
-        """With a Deployment for each version there is no one that its owners keep."""
+    def current(self, target: TargetId, workload: Workload, candidate: VersionRef | None = None) -> VersionRef | None:
         place = self._place(workload)
-        return None if place.mode is Mode.VERSIONED else OwnersWorkload(self._kube, target, place).current()
+        if place.mode is Mode.VERSIONED:
+            return serving(self._kube, place, candidate)
+        return OwnersWorkload(self._kube, target, place).current()
 
     def promote(
         self,

@@ -67,19 +67,11 @@ class VersionedWorkload:
             self._kube.delete(path_of(service), uid=service["metadata"]["uid"])
 
     def _find(self) -> Document | None:
-        for name in self._names():
+        for name in names(self._place, self._version.version):
             found = self._reader.deployment(name)
             if found is not None:
                 return found
         return None
-
-    def _names(self) -> list[str]:
-        """With the version as it is, and as a name without dots, where that is another one."""
-        version = self._version.version.lower()
-        plain = re.sub(r"[^a-z0-9]+", "-", version).strip("-")
-        pattern = self._place.candidate or f"{self._place.deployment}-{{version}}"
-        names = dict.fromkeys(pattern.replace("{version}", text) for text in (plain, version))
-        return [name for name in names if re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name)]
 
     def _wrong(self, deployment: Document | None) -> str | None:
         """Why it is not the version that the event told of."""
@@ -144,9 +136,23 @@ class VersionedWorkload:
         return (self._place.deployment, self._place.service)
 
     def _looked_for(self) -> str:
-        names = " or ".join(f"{self._place.namespace}/{name}" for name in self._names())
+        known = names(self._place, self._version.version)
+        where = " or ".join(f"{self._place.namespace}/{name}" for name in known)
         image = f" with {self._version.image}" if self._version.image else ""
-        return f"Deployment {names}{image}, which CI or Argo CD deploys"
+        return f"Deployment {where}{image}, which CI or Argo CD deploys"
+
+
+def pattern(place: Place) -> str:
+    """What the Deployments of versions are called."""
+    return place.candidate or f"{place.deployment}-{{version}}"
+
+
+def names(place: Place, version: str) -> list[str]:
+    """What a version's Deployment may be called: with the version as it is, and as a name without dots."""
+    version = version.lower()
+    plain = re.sub(r"[^a-z0-9]+", "-", version).strip("-")
+    found = dict.fromkeys(pattern(place).replace("{version}", text) for text in (plain, version))
+    return [name for name in found if re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name)]
 
 
 def _used_by(deployment: Mapping[str, object]) -> str:
