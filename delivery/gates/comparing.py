@@ -17,7 +17,7 @@ BETA = 0.05
 """The chance that a candidate which is as bad as the margin gets a PASS in a stage."""
 LEAST_BAD = 3
 """Bad events of the candidate before it can fail: fewer may be one unlucky user."""
-_FORM = 2
+_FORM = 3
 """Of the state: one of an older form is begun anew, which forgets evidence and never invents any."""
 _ALONE = 100
 """Where stable has less than one in so many requests of a stage there is nothing to compare with."""
@@ -63,7 +63,7 @@ class ComparingGate:
             known = before["against"]
         state = {
             "form": _FORM, "stage": -1, "starts": 0, "since": 0, "spent": 0, "lasted": 0,
-            "blank": 0, "seen": 0, "beside": 0, "lacks": None, "down": False, "failed": None, "after": 0,
+            "blank": 0, "seen": 0, "paired": 0, "beside": 0, "lacks": None, "down": False, "failed": None, "after": 0,
             "against": [self._against.start(one) for one in known], "sources": sources.start(),
         }  # fmt: skip
         return {**state, "objective": self._objective.start()} if self._objective else state
@@ -109,7 +109,7 @@ class ComparingGate:
         starts = state["starts"] + 1
         after = {
             **state, "stage": tick.stage, "starts": starts, "since": tick.start,
-            "spent": 0, "blank": 0, "seen": 0, "beside": 0,
+            "spent": 0, "blank": 0, "seen": 0, "paired": 0, "beside": 0,
             "against": [self._against.begin(against, starts) for against in state["against"]],
         }  # fmt: skip
         if self._objective:
@@ -119,12 +119,13 @@ class ComparingGate:
     def _added(self, state: State, tick: Tick, windows: list[Window]) -> State:
         seen, took = state["seen"] + windows[0].n, max(0, tick.end - tick.start)
         after = {
-            **state, "seen": seen, "beside": state["beside"] + windows[0].m, "lacks": None,
+            **state, "seen": seen, "lacks": None,
             "down": bool(tick.stable_down), "blank": 0 if seen else state["blank"] + 1,
             "spent": state["spent"] + took, "lasted": state["lasted"] + took,
             "sources": sources.add(state["sources"], tick.candidate),
         }  # fmt: skip
         if not tick.stable_down:
+            after |= {"paired": state["paired"] + windows[0].n, "beside": state["beside"] + windows[0].m}
             after["against"] = [
                 self._compared(against, window) for against, window in zip(state["against"], windows, strict=True)
             ]
@@ -200,9 +201,9 @@ class ComparingGate:
         return max(0, self._stages - starts) / self._stages
 
     def _alone(self, state: State) -> bool:
-        """Whether the candidate has practically all requests of the stage."""
-        seen, beside = state["seen"], state["beside"]
-        return bool(seen and beside * _ALONE < seen + beside)
+        """Whether the candidate has practically all requests of the stage, beside a stable that could answer."""
+        paired, beside = state["paired"], state["beside"]
+        return bool(paired and beside * _ALONE < paired + beside)
 
 
 def _window(tick: Tick, what: What, cold: bool) -> Window | None:

@@ -109,6 +109,15 @@ def test_a_stable_that_begins_to_crash_does_not_show_that_the_candidate_is_no_wo
     assert made.judge(feed(made, alike)).verdict is Verdict.PASS, "where it always was like this, it is what there is"
 
 
+def test_an_objective_alone_acquits_nobody_while_stable_is_down():
+    """Below 100 percent: that stable's requests went elsewhere is no reason to end a bake."""
+    made = gate({**LEARNING, "objective": "5%"})
+    down = [tick((0, 1000), (0, 0), stable_down=True)] * 20
+    assert made.judge(feed(made, down)).verdict is Verdict.CONTINUE
+    assert made.judge(feed(made, [*down, tick((0, 50), (5, 950))])).verdict is Verdict.CONTINUE
+    assert made.judge(feed(made, [tick((0, 1000), (0, 0))] * 20)).verdict is Verdict.PASS, "as at 100 percent"
+
+
 def test_no_verdict_comes_from_ticks_without_a_ready_stable():
     made = gate({**LEARNING, "dispersion": 1.0}, stages=1)
     down = [tick((0, 1000), (900, 1000), stable_down=True)] * 60
