@@ -88,6 +88,26 @@ def test_a_refusal_from_before_the_change_is_not_held_against_it():
     assert spread([proxy("a", unclear)], CHANGE, (ROUTES,), (SIDECAR,)).refused == "a: bad"
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("route:  unknown\n cluster", "route: unknown cluster"),
+        (
+            'goo.gle/debugonly \nname: "x"\nsecret {\n}\n: Proto constraint validation failed',
+            "Proto constraint validation",
+        ),
+        ('goo.gle/debugstr \nname: "x"\nsecret {\n...(truncated)', "the proxy's own log has it"),
+        (9999 * "x", "x"),
+    ],
+)
+def test_a_refusal_has_the_reason_and_not_the_configuration(text, told):
+    refused = spread([proxy("a", sent(101, error=text))], CHANGE, (ROUTES,), (SIDECAR,)).refused
+    assert refused.startswith("a: ")
+    assert told in refused
+    assert "secret" not in refused
+    assert len(refused) < 1100
+
+
 def test_istiods_counters_are_summed_over_replicas():
     text = """
 # TYPE pilot_total_xds_rejects counter

@@ -7,6 +7,9 @@ from enum import StrEnum
 from delivery.adapters.mesh.istio.clock import Span
 from delivery.adapters.mesh.istio.istiod import ROUTER, SIDECAR, Sent, Synced
 
+LONGEST = 1000  # characters of a refusal
+_PRINTED = "goo.gle/debug"  # what protobuf begins its prints with
+
 
 class Reached(StrEnum):
     YES = "yes"  # sent after the change, and acknowledged
@@ -65,8 +68,17 @@ def _refusal(proxy: Synced, change: Span, kinds: Collection[str]) -> str | None:
     for kind in kinds:
         sent = proxy.sent.get(kind)
         if sent is not None and sent.error and sent.at.last >= change.first:
-            return f"{proxy.name}: {sent.error}"
+            return f"{proxy.name}: {_in_a_line(sent.error)}"
     return None
+
+
+def _in_a_line(text: str) -> str:
+    """Envoy's own words. Some of its messages print the whole configuration, secrets of ours included, before the
+    reason, and are cut at 4 kB: then the reason may be missing."""
+    if text.startswith(_PRINTED):
+        _, found, text = text.rpartition("\n: ")
+        text = text if found else "a configuration is refused, and the reason was cut off: the proxy's own log has it"
+    return " ".join(text.split())[:LONGEST]
 
 
 BOTH = (ROUTER, SIDECAR)
