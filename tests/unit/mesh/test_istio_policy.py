@@ -61,17 +61,16 @@ def test_a_fault_has_its_shares() -> None:
 
 def test_who_meets_the_preview_without_its_token_is_denied() -> None:
     denial = guards.document(guards.DENIAL, route(Traffic(rules=(PREVIEW,))), CANDIDATE, PLACE, {"app": "c"})
+    met = [
+        {"key": "request.headers[x-team]", "values": ["blue"]},
+        {"key": "request.headers[x-who]", "values": ["qa-*"]},
+    ]
     assert denial["spec"] == {
         "selector": {"matchLabels": {"app": "c"}},
         "action": "DENY",
         "rules": [
-            {
-                "from": [{"source": {"notRequestPrincipals": ["https://id.example.org/*"]}}],
-                "when": [
-                    {"key": "request.headers[x-team]", "values": ["blue"]},
-                    {"key": "request.headers[x-who]", "values": ["qa-*"]},
-                ],
-            }
+            {"when": [*met, {"key": "request.auth.claims[iss]", "notValues": ["https://id.example.org"]}]},
+            {"when": [*met, {"key": "request.auth.claims[aud]", "notValues": ["checkout"]}]},
         ],
     }
     token = guards.document(guards.TOKEN, route(Traffic(rules=(PREVIEW,))), CANDIDATE, PLACE, {"app": "c"})

@@ -86,9 +86,17 @@ def of_token(jwt: Jwt) -> dict[str, Any]:
 
 
 def without_token(rule: Rule, jwt: Jwt) -> list[dict[str, Any]]:
-    """`rules` of an AuthorizationPolicy that denies: what meets the rule, and bears no such token."""
-    nobody = [{"source": {"notRequestPrincipals": [f"{jwt.issuer}/*"]}}]
-    return [{"from": nobody, "when": [_condition(header) for header in match.headers]} for match in rule.matches]
+    """`rules` of an AuthorizationPolicy that denies: what meets the rule, and bears no such token.
+
+    By the claims, not by the principal: that has the subject in it, which a token need not have. A claim that is not
+    there is none of these values.
+    """
+    wanted = [("iss", [jwt.issuer]), *([("aud", list(jwt.audiences))] if jwt.audiences else [])]
+    return [
+        {"when": [*map(_condition, match.headers), {"key": f"request.auth.claims[{claim}]", "notValues": values}]}
+        for match in rule.matches
+        for claim, values in wanted
+    ]
 
 
 def seconds(span: Micros) -> str:
