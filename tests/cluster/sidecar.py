@@ -62,7 +62,7 @@ class Sidecar:
 @contextlib.contextmanager
 def running(cluster: Cluster, namespace: str, folder: Path) -> Iterator[Sidecar]:
     """A sidecar for as long as the block runs."""
-    with _forwarding(cluster.network.host, cluster.istiod.xds) as port:
+    with forwarding(cluster.network.host, cluster.istiod.xds) as port:
         sidecar = Sidecar(cluster, namespace, folder, port)
         try:
             yield sidecar
@@ -96,7 +96,7 @@ class _Connection(socketserver.BaseRequestHandler):
 
 
 @contextlib.contextmanager
-def _forwarding(address: str, port: int) -> Iterator[int]:
+def forwarding(address: str, port: int) -> Iterator[int]:
     with _Forwarder(address, port) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()

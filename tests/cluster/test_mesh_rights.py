@@ -8,14 +8,21 @@ import yaml
 
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import path
+from delivery.adapters.mesh.istio import guards
 from delivery.adapters.mesh.istio.istiod import Istiods
 from delivery.adapters.mesh.istio.proxies import Pods
+from delivery.model.ids import MINUTE
 from delivery.model.place import Isolation, object_name
-from delivery.model.traffic import ALL_STABLE, Traffic
+from delivery.model.policy import CircuitBreaker, RateLimit, TrafficPolicy
+from delivery.model.traffic import ALL_STABLE, Rule, Traffic
 from delivery.ports.errors import Refused, Unavailable
-from delivery.testing.contracts.mesh import make_case
+from delivery.testing.contracts import tokens
+from delivery.testing.contracts.mesh import Case, make_case, publish
+from delivery.testing.contracts.mesh_policy import TESTED
+from delivery.testing.contracts.mesh_traffic import CANDIDATE, STABLE
 from tests.cluster import istio_world, objects
 from tests.cluster.istio_world import IstioWorld
+from tests.cluster.test_mesh_sidecar_policy import SidecarWorld, beside
 from tests.cluster.testbed.accounts import token, write_kubeconfig
 from tests.cluster.testbed.cluster import Cluster
 
@@ -145,3 +152,30 @@ def test_pods_are_found_while_they_are_ready(cluster: Cluster, world: IstioWorld
         world.until(lambda: not Pods(kube, world.namespace, f"app={name}", objects.PORT).find())
     finally:
         kube.close()
+
+
+def test_the_rights_are_enough_for_limits_of_the_candidate(
+    cluster: Cluster, namespace: str, istiods: Istiods, limited: Path
+) -> None:
+    world = SidecarWorld(cluster, namespace, istiods)
+    try:
+        world.mesh = world.connect(kubeconfig=limited)
+        case = Case(world, "checkout", world.run("checkout", STABLE), world.run_with_sidecar("checkout", CANDIDATE))
+        for backend in (case.stable, case.candidate):
+            publish(world, case.target, backend)
+        breaker, limit = CircuitBreaker(max_requests=10), RateLimit(1000, MINUTE)
+        case.shift(
+            Traffic(
+                weight=50,
+                rules=(Rule("preview", TESTED, jwt=tokens.JWT),),
+                policy=TrafficPolicy(circuit_breaker=breaker, rate_limit=limit),
+            )
+        )
+        assert beside(world) == list(guards.VERSIONS)
+        case.shift(Traffic(weight=50, policy=TrafficPolicy(circuit_breaker=CircuitBreaker(max_requests=20))))
+        case.shift(ALL_STABLE)
+        assert beside(world) == [guards.HOST]
+        world.mesh.withdraw(case.target, case.candidate)
+        assert beside(world) == []
+    finally:
+        world.close()

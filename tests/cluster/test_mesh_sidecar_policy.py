@@ -90,7 +90,7 @@ class SidecarWorld(IstioWorld):
         """The pod's sidecar, for as long as the block runs."""
         (pod,) = self._pods(backend.version.version, backend.service)
         network, metadata = self.testbed.network, pod["metadata"]
-        with sidecar._forwarding(network.host, self.testbed.istiod.xds) as port:
+        with sidecar.forwarding(network.host, self.testbed.istiod.xds) as port:
             found = bootstrap(15000, port)
             name = f"{metadata['name']}.{self.namespace}"
             found["node"]["id"] = f"sidecar~{pod['status']['podIP']}~{name}~{self.namespace}.svc.cluster.local"
@@ -150,7 +150,7 @@ def test_a_rate_limit_turns_away_what_is_too_much_for_the_candidate_alone(world:
     assert len(world.asked(case.candidate).users) == before
     case.shift(Traffic(weight=50))
     world.until(lambda: {reply.status for reply in case.send(20)} == {200})
-    assert _beside(world) == []
+    assert beside(world) == []
 
 
 def test_a_preview_is_refused_without_its_token(world: SidecarWorld, case: Case) -> None:
@@ -166,19 +166,19 @@ def test_a_preview_is_refused_without_its_token(world: SidecarWorld, case: Case)
     case.shift(ALL_CANDIDATE)
     world.until(lambda: case.versions(10) == {CANDIDATE})
     assert case.versions(10, matched(case, "")) == {CANDIDATE}
-    assert _beside(world) == []
+    assert beside(world) == []
 
 
 def test_what_stands_beside_the_routes_goes_with_the_version(world: SidecarWorld, case: Case) -> None:
     limit = TrafficPolicy(rate_limit=RateLimit(1000, HOUR))
     case.shift(Traffic(rules=(Rule("preview", TESTED, jwt=tokens.JWT),), policy=limit))
-    assert _beside(world) == [guards.LIMIT, guards.TOKEN, guards.DENIAL]
+    assert beside(world) == [guards.LIMIT, guards.TOKEN, guards.DENIAL]
     case.shift(ALL_STABLE)
     world.mesh.withdraw(case.target, case.candidate)
-    assert _beside(world) == []
+    assert beside(world) == []
 
 
-def _beside(world: IstioWorld) -> list[str]:
+def beside(world: IstioWorld) -> list[str]:
     return [
         kind
         for kind, version in guards.VERSIONS.items()

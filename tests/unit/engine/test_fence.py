@@ -276,7 +276,6 @@ class TestLostHistory:
         self.known(self.ahead(written, 50), 50)
         assert (self.resumed(written).write().result, written.weight) == (Fenced.WRITTEN, 100)
 
-
     def test_that_decision_was_about_this_loss_and_not_about_the_next(self, written: Scene) -> None:
         """The release is promoted, and the route is found ahead once more: a later abort may be among what is lost."""
         self.test_a_person_may_decide_so_before_anything_was_lowered(written)

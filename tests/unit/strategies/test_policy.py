@@ -5,10 +5,11 @@ from collections.abc import Mapping
 
 import pytest
 
+from delivery.model.codec import from_plain, to_plain
 from delivery.model.fields import Fields
 from delivery.model.ids import SECOND, Micros
 from delivery.model.mistake import Invalid
-from delivery.model.plan import Then
+from delivery.model.plan import Plan, Then
 from delivery.model.policy import Balance, CircuitBreaker, Fault, Jwt, RateLimit, Retries, TrafficPolicy
 from delivery.model.policy_section import read_policy
 from delivery.model.traffic import ALL_STABLE, HeaderMatch, Match, MatchKind, Mirror, Rule, Traffic, raises
@@ -41,6 +42,19 @@ def test_everything_that_a_policy_can_say() -> None:
         load_balancing=Balance.LEAST_REQUEST,
     )
     assert read_policy(Fields({})) is None
+
+
+def test_a_stored_plan_keeps_every_limit() -> None:
+    limited = {**LIMIT, "timeout": "2s", "retries": {"attempts": 1}, "circuit_breaker": {"max_requests": 9}}
+    made = plan(
+        FAULTS, {"canary": {"steps": ["5%"], "traffic_policy": limited}}, {"blue_green": {"preview": {"jwt": JWT}}}
+    )
+    assert from_plain(Plan, to_plain(made)) == made
+
+
+def test_a_stage_without_limits_is_stored_as_before() -> None:
+    (stage,) = to_plain(plan({"canary": {"steps": ["5%"]}}))["stages"]
+    assert stage["traffic"] == {"weight": 5, "rules": []}
 
 
 def test_a_service_wide_policy_is_on_every_stage_that_users_reach() -> None:
