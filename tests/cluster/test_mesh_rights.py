@@ -75,7 +75,7 @@ def test_they_are_no_more(limited: Path, namespace: str) -> None:
     try:
         for where in (
             path("v1", "Secret", namespace),
-            path("v1", "Pod", namespace),
+            path("v1", "ConfigMap", namespace),
             path("v1", "Service", "kube-system", "kube-dns"),
         ):
             with pytest.raises(Refused, match="forbidden"):
