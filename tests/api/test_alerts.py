@@ -102,6 +102,15 @@ def test_labels_narrow_it_where_they_can(world, http, baking, labels):
     assert fire(http, alert(world.clock.now(), **labels)).json()["reason"] == "aborted"
 
 
+def test_an_alert_of_another_cluster_of_the_service_is_not_about_this_one(world, http, baking):
+    both = {**WATCHING, "cluster": ["local", "other"]}
+    assert http.put("/v1/services/checkout", json=both, headers=bearer("olga")).status_code == 200
+    answer = fire(http, alert(world.clock.now(), cluster="other")).json()
+    assert (answer["outcome"], answer["reason"]) == ("no_op", "no_release")
+    world.go(2)
+    assert release(http, baking)["state"] == "progressing"
+
+
 def test_it_is_sent_again_and_again_and_answered_alike(world, http, baking):
     now = world.clock.now()
     first = fire(http, alert(now)).json()

@@ -123,9 +123,13 @@ def test_who_is_over_the_budget_is_left_out_and_said_once(metrics, counting, cap
     assert caplog.text.count("needs 101 series, 100 are allowed") == 1
 
 
-def test_one_query_that_fails_takes_no_other_with_it(metrics, counting, caplog):
+@pytest.mark.parametrize("known", [False, True])
+def test_one_query_that_fails_takes_no_other_with_it(metrics, counting, caplog, known):
+    many = [subject(f"1.0.{number:03}") for number in range(400)]
+    if known:
+        metrics.sample(many)  # their sizes are known then
     counting.broken = ("checkout_1-0-250",)
-    found = metrics.sample([subject(f"1.0.{number:03}") for number in range(400)])
+    found = metrics.sample(many)
     assert requests(found[subject("1.0.001")]) == 0
     assert found[subject("1.0.250")] is None
     assert caplog.text.count("checkout_1-0-200 and 199 more cannot be measured") == 1

@@ -152,6 +152,16 @@ def test_the_candidate_gets_its_share_and_whole_pods_where_there_are_enough():
     assert sum(tick.candidate.requests for tick in few[20:40]) == pytest.approx(0.25 * 20 * 600, rel=0.1)
 
 
+def test_a_burst_goes_to_one_side_whole():
+    history = History(Micros(0), STEP)
+    for index in range(600):
+        history.add([Window(Micros(0), STEP, {"a": Counts(300, 10 if index % 10 == 0 else 0)})], False)
+    parts = Splitter(history, STEPS, {None: nature(history)})
+    assert round(parts.natures[None].phi) == 10
+    errors = {tick.candidate.errors for seed in range(20) for tick in parts.ticks(0, Random(seed))}
+    assert errors == {0, 10}
+
+
 def test_a_worse_candidate_has_so_many_times_the_errors():
     history = past(60, rate=0.02)
     parts = splitter(history)
