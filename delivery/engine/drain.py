@@ -86,7 +86,9 @@ class Drain:
             if all(turn.waits_until is not None for turn in turns):
                 self._clock.pause(BREATH)
             committed = [turn for turn in turns if not turn.working.row_changed]  # not what a conflict had decided anew
-            for turn, signals in self._performer.round(cluster, committed):
+            news = self._performer.round(cluster, committed)
+            self._book.renew({turn.working.target.service for turn, _ in news})  # calls may have taken their time
+            for turn, signals in news:
                 self._decide(turn, signals)
         self._hand_back(turns)
 
