@@ -76,14 +76,14 @@ class Front(Shop):
             "spec": {"minAvailable": 1, "selector": {"matchLabels": SELECTED}},
         }
 
-    def service_file(self, strategies: str, more: str = "") -> str:
+    def service_file(self, strategies: str, more: str = "", tick: str = "1s") -> str:
         """`strategies` is a YAML list, `more` are lines at the top level."""
         return f"""\
 service: {NAME}
 cluster: {CLUSTER}
 namespace: {self.namespace}
 workload: {{deployment: {NAME}, rollback_window: 3s, appear_within: 1m}}
-tick: 1s
+tick: {tick}
 strategies: {strategies}
 gates:
   errors: {{ratio: http_errors, worse_than: 1.1, floor: 0.1%, objective: 5%, min_requests: 50, dispersion: 1}}

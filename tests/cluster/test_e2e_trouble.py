@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from kubernetes.client.exceptions import ApiException
@@ -21,7 +20,7 @@ from tests.cluster.shop import NAME
 from tests.cluster.steady import Stages, Steady, nothing_lost
 from tests.cluster.testbed.api import Api, place
 from tests.cluster.testbed.cluster import Cluster
-from tests.cluster.testbed.faults import Answer, Lost, Script, Slow
+from tests.cluster.testbed.faults import Answer, Held, Lost, Script, Seen, Slow
 from tests.cluster.testbed.process import wait_until
 from tests.cluster.whole import Wanted, Whole
 from tests.postgres import new_database
@@ -216,28 +215,26 @@ def test_a_worker_that_stood_still_past_its_lease_changes_nothing_any_more(
     cluster: Cluster, crowd: Whole, front: Front, load: Steady, route: Route
 ) -> None:
     """w1 decides on a write and is stopped; the write itself is on its way, and comes when w2 has written since."""
+    let_go = threading.Event()
     with cluster.faults() as (proxy, kubeconfig):
         crowd.start_worker("w1", kubeconfig)
         crowd.apply(NAME, front.service_file(CANARY))
         release = crowd.start_release("1.4.2")
         stages = Stages(crowd, release)
         stages.until_baking(20)
-        crowd.start_worker("w2")
         mark = proxy.script.mark()
-        proxy.script.add(Slow(LEASE_SECONDS + 12), "PUT", ROUTES, times=1)
+        proxy.script.add(Held(let_go), "PUT", ROUTES, times=1)
 
-        def late() -> list[Any]:
-            return [one for one in proxy.script.seen(mark) if one.verb == "PUT" and ROUTES[1:] in one.path]
+        def late() -> list[Seen]:
+            return [one for one in proxy.script.seen(mark) if one.verb == "PUT" and ROUTES in one.path]
 
-        def w1_writes() -> bool:
-            crowd.say(release, "promote") if not late() and "promote" in stages.now["actions"] else None
-            return bool(late())
-
-        stages.until("w1 writes", w1_writes, 60)
+        stages.until("w1 writes", late, 90)
         os.kill(crowd.workers["w1"].pid, signal.SIGSTOP)
         fence = route.fences()[-1]
-        stages.until("w2 has written", lambda: route.fences()[-1] > fence, 60)
-        wait_until("the late write has its answer", lambda: late()[0].status != 0, 60)
+        crowd.start_worker("w2")
+        stages.until("w2 has written", lambda: route.fences()[-1] > fence, 90)
+        let_go.set()
+        wait_until("the late write has its answer", lambda: late()[0].status != 0, 30)
         assert late()[0].status == 409
         os.kill(crowd.workers["w1"].pid, signal.SIGCONT)
         assert stages.until_over() == "promoted", stages.now["text"]

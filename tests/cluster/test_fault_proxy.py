@@ -1,5 +1,6 @@
 """The proxy before the API server fails as it is told, counts what is asked, and is transparent otherwise."""
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -10,7 +11,8 @@ from delivery.ports.errors import Conflict, Refused, Unavailable
 from tests.cluster.testbed.api import Document
 from tests.cluster.testbed.cluster import Cluster
 from tests.cluster.testbed.fault_proxy import FaultProxy
-from tests.cluster.testbed.faults import WATCH, Answer, Lost, Script, Slow, kind_of, verb_of
+from tests.cluster.testbed.faults import WATCH, Answer, Held, Lost, Script, Slow, kind_of, verb_of
+from tests.cluster.testbed.process import wait_until
 
 Proxied = tuple[Kube, FaultProxy]
 
@@ -106,6 +108,19 @@ def test_slow_is_late_and_not_lost(proxied: Proxied, namespace: str) -> None:
     began = time.monotonic()
     kube.create(note(namespace))
     assert time.monotonic() - began >= 0.5
+
+
+def test_held_comes_when_it_is_let_go(proxied: Proxied, namespace: str) -> None:
+    kube, proxy = proxied
+    let_go = threading.Event()
+    proxy.script.add(Held(let_go), "POST", times=1)
+    writing = threading.Thread(target=kube.create, args=(note(namespace),))
+    writing.start()
+    wait_until("it is asked", lambda: proxy.script.counts()["POST", "configmaps"] == 1, 10)
+    assert kube.find(path(namespace)) is None
+    let_go.set()
+    writing.join()
+    assert kube.find(path(namespace)) is not None
 
 
 def test_the_first_rule_that_fits_and_has_some_left_is_followed() -> None:

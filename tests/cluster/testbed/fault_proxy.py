@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from delivery.sandbox.ports import HOST
 from tests.cluster.testbed.certificates import Certificates
-from tests.cluster.testbed.faults import Answer, Lost, Script, Slow, verb_of
+from tests.cluster.testbed.faults import Answer, Held, Lost, Script, Slow, verb_of
 
 LOOK_SECONDS = 0.05
 CONNECT_SECONDS = 5.0
@@ -114,6 +114,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.close_connection = True
             case Slow(seconds):
                 self.server.closing.wait(seconds)  # also for a client that has given up: it comes late, not never
+                self._pass_on(body)
+            case Held(until):
+                while not until.wait(LOOK_SECONDS) and not self.server.closing.is_set():
+                    pass
                 self._pass_on(body)
             case None:
                 self._pass_on(body)

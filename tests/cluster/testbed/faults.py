@@ -41,7 +41,14 @@ class Slow:
     seconds: float
 
 
-Fault = Answer | Lost | Slow
+@dataclasses.dataclass(frozen=True, slots=True)
+class Held:
+    """Passed on once the test says so."""
+
+    until: threading.Event
+
+
+Fault = Answer | Lost | Slow | Held
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
