@@ -23,17 +23,17 @@ from tests.cluster.testbed.fault_proxy import FaultProxy
 from tests.cluster.testbed.process import wait_until
 from tests.cluster.whole import Wanted, Whole
 
-DEBOUNCE = "100ms"  # istiod's default
+DEBOUNCE, TICK = "100ms", "15s"  # the defaults of istiod and of service files
 SPACE = "bench"
 ABORTS = 40
-STEPS = tuple(range(10, 100, 10))
+STEPS = tuple(range(15, 100, 15))
 MINUTES = 2
 RATE = 100.0
 LOOK, WITHIN = 0.003, 90.0
 _ASKS = ", ".join(f"{step}%" for step in (*STEPS, 100))
 LONG = "[canary: {steps: [50%], bake: 2h, min_requests: 0, gates: []}]"
 STEPPED = (
-    f"[canary: {{steps: [{', '.join(f'{step}%' for step in STEPS)}], bake: 2s, min_requests: 0, gates: [], "
+    f"[canary: {{steps: [{', '.join(f'{step}%' for step in STEPS)}], bake: 15s, min_requests: 0, gates: [], "
     f"approval: {{before: [{_ASKS}], count: 1}}}}]"
 )
 
@@ -46,7 +46,7 @@ def measure(say: Say) -> list[Figure]:
     return [
         Figure("istio: abort to gateway at 0, debounce 100 ms", "s", tuple(aborts)),
         Figure("istio: API requests, a stage change to its proof", "", *_totals(changes)),
-        Figure("istio: API requests, a minute of a release that waits", "", *_totals(waiting)),
+        Figure(f"istio: API requests, a minute of a release that waits, tick {TICK}", "", *_totals(waiting)),
         Figure("istio: API requests, a minute without a release", "", *_totals(idle)),
     ]
 
@@ -99,7 +99,7 @@ class _Bench:
 
     def changes(self) -> list[Counter[tuple[str, str]]]:
         """What is asked from each approval to the proof of the stage that it guards."""
-        self._whole.apply(NAME, self._front.service_file(STEPPED))
+        self._whole.apply(NAME, self._front.service_file(STEPPED, tick=TICK))
         self._release = self._whole.start_release("3.0.0")
         self._waits()
         found = []
