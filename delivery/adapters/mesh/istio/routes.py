@@ -23,7 +23,7 @@ def edited(found: Http, edit: Edit) -> list[Http]:
     """Our routes, and last the owners' own. Raises Refused for a route that sends to somebody else's hosts too."""
     stable, candidate, traffic = edit.route.stable, edit.route.candidate, edit.route.traffic
     if stable is None and (candidate is None or traffic.weight < 100):
-        return [_nobody(found, edit), found]
+        return [_nobody(found, edit), _at_rest(found, edit)]
     owners = _split(found, edit, traffic.weight)
     limits = policy.of_route(traffic.policy)
     if stable is None or candidate is None or traffic.weight == 100:
@@ -64,6 +64,14 @@ def _split(found: Http, edit: Edit, weight: int) -> Http:
 def _limited(owners: Http, edit: Edit, limits: Mapping[str, Any]) -> list[Http]:
     """A copy of the owners' route with timeout and retries of its own: theirs stays as they wrote it."""
     return variant({**owners, **limits}, edit, "limits", [{}]) if limits else []
+
+
+def _at_rest(found: Http, edit: Edit) -> Http:
+    """As its owners have it, where an earlier write has left versions in it that are nobody's now."""
+    if not any(hosts.label_of(each, edit.place.namespace) in edit.ours for each in found.get("route") or []):
+        return found
+    theirs = origin(found, edit)
+    return {**found, "route": [{**theirs, "weight": 100}]}
 
 
 def _alone(only: Http, origin: Http) -> Http:
