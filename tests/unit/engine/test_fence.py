@@ -156,6 +156,13 @@ class TestWriting:
         assert scene.write().result is Fenced.WRITTEN
         assert scene.stamp().epoch == 8
 
+    def test_nor_by_the_owner_that_it_had_been_given_out_to(self, written: Scene) -> None:
+        written.story.act(s.Abort(BOB))
+        written.commit(ME)
+        written.restamp(replace(written.stamp(), epoch=7), 5)
+        assert written.write().result is Fenced.WRITTEN
+        assert (written.stamp().epoch, written.row.epoch) == (8, 8)
+
     def test_grace_counts_from_the_first_write_of_a_traffic(self, written: Scene) -> None:
         first = written.row.written_at
         written.clock.pass_by(Micros(1_000_000))
