@@ -101,7 +101,7 @@ def test_a_refusal_from_before_the_change_is_not_held_against_it():
     ],
 )
 def test_a_refusal_has_the_reason_and_not_the_configuration(text, told):
-    refused = spread([proxy("a", sent(101, error=text))], CHANGE, (ROUTES,), (SIDECAR,)).refused
+    refused = spread([proxy("a", sent(101, error=text))], CHANGE, (ROUTES,), (SIDECAR,)).refused or ""
     assert refused.startswith("a: ")
     assert told in refused
     assert "secret" not in refused
