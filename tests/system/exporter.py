@@ -48,7 +48,7 @@ class Exporter:
 
 
 class Scraped:
-    """Two exporters and the Prometheus that scrapes them; the jobs in `twice` scrape the first one again."""
+    """Two exporters and the Prometheus that scrapes them; `twice`: another job scrapes the first one again."""
 
     def __init__(self, directory: Path, twice: bool = False) -> None:
         self.exporters = [Exporter(), Exporter()]
@@ -57,7 +57,7 @@ class Scraped:
             jobs.append(self._job("again", [self.exporters[0].address]))
         self.prometheus = Prometheus(directory, jobs)
         self.prometheus.start()
-        self._marks = 0
+        self._marks, self._twice = 0, twice
 
     @staticmethod
     def _job(name: str, targets: list[str]) -> dict[str, object]:
@@ -74,11 +74,10 @@ class Scraped:
         self._marks += 1
         for exporter, text in zip(self.exporters, texts, strict=True):
             exporter.says = None if text is None else f"{text}\nmark {self._marks}\n"
-        there = sum(text is not None for text in texts)
+        scrapes = sum(text is not None for text in texts) + (self._twice and texts[0] is not None)
 
         def scraped() -> bool:
-            marks = [value for labels, value in self.prometheus.query("mark").items() if ("job", "again") not in labels]
-            return marks == [float(self._marks)] * there
+            return list(self.prometheus.query("mark").values()) == [float(self._marks)] * scrapes
 
         wait_until("a scrape", scraped, LIMIT)
 
