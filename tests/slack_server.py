@@ -103,7 +103,10 @@ class SlackServer:
         self._number += 1
         ts = f"1700000000.{self._number:06}"
         if "thread_ts" in given:
-            self._find(channel, given["thread_ts"]).thread.append(given["text"])
+            found = self._find(channel, given["thread_ts"])
+            if found is None:
+                return {"ok": False, "error": "thread_not_found"}
+            found.thread.append(given["text"])
         else:
             self.channels[channel].append(Message(ts, given["text"], given["blocks"]))
         return {"ok": True, "channel": channel, "ts": ts}
@@ -111,7 +114,7 @@ class SlackServer:
     def update(self, given: JSON) -> JSON:
         if given["channel"] not in self.channels:
             return {"ok": False, "error": "channel_not_found"}
-        found = next((one for one in self.channels[given["channel"]] if one.ts == given["ts"]), None)
+        found = self._find(given["channel"], given["ts"])
         if found is None:
             return {"ok": False, "error": "message_not_found"}
         if error := _mistake(given["blocks"]):
@@ -142,8 +145,8 @@ class SlackServer:
         self.whispers.append(given["text"])
         return {"ok": True}
 
-    def _find(self, channel: str, ts: str) -> Message:
-        return next(one for one in self.channels[channel] if one.ts == ts)
+    def _find(self, channel: str, ts: str) -> Message | None:
+        return next((one for one in self.channels[channel] if one.ts == ts), None)
 
     def run(self, ready: Callable[[], None]) -> None:
         asyncio.set_event_loop(self._loop)

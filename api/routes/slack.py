@@ -22,7 +22,8 @@ _FORM = {"requestBody": {"required": True, "content": {"application/x-www-form-u
 
 async def _verified(request: Request, app: App) -> Desk:
     """The desk, for a request that Slack signed within the last five minutes. Raises Problem."""
-    slack, desk = app.services.slack, request.app.state.desk
+    slack = app.services.slack
+    desk: Desk = request.app.state.desk
     if slack is None or not slack.signing_secret:
         raise Problem("unknown-source", "no signing secret of a Slack app is configured ([notify.NAME] signing_secret)")
     verifier = SignatureVerifier(slack.signing_secret)
@@ -31,7 +32,7 @@ async def _verified(request: Request, app: App) -> Desk:
     if not signed[0].isdigit() or not await run_in_threadpool(verifier.is_valid, body, *signed):
         app.counters.answer("slack", "unsigned")
         raise Problem("unsigned", "this is not signed by the Slack app, or longer than five minutes ago")
-    return desk  # type: ignore[no-any-return]
+    return desk
 
 
 AtDesk = Annotated[Desk, Depends(_verified)]

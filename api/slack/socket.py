@@ -9,6 +9,7 @@ import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackClientError
 from slack_sdk.socket_mode import SocketModeClient
+from slack_sdk.socket_mode.client import BaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
@@ -26,7 +27,7 @@ class Socket:
     def __init__(self, app: SlackApp, desk: Desk) -> None:
         web = WebClient(base_url=app.base_url, retry_handlers=[])
         self._client = SocketModeClient(app.app_token, web_client=web, concurrency=4)
-        self._client.socket_mode_request_listeners.append(self._listen)  # type: ignore[arg-type]
+        self._client.socket_mode_request_listeners.append(self._listen)
         self._desk = desk
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = threading.Event()
@@ -54,7 +55,7 @@ class Socket:
                 self._ended.wait(wait)
                 wait = min(LONGEST_WAIT, 2 * wait)
 
-    def _listen(self, client: SocketModeClient, request: SocketModeRequest) -> None:
+    def _listen(self, client: BaseSocketModeClient, request: SocketModeRequest) -> None:
         """Acknowledged once it is stored: what fails before that is sent again by Slack."""
         try:
             answer = self._answer(request)

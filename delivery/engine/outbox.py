@@ -78,7 +78,7 @@ class Outbox:
         """
         end, handled = self._clock.monotonic() + TURN, 0
         while self._clock.monotonic() < end:
-            rows = self._ledger.claim_outbox(self._owner, LEASE, 1)
+            rows = self._ledger.claim_outbox(self._owner, LEASE, 1, without=self._absent())
             if not rows:
                 break
             self._ledger.update_outbox([self._send(row) for row in rows])
@@ -86,14 +86,11 @@ class Outbox:
         return handled
 
     def _send(self, row: Outgoing) -> Outgoing:
-        kind, now = row.channel.partition(":")[0], self._clock.now()
-        away = self._away.get(kind)
-        if away is not None and now < away.until <= now + FARTHEST:
-            return replace(row, due_at=away.until)  # not asked again for each of its messages
+        kind = row.channel.partition(":")[0]
         try:
             self._deliver(row)
         except NotYet as error:
-            return replace(row, due_at=Micros(now + int(error.seconds * SECOND)), error=str(error))
+            return replace(row, due_at=Micros(self._clock.now() + int(error.seconds * SECOND)), error=str(error))
         except Unavailable as error:
             return self._failed(row, error)
         except Refused as error:
@@ -104,6 +101,11 @@ class Outbox:
         self._telemetry.count("outbox", outcome="sent", channel=kind)
         self._telemetry.observe("outbox_age_seconds", max(0, self._clock.now() - row.due_at) / SECOND)
         return replace(row, state=OutboxState.SENT, attempts=row.attempts + 1, error="")
+
+    def _absent(self) -> frozenset[str]:
+        """The chats that are not to be asked now: one question a while is enough, whatever waits for it."""
+        now = self._clock.now()
+        return frozenset(kind for kind, away in self._away.items() if now < away.until <= now + FARTHEST)
 
     def _deliver(self, row: Outgoing) -> None:
         kind, _, channel = row.channel.partition(":")
@@ -130,17 +132,23 @@ class Outbox:
         return Post(channel, message, release, service, allowed(release, context), mention)
 
     def _failed(self, row: Outgoing, error: Unavailable) -> Outgoing:
-        """Later; nothing else goes to this chat meanwhile."""
+        """Later, after all that wait already: the fault may be this message's own. Its chat is left alone for a while."""
         kind, now = row.channel.partition(":")[0], self._clock.now()
         if now - self._event(row).at > PATIENCE:
             return self._dead(replace(row, attempts=row.attempts + 1), str(error))
         failures = self._away[kind].failures if kind in self._away else 0
-        wait = int(error.retry_after * SECOND) if error.retry_after else SECOND * 2 ** min(failures, 6)
+        wait = int(error.retry_after * SECOND) if error.retry_after else _backoff(failures)
         self._away[kind] = _Away(Micros(now + min(MINUTE, wait)), failures + 1)
         self._telemetry.count("outbox", outcome="later", channel=kind)
-        return replace(row, attempts=row.attempts + 1, due_at=self._away[kind].until, error=str(error))
+        due = Micros(now + max(_backoff(row.attempts), min(MINUTE, wait)))
+        return replace(row, attempts=row.attempts + 1, due_at=due, error=str(error))
 
     def _dead(self, row: Outgoing, error: str) -> Outgoing:
         self._telemetry.count("outbox", outcome="dead", channel=row.channel.partition(":")[0])
         self._ledger.commit([Unit(alerts=(Alert(self._clock.now(), "outbox_dead", row.key, error),))])
         return replace(row, state=OutboxState.DEAD, error=error)
+
+
+def _backoff(failures: int) -> int:
+    """1, 2, 4 ... seconds, a minute at most."""
+    return min(MINUTE, SECOND * (1 << min(failures, 6)))

@@ -279,8 +279,13 @@ class Ledger(Protocol):
     def inbox(self, state: InboxState, limit: int) -> tuple[Delivery, ...]:
         """Oldest first."""
 
-    def claim_outbox(self, owner: str, lease: Micros, limit: int) -> tuple[Outgoing, ...]:
-        """Leases rows that are waiting and due; a row is handed out again when the lease is over."""
+    def claim_outbox(
+        self, owner: str, lease: Micros, limit: int, without: Collection[str] = ()
+    ) -> tuple[Outgoing, ...]:
+        """Leases rows that are waiting and due; a row is handed out again when the lease is over.
+
+        `without` has chats, as channels begin with them, whose rows are left where they are.
+        """
 
     def update_outbox(self, rows: Sequence[Outgoing]) -> None:
         """Replaces state, attempts, due_at and error, and ends the lease."""

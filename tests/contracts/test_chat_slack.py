@@ -176,3 +176,13 @@ def test_long_and_odd_texts_fit_slacks_limits(slack, chat, clock) -> None:
     section = slack.channel(CHANNEL)[0].blocks[0]["text"]["text"]
     assert len(section) <= 3000
     assert "&lt;!channel&gt; &amp;" in section
+
+
+def test_a_message_that_somebody_deleted_is_posted_again_for_an_event_told_late_too(slack, chat, clock) -> None:
+    place = Place()
+    tell(chat, clock, place, post(9))
+    slack.channel(CHANNEL).clear()
+    tell(chat, clock, place, post(8))
+    (message,) = slack.channel(CHANNEL)
+    tell(chat, clock, place, post(10))
+    assert len(message.thread) == 1

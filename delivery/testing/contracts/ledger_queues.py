@@ -49,6 +49,15 @@ class Queues:
         world.clock.pass_by(LEASE)
         assert world.other.claim_outbox("o2", LEASE, 9) == (outgoing(R1, 1),)
 
+    def test_effects_of_a_chat_that_is_away_are_left_where_they_are(self, world: LedgerWorld) -> None:
+        slack, other = (
+            replace(outgoing(R1, number), key=f"k{number}", channel=channel)
+            for number, channel in ((1, "slack:#a"), (2, "slack_two:#a"))
+        )
+        committed(world.ledger, Unit(outbox=(slack, other)))
+        assert world.ledger.claim_outbox("o1", LEASE, 9, without={"slack", "console"}) == (other,)
+        assert world.other.claim_outbox("o2", LEASE, 9) == (slack,)
+
     def test_an_effect_that_failed_comes_again_when_it_is_due(self, world: LedgerWorld) -> None:
         committed(world.ledger, Unit(outbox=(outgoing(R1, 1), outgoing(R1, 2))))
         first, second = world.ledger.claim_outbox("o1", LEASE, 9)

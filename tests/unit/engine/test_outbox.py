@@ -108,3 +108,25 @@ def test_a_message_that_is_a_day_old_ends_dead_and_says_so() -> None:
     assert len(dead) == wanted > 0
     assert {row.error for row in dead} == {"no route to host"}
     assert {alert.kind for alert in world.ledger.alerts(100)} == {"outbox_dead"}
+
+
+class Picky(Away):
+    """Takes everything but one release's messages, which it never gets through."""
+
+    def deliver(self, post: Post, place: Place) -> None:
+        if post.release.number == 1:
+            self.asked += 1
+            raise Unavailable("thread is odd")
+        super().deliver(post, place)
+
+
+def test_a_message_that_never_gets_through_holds_up_no_other() -> None:
+    world = World(0, ("queueing",))
+    for version in ("good-1", "good-2", "good-3"):
+        asked(world, version)
+    waiting = world.ledger.outbox(OutboxState.WAITING, 100)
+    wanted = [row for row in waiting if world.ledger.releases([row.release])[row.release].release.number > 1]
+    assert 0 < len(wanted) < len(waiting)
+    chat = Picky(world, until=0)
+    runs_for(world, chat, 600)
+    assert len(chat.told) == len(wanted)

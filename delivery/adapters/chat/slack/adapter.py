@@ -64,21 +64,26 @@ class SlackChat:
         root = _root(place.known)
         shown = self._shown(post, root)
         if shown != root:
-            place.note(json.dumps([shown.channel, shown.ts, shown.seq]))
-        if root is not None:
-            self._call("chat_postMessage", channel=shown.channel, thread_ts=shown.ts, text=blocks.line(post))
-
-    def _shown(self, post: Post, root: Root | None) -> Root:
-        if root is not None and post.message.seq <= root.seq:
-            return root
-        drawn = self._drawn(post)
+            place.note(_noted(shown))
         if root is not None:
             try:
-                self._call("chat_update", channel=root.channel, ts=root.ts, **drawn)
-                return Root(root.channel, root.ts, post.message.seq)
+                self._call("chat_postMessage", channel=shown.channel, thread_ts=shown.ts, text=blocks.line(post))
             except _Gone:
-                pass  # somebody deleted it
-        sent = self._call("chat_postMessage", channel=post.channel, **drawn)
+                place.note(_noted(self._posted(post)))
+
+    def _shown(self, post: Post, root: Root | None) -> Root:
+        if root is None:
+            return self._posted(post)
+        if post.message.seq <= root.seq:
+            return root
+        try:
+            self._call("chat_update", channel=root.channel, ts=root.ts, **self._drawn(post))
+        except _Gone:
+            return self._posted(post)
+        return Root(root.channel, root.ts, post.message.seq)
+
+    def _posted(self, post: Post) -> Root:
+        sent = self._call("chat_postMessage", channel=post.channel, **self._drawn(post))
         return Root(sent["channel"], sent["ts"], post.message.seq)
 
     def _drawn(self, post: Post) -> dict[str, Any]:
@@ -105,7 +110,11 @@ class SlackChat:
 
 
 class _Gone(Exception):
-    """The message that was to be edited is not there any more."""
+    """The message that was to be edited or answered is not there any more: somebody deleted it."""
+
+
+def _noted(root: Root) -> str:
+    return json.dumps([root.channel, root.ts, root.seq])
 
 
 def _root(known: str | None) -> Root | None:
@@ -118,7 +127,7 @@ def _error(error: SlackApiError, method: str) -> Exception:
     if kind == "ratelimited":
         after = response.headers.get("Retry-After", "1")
         return Unavailable(f"Slack asks for patience in {method}", float(after) if after.isdigit() else 1.0)
-    if kind in ("message_not_found", "cant_update_message"):
+    if kind in ("message_not_found", "cant_update_message", "thread_not_found"):
         return _Gone()
     if kind in _REFUSALS:
         return Refused(f"{_REFUSALS[kind]} (Slack: {kind})")

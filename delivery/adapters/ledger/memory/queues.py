@@ -35,13 +35,18 @@ class Queues(Base):
             found = [delivery for delivery in self._tables.inbox.values() if delivery.state is state]
         return tuple(sorted(found, key=lambda row: (row.received_at, row.source, row.key))[:limit])
 
-    def claim_outbox(self, owner: str, lease: Micros, limit: int) -> tuple[Outgoing, ...]:
+    def claim_outbox(
+        self, owner: str, lease: Micros, limit: int, without: Collection[str] = ()
+    ) -> tuple[Outgoing, ...]:
         with self._transaction() as journal:
             now = self._clock.now()
             due = [
                 row
                 for row, leased_until in self._tables.outbox.values()
-                if row.state is OutboxState.WAITING and past(row.due_at, now) and past(leased_until, now)
+                if row.state is OutboxState.WAITING
+                and past(row.due_at, now)
+                and past(leased_until, now)
+                and row.channel.partition(":")[0] not in without
             ]
             due = sorted(due, key=_oldest_first)[:limit]
             for row in due:

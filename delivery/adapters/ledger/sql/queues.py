@@ -40,12 +40,18 @@ class Queues(Part):
         with self._database.read() as connection:
             return tuple(coding.delivery_from(columns) for columns in connection.execute(query))
 
-    def claim_outbox(self, owner: str, lease: Micros, limit: int) -> tuple[Outgoing, ...]:
+    def claim_outbox(
+        self, owner: str, lease: Micros, limit: int, without: Collection[str] = ()
+    ) -> tuple[Outgoing, ...]:
         now = self._database.now()
+        others = [~OUTBOX.c.channel.startswith(f"{chat}:", autoescape=True) for chat in sorted(without)]
         due = (
             select(OUTBOX.c.key)
             .where(
-                OUTBOX.c.state == OutboxState.WAITING.value, past(OUTBOX.c.due_at, now), past(OUTBOX.c.lease_until, now)
+                OUTBOX.c.state == OutboxState.WAITING.value,
+                past(OUTBOX.c.due_at, now),
+                past(OUTBOX.c.lease_until, now),
+                *others,
             )
             .order_by(*_OLDEST_FIRST)
             .limit(limit)
