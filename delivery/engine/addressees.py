@@ -6,6 +6,7 @@ from delivery.engine.answer import Answer, unknown
 from delivery.engine.book import Book, Entry
 from delivery.model.ids import TargetId, target_id
 from delivery.model.notice import Again, Alert, HandsOff, Happened, Notice, ReleaseAction, ReleaseRequested
+from delivery.model.trigger import Trigger
 from delivery.ports.ledger import Ledger
 from delivery.sources import release_request
 
@@ -26,24 +27,34 @@ def addressees(
             raise TypeError(f"what {event} means is for triggers to say")
 
 
-def meant(source: str, happened: Happened, entries: Mapping[str, Entry | None]) -> list[ReleaseRequested] | Answer:
-    """The releases that services make of an event; or why there is none."""
-    found: list[ReleaseRequested] = []
-    for name, entry in sorted(entries.items()):
-        for trigger in entry.service.triggers if entry and entry.service else ():
-            if trigger.fits(source, happened):
-                try:
-                    request = trigger.request(name, happened)
-                except KeyError as missing:
-                    text = f"the trigger of {name} needs {missing}, which this {happened.event} does not have"
-                    return Answer("no_op", reason="fact_missing", text=text)
-                if (problem := release_request.mistake(request)) is not None:
-                    return Answer("no_op", reason="no_version", text=f"the trigger of {name} makes {problem}")
-                found.append(request)
-                break
-    if not found:
-        return Answer("no_op", reason="nobody_waits", text=f"no service has a trigger for this {happened.event}")
-    return found
+def meant(source: str, happened: Happened, entries: Mapping[str, Entry | None]) -> list[ReleaseRequested | Answer]:
+    """What each service with a trigger for an event makes of it: a release, or why that is none.
+
+    A service whose trigger is wrong keeps no other from its own.
+    """
+    fitting = (
+        (name, trigger)
+        for name, entry in sorted(entries.items())
+        for trigger in _first_that_fits(source, happened, entry)
+    )
+    found = [_asked(name, trigger, happened) for name, trigger in fitting]
+    return found or [Answer("no_op", reason="nobody_waits", text=f"no service has a trigger for this {happened.event}")]
+
+
+def _first_that_fits(source: str, happened: Happened, entry: Entry | None) -> Sequence[Trigger]:
+    triggers = entry.service.triggers if entry and entry.service else ()
+    return [trigger for trigger in triggers if trigger.fits(source, happened)][:1]
+
+
+def _asked(service: str, trigger: Trigger, happened: Happened) -> ReleaseRequested | Answer:
+    try:
+        request = trigger.request(service, happened)
+    except KeyError as missing:
+        text = f"the trigger of {service} needs {missing}, which this {happened.event} does not have"
+        return Answer("no_op", reason="fact_missing", text=text)
+    if (problem := release_request.mistake(request)) is not None:
+        return Answer("no_op", reason="no_version", text=f"the trigger of {service} makes {problem}")
+    return request
 
 
 def _of_service(name: str, cluster: str | None, entry: Entry | None) -> Sequence[TargetId] | Answer:

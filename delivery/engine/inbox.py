@@ -77,7 +77,7 @@ class Inbox:
         notice = arrival.notice
         if isinstance(notice.says, Happened):
             return self._meant(index, arrival, notice.says)
-        found = addressees(notice, entries, self._ledger, self._book)
+        found = self._targets(arrival, entries)
         if isinstance(found, Answer):
             return [_Part(index, arrival, (notice.source, notice.key), None, found)]
         return _parts(index, [(arrival, target) for target in found])
@@ -85,18 +85,22 @@ class Inbox:
     def _meant(self, index: int, arrival: Arrival, happened: Happened) -> list[_Part]:
         """What the triggers of all services make of it: a request of each that fits, to each of its targets."""
         notice = arrival.notice
-        key, everything = (notice.source, notice.key), self._book.read([one.name for one in self._ledger.services()])
-        requests = meant(notice.source, happened, everything)
-        if isinstance(requests, Answer):
-            return [_Part(index, arrival, key, None, requests)]
+        everything = self._book.read([one.name for one in self._ledger.services()])
         asked: list[tuple[Arrival, TargetId]] = []
-        for request in requests:
-            own = Arrival(replace(notice, says=request), arrival.body)
-            found = addressees(own.notice, everything, self._ledger, self._book)
+        others: list[Answer] = []
+        for request in meant(notice.source, happened, everything):
+            own = arrival if isinstance(request, Answer) else replace(arrival, notice=replace(notice, says=request))
+            found = request if isinstance(request, Answer) else self._targets(own, everything)
             if isinstance(found, Answer):
-                return [_Part(index, arrival, key, None, found)]
-            asked += [(own, target) for target in found]
-        return _parts(index, asked)
+                self._telemetry.log("trigger_without_release", source=notice.source, key=notice.key, why=found.text)
+                others.append(found)
+            else:
+                asked += [(own, target) for target in found]
+        key = (notice.source, f"{notice.key}#")  # no target's: nothing is stored under it
+        return [*_parts(index, asked), *(_Part(index, arrival, key, None, answer) for answer in others)]
+
+    def _targets(self, arrival: Arrival, entries: Mapping[str, Entry | None]) -> Sequence[TargetId] | Answer:
+        return addressees(arrival.notice, entries, self._ledger, self._book)
 
     def _attempt(
         self, parts: Sequence[_Part], entries: Mapping[str, Entry | None], answers: dict[int, list[Answer]]

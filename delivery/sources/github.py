@@ -1,5 +1,7 @@
 """GitHub's webhooks: workflow_run, deployment, release and registry_package, signed by HMAC-SHA256 over the body.
 
+Only what is done and went well counts: a run that succeeded, a release or a package that is published.
+
 The headers that name the event and the delivery are not signed. So the event is told by what the body has, and a
 delivery by its whole body: sent again, under whatever id, it is the same.
 """
@@ -30,7 +32,7 @@ class GitHub:
         """The notice in a request; none for an event that starts nothing here. Raises Unsigned or Malformed."""
         verify(headers, body, self.secrets)
         payload = json_body.parse(body)
-        return [(in_time(_notice(self.name, payload, body), now), body)] if _event(payload) else []
+        return [(in_time(_notice(self.name, payload, body), now), body)] if _counts(payload) else []
 
     def reread(self, body: bytes) -> Notice:
         """The notice in a body that was verified when it came. Raises Malformed."""
@@ -65,6 +67,13 @@ def _notice(source: str, payload: Payload, body: bytes) -> Notice:
 def _event(payload: Payload) -> str | None:
     """A deployment belongs to a workflow run: of several the first counts, as GitHub's own header has it."""
     return next((name for name in _READ if isinstance(payload.get(name), Mapping)), None)
+
+
+def _counts(payload: Payload) -> bool:
+    event = _event(payload)
+    if event is None or payload.get("action") not in _DONE[event]:
+        return False
+    return event != "workflow_run" or payload["workflow_run"].get("conclusion") == "success"
 
 
 def _common(payload: Payload) -> dict[str, object]:
@@ -142,4 +151,10 @@ _READ: Mapping[str, Callable[[Payload], tuple[Facts, object, object]]] = {
     "workflow_run": _workflow_run,
     "release": _release,
     "registry_package": _registry_package,
+}
+_DONE: Mapping[str, tuple[str, ...]] = {
+    "deployment": ("created",),
+    "workflow_run": ("completed",),
+    "release": ("published",),
+    "registry_package": ("published", "updated"),
 }

@@ -1,4 +1,4 @@
-"""GitLab's webhooks: pipeline and deployment, proven by the secret token in a header.
+"""GitLab's webhooks: pipeline and deployment that succeeded, proven by the secret token in a header.
 
 The token travels with each request: use HTTPS. A delivery is known by its whole body: GitLab sends it again as it was.
 """
@@ -27,7 +27,7 @@ class GitLab:
         """The notice in a request; none for an event that starts nothing here. Raises Unsigned or Malformed."""
         verify(headers, self.secrets)
         payload = json_body.parse(body)
-        return [(in_time(_notice(self.name, payload, body), now), body)] if payload.get("object_kind") in _READ else []
+        return [(in_time(_notice(self.name, payload, body), now), body)] if _counts(payload) else []
 
     def reread(self, body: bytes) -> Notice:
         """The notice in a body that was verified when it came. Raises Malformed."""
@@ -55,6 +55,12 @@ def _notice(source: str, payload: Payload, body: bytes) -> Notice:
     if event not in _READ:
         raise Malformed("unknown_event", f"this is none of GitLab's events {', '.join(_READ)}", "/object_kind")
     return notice(source, str(event), body, lambda: _READ[str(event)](payload))
+
+
+def _counts(payload: Payload) -> bool:
+    kind = payload.get("object_kind")
+    status = payload.get("status") if kind == "deployment" else pick(payload, "object_attributes", "status")
+    return kind in _READ and status == "success"
 
 
 def _pipeline(payload: Payload) -> tuple[Facts, object, object]:

@@ -72,6 +72,15 @@ def test_a_trigger_that_makes_no_version_says_so(http):
     assert send(http, RUN).json()["reason"] == "no_version"
 
 
+def test_a_service_whose_trigger_is_wrong_keeps_no_other_from_its_release(http):
+    apply(http, service="a-broken-one", triggers=[{**TRIGGER, "version": "{tag}"}])
+    apply(http, service="another", triggers=[{**TRIGGER, "cluster": "other"}])
+    apply(http)
+    first = send(http, RUN).json()
+    assert (first["outcome"], len(first["releases"])) == ("release", 1)
+    assert send(http, RUN).json() == first
+
+
 def test_what_github_did_not_sign_is_refused(http):
     apply(http)
     assert http.post("/v1/webhooks/github", content=json.dumps(RUN).encode()).status_code == 401

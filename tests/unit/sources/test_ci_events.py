@@ -20,7 +20,7 @@ KEY = "whsec_" + "c2VjcmV0LW9mLWNkZXZlbnRzLTEyMzQ1Njc4"
 SHA = "4be1d0c9f2c4c5d1f0e8b7a6d5c4b3a291817161"
 DIGEST = "sha256:" + "9f2c" * 16
 
-RUN = {
+RUN: dict = {
     "action": "completed",
     "workflow_run": {
         "name": "build",
@@ -184,6 +184,25 @@ def test_other_events_of_github_start_nothing():
     assert github({"zen": "Keep it logically awesome.", "hook_id": 1}) == []
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {**RUN, "action": "requested"},
+        {**RUN, "workflow_run": {**RUN["workflow_run"], "conclusion": "failure"}},
+        {**RELEASE, "action": "edited"},
+        {**DEPLOYMENT, "action": "deleted"},
+    ],
+)
+def test_what_is_not_done_or_went_wrong_starts_nothing(payload):
+    assert github(payload) == []
+
+
+def test_a_pipeline_that_runs_or_failed_starts_nothing():
+    for status in ("running", "failed"):
+        assert gitlab({**PIPELINE, "object_attributes": {"status": status}}) == []
+        assert gitlab({**DEPLOYED, "status": status}) == []
+
+
 def test_github_is_believed_by_either_secret_and_by_nothing_else():
     assert github(RUN) == github(RUN, OLD)
     for wrong in ("another-secret-of-it", ""):
@@ -288,7 +307,13 @@ def test_an_event_of_the_future_is_refused(receive, payload):
         receive(late)
 
 
-@pytest.mark.parametrize("payload", [{"workflow_run": {"name": []}}, {"release": {"tag_name": {}, "author": 7}}])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"action": "completed", "workflow_run": {"name": [], "conclusion": "success"}},
+        {"action": "published", "release": {"tag_name": {}, "author": 7}},
+    ],
+)
 def test_nobody_behind_it_is_a_mistake_that_is_named(payload):
     with pytest.raises(Malformed, match="who is behind it"):
         github(payload)
