@@ -132,7 +132,7 @@ class Outbox:
         return Post(channel, message, release, service, allowed(release, context), mention)
 
     def _failed(self, row: Outgoing, error: Unavailable) -> Outgoing:
-        """Later, after all that wait already: the fault may be this message's own. Its chat is left alone for a while."""
+        """Later, after all that wait already: the fault may be the message's own. Its chat is left alone a while."""
         kind, now = row.channel.partition(":")[0], self._clock.now()
         if now - self._event(row).at > PATIENCE:
             return self._dead(replace(row, attempts=row.attempts + 1), str(error))
