@@ -49,9 +49,10 @@ class _Found:
 
 def adopt(kube: Kube, place: Place, cluster: str, name: str | None = None) -> Adoption:
     """A service file for what is there. Raises Refused where there is nothing that could be released."""
-    surveyed = workloads.survey(kube, place, propose=True)
-    text = as_text(name or place.deployment, cluster, surveyed.place)
-    return _looked_at(kube, surveyed, text, _service(name or place.deployment, cluster, surveyed.place))
+    called = name or place.deployment
+    surveyed = workloads.survey(kube, called, place, propose=True)
+    text = as_text(called, cluster, surveyed.place)
+    return _looked_at(kube, surveyed, text, _service(called, cluster, surveyed.place))
 
 
 def inspect(kube: Kube, service: Service, cluster: str) -> Adoption:
@@ -60,7 +61,7 @@ def inspect(kube: Kube, service: Service, cluster: str) -> Adoption:
     if place is None:
         raise Refused(f"{service.name} is no service of a Kubernetes cluster")
     return _looked_at(
-        kube, workloads.survey(kube, place, propose=False), as_text(service.name, cluster, place), service
+        kube, workloads.survey(kube, service.name, place, propose=False), as_text(service.name, cluster, place), service
     )
 
 
@@ -70,8 +71,8 @@ def _looked_at(kube: Kube, surveyed: Surveyed, text: str, service: Service) -> A
     if place.mode is not Mode.OBSERVE:
         try:
             paths = mesh.read(kube)
-            edited = mesh.chosen(paths, place)
-            found.findings += mesh.findings(paths, place)
+            edited = mesh.chosen(paths, service.name, place)
+            found.findings += mesh.findings(paths, service.name, place)
         except PortError as error:
             found.findings.append(Finding(Weight.BLOCKS, "VirtualServices", str(error)))
         _try(found, edited, surveyed, service)
@@ -87,7 +88,7 @@ def _looked_at(kube: Kube, surveyed: Surveyed, text: str, service: Service) -> A
 def _try(found: _Found, edited: Sequence[Document], surveyed: Surveyed, service: Service) -> None:
     """The first stage on paper. What cannot be edited says why."""
     place = surveyed.place
-    home = Backend(place.deployment, VersionRef.of("now"), home=place.mode is Mode.CLONE)
+    home = Backend(service.name, VersionRef.of("now"), home=place.mode is Mode.CLONE)
     try:
         after = mesh.trial(edited, place, (home, surveyed.backend), _first(service))
         found.changes += [mesh.difference(one, other) for one, other in zip(edited, after, strict=True)]

@@ -28,7 +28,7 @@ def rule(namespace="shop", host=HOST, **spec):
 
 
 def found(*routes, rules=(), sidecars=(), place=PLACE):
-    return survey.findings(Paths(routes, tuple(rules), tuple(sidecars)), place)
+    return survey.findings(Paths(routes, tuple(rules), tuple(sidecars)), "checkout", place)
 
 
 def weights(findings):

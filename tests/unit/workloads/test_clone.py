@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.adapters.kube import marks
-from delivery.adapters.workloads.kubernetes import clone, labels, refusals
+from delivery.adapters.kube import labels, marks
+from delivery.adapters.workloads.kubernetes import clone, refusals
 from delivery.adapters.workloads.kubernetes.refusals import Copied
 from delivery.model.place import Isolation
 from delivery.model.version import VersionRef

@@ -4,12 +4,13 @@ The candidate's pods carry other labels than stable's, so that nothing sends the
 selects by the labels that differ would protect stable and leave the candidate open, or the other way round.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from delivery.adapters.kube import labels
 from delivery.adapters.kube.client import Absent, Kube
 from delivery.adapters.kube.objects import Document, path
 from delivery.model.finding import Finding, Weight
@@ -83,17 +84,7 @@ def _selects(policy: Document, pod: Mapping[str, str]) -> bool:
     spec = policy.get("spec") or {}
     if spec.get("targetRef") or spec.get("targetRefs"):
         return False
-    selector = spec.get(_KINDS[policy["kind"]][1]) or {}
-    wanted: Mapping[str, str] = selector.get("matchLabels") or {}
-    rules: Sequence[Mapping[str, Any]] = selector.get("matchExpressions") or ()
-    return all(pod.get(key) == value for key, value in wanted.items()) and all(_holds(rule, pod) for rule in rules)
-
-
-def _holds(rule: Mapping[str, Any], pod: Mapping[str, str]) -> bool:
-    there, value = rule["key"] in pod, pod.get(rule["key"])
-    values = rule.get("values") or ()
-    answers = {"In": value in values, "NotIn": value not in values, "Exists": there, "DoesNotExist": not there}
-    return answers[rule["operator"]]
+    return labels.selects(spec.get(_KINDS[policy["kind"]][1]) or {}, pod)
 
 
 def _all(kube: Kube, kind: str, namespace: str) -> list[Document]:

@@ -36,15 +36,15 @@ def read(kube: Kube) -> Paths:
     return Paths(*(tuple(_all(kube, kind)) for kind in (targets.KIND, "DestinationRule", "Sidecar")))
 
 
-def chosen(paths: Paths, place: Place) -> list[Document]:
+def chosen(paths: Paths, service: str, place: Place) -> list[Document]:
     """The VirtualServices that a release would edit."""
     beside = [one for one in paths.routes if one["metadata"].get("namespace") == place.namespace]
-    return targets.select(beside, place, place.deployment)
+    return targets.select(beside, place, service)
 
 
-def findings(paths: Paths, place: Place) -> tuple[Finding, ...]:
+def findings(paths: Paths, service: str, place: Place) -> tuple[Finding, ...]:
     """What a release would not govern, what it could not edit, and what people should know."""
-    edited = chosen(paths, place)
+    edited = chosen(paths, service, place)
     return (
         *_missing(edited, place),
         *_foreign(paths, edited, place),
@@ -52,7 +52,7 @@ def findings(paths: Paths, place: Place) -> tuple[Finding, ...]:
         *_streams(paths, place),
         *_rules(paths, place),
         *_scopes(paths, place),
-        *_notes(edited),
+        *_notes(edited, service),
     )
 
 
@@ -166,11 +166,11 @@ def _scopes(paths: Paths, place: Place) -> Iterator[Finding]:
                 yield Finding(Weight.LEAKS, subject, f"{text}; write {place.namespace}/* there")
 
 
-def _notes(edited: Sequence[Document]) -> Iterator[Finding]:
+def _notes(edited: Sequence[Document], service: str) -> Iterator[Finding]:
     if (reason := targets.paused(edited)) is not None:
         yield Finding(Weight.BLOCKS, _name(edited[0]), reason)
     for one in edited:
-        if others := sorted(stamps.services(one)):
+        if others := sorted(stamps.services(one) - {service}):
             yield Finding(Weight.SAYS, _name(one), f"it carries releases of {', '.join(others)} already")
 
 

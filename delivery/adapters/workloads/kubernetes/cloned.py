@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from delivery.adapters.kube import marks
+from delivery.adapters.kube import labels, marks
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document, path, path_of
-from delivery.adapters.workloads.kubernetes import clone, condition, identity, images, labels, refusals, state
+from delivery.adapters.workloads.kubernetes import clone, condition, identity, images, refusals, state
 from delivery.adapters.workloads.kubernetes.clone import Copy
 from delivery.adapters.workloads.kubernetes.edit import create
 from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, POLICY, Reader

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from delivery.adapters.kube import marks
+from delivery.adapters.kube import labels, marks
 from delivery.adapters.kube.client import Absent, Kube
 from delivery.adapters.kube.objects import Document, path
-from delivery.adapters.workloads.kubernetes import capacity, condition, labels
+from delivery.adapters.workloads.kubernetes import capacity, condition
 from delivery.adapters.workloads.kubernetes.refusals import OBSERVE, Home
 from delivery.model.place import Place
 from delivery.ports.errors import PortError, Refused

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from delivery.adapters.workloads.kubernetes import labels
+from delivery.adapters.kube import labels
 
 Labels = Mapping[str, str]
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from delivery.adapters.kube import marks
+from delivery.adapters.kube import labels, marks
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import clone, images, labels, refusals
+from delivery.adapters.workloads.kubernetes import clone, images, refusals
 from delivery.adapters.workloads.kubernetes.clone import Copy
 from delivery.adapters.workloads.kubernetes.reader import Reader
 from delivery.adapters.workloads.kubernetes.refusals import Copied, Home
@@ -28,6 +28,7 @@ _PEERS = {"Canary": "Flagger", "Rollout": "Argo Rollouts"}
 class Surveyed:
     """`candidate` are the labels that the candidate's pods will have; `stable` those of stable's."""
 
+    backend: Backend
     place: Place
     home: Home
     findings: tuple[Finding, ...]
@@ -35,20 +36,20 @@ class Surveyed:
     candidate: Mapping[str, str]
     makes: tuple[Document, ...]
 
-    @property
-    def backend(self) -> Backend:
-        return next_backend(self.place)
 
+def survey(kube: Kube, service: str, place: Place, *, propose: bool) -> Surveyed:
+    """What the first release of a service finds.
 
-def survey(kube: Kube, place: Place, *, propose: bool) -> Surveyed:
-    """`propose`: the place is only a beginning, and its Service and mode are to be found. Raises Refused where there is
-    no such Deployment, or no Service before it."""
+    `propose`: the place is only a beginning, and its Service and mode are to be found. Raises Refused where there is no
+    such Deployment, or no Service before it.
+    """
     reader = Reader(kube, place.namespace)
     deployment = reader.owners(place)
     if propose:
         place = replace(place, service=_service(reader, deployment, place), mode=_mode(deployment, place.mode))
     home = reader.home(place)
-    wanted = _copy(home, place)
+    backend = Backend(service, NEXT)
+    wanted = _copy(home, place, backend)
     pod = clone.pod_labels(home.deployment, home.service, wanted)
     found = [*_owners(deployment, place), *_others(deployment), *_capacity(home)]
     makes: tuple[Document, ...] = ()
@@ -56,12 +57,7 @@ def survey(kube: Kube, place: Place, *, propose: bool) -> Surveyed:
         reasons = refusals.reasons(home, Copied(pod, place.isolation is Isolation.SUBSET))
         found += [Finding(Weight.BLOCKS, _name(deployment), reason) for reason in reasons]
         makes = () if reasons else _makes(home, wanted, place)
-    return Surveyed(place, home, tuple(found), home.pod_labels, pod, makes)
-
-
-def next_backend(place: Place) -> Backend:
-    """The candidate of the first release."""
-    return Backend(place.deployment, NEXT)
+    return Surveyed(backend, place, home, tuple(found), home.pod_labels, pod, makes)
 
 
 def _service(reader: Reader, deployment: Document, place: Place) -> str:
@@ -120,10 +116,9 @@ def _capacity(home: Home) -> Iterator[Finding]:
         yield Finding(Weight.WARNS, _name(home.deployment), text)
 
 
-def _copy(home: Home, place: Place) -> Copy:
-    backend = next_backend(place)
+def _copy(home: Home, place: Place, backend: Backend) -> Copy:
     container = images.container(home.pod, (place.deployment, place.service))["name"]
-    return Copy(target_id(place.deployment, "survey"), object_name(backend), NEXT, place.isolation, container)
+    return Copy(target_id(backend.service, "survey"), object_name(backend), NEXT, place.isolation, container)
 
 
 def _makes(home: Home, wanted: Copy, place: Place) -> tuple[Document, ...]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from delivery.adapters.workloads.kubernetes import labels
+from delivery.adapters.kube import labels
 
 WEB = {"app": "web", "tier": "front"}
 
