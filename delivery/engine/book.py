@@ -51,8 +51,8 @@ class Book:
 
     def read(self, names: Collection[str]) -> Mapping[str, Entry | None]:
         """As `fresh`, for several services in one call."""
+        now = self._clock.now()  # before it is asked: what is applied meanwhile may not be in the answer
         entries = {record.name: self._entry(record) for record in self._ledger.services(names)}
-        now = self._clock.now()
         found = {name: entries.get(name) for name in names}
         self._recent |= {name: (now, entry) for name, entry in found.items()}
         return found
@@ -61,6 +61,13 @@ class Book:
         """As `fresh`, but up to a second old: for drains, which ask all the time."""
         known = self._known(name, self._clock.now())
         return known[1] if known else self.fresh(name)
+
+    def since(self, name: str, moment: Micros) -> Entry | None:
+        """As `recent`, but read after a moment, such as the beginning of a release: a service is often applied right
+        before it, and somebody may have asked for it when it was not there yet, or lived elsewhere.
+        """
+        known = self._known(name, self._clock.now())
+        return known[1] if known and known[1] is not None and known[0] > moment else self.fresh(name)
 
     def renew(self, names: Collection[str]) -> None:
         """Reads what `recent` would soon have to read for these services, in one call."""

@@ -104,7 +104,8 @@ class Drain:
 
     def _turn(self, cluster: Cluster, snapshot: Snapshot, observed: Mapping[TargetId, str]) -> Turn:
         target = snapshot.row.target
-        entry = self._book.recent(target.service)
+        begun = max((stored.release.created_at for stored in snapshot.releases.values()), default=Micros(0))
+        entry = self._book.since(target.service, begun)
         service = entry.service if entry else None
         channels = tuple(f"{kind}:{name}" for kind, name in sorted(service.notify.items())) if service else ()
         context = self._book.context(target, recent=True)

@@ -127,6 +127,23 @@ class TestReading:
         shelf.clock.pass_by(STALE_AFTER)
         assert shelf.book.recent("nothing") is not None
 
+    def test_a_release_sees_its_service_as_it_was_applied_right_before_it(self, shelf: Shelf) -> None:
+        assert shelf.book.recent("nothing") is None, "the mesh asked for a route that it found"
+        shelf.apply("nothing")
+        assert shelf.book.since("nothing", shelf.clock.now()) is not None
+        (before,) = shelf.book.read(["checkout"]).values()
+        shelf.apply("checkout", strategies=SLOWER)
+        begun = shelf.clock.now()
+        after = shelf.book.since("checkout", begun)
+        assert before is not None
+        assert after is not None
+        assert after.plan != before.plan
+        shelf.clock.pass_by(Micros(2))
+        shelf.book.since("checkout", begun)
+        asked = len(shelf.ledger.asked)
+        assert shelf.book.since("checkout", begun) is not None
+        assert len(shelf.ledger.asked) == asked, "and then it is known"
+
     def test_a_file_that_cannot_be_read_any_more_says_why_and_stops_no_other(self, shelf: Shelf) -> None:
         shelf.apply("broken", strategies=[{"unheard_of": {}}])
         found = shelf.book.read(["broken", "checkout"])
