@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +33,7 @@ from delivery.sandbox.ports import HOST
 from delivery.testing.contracts.mesh import Asked, Case, Reply
 from tests.cluster import objects, wire
 from tests.cluster.testbed.cluster import GATEWAY, Cluster
+from tests.users import Users, cookie
 
 T = TypeVar("T")
 LIMIT = 30.0  # seconds that no healthy mesh needs
@@ -164,17 +165,17 @@ class IstioWorld:
             call = Call(self.host(request.service), request.path, request.method, headers)
             async with places:
                 reply = await self._client.call(call)
-            return Reply(reply.status, reply.version, dict(map(_cookie, reply.cookies)))
+            return Reply(reply.status, reply.version, dict(map(cookie, reply.cookies)))
 
         return list(await asyncio.gather(*map(one, requests)))
 
     @contextmanager
-    def load(self, service: str) -> Iterator["_Running"]:
-        running = _Running(self, Load(HOST, self.testbed.gateway.port, Wish(self.host(service), LOAD_RATE)))
+    def load(self, service: str) -> Iterator[Users]:
+        users = Users(self.loop, Load(HOST, self.testbed.gateway.port, Wish(self.host(service), LOAD_RATE)), self.until)
         try:
-            yield running
+            yield users
         finally:
-            running.end()
+            users.end()
 
     def freeze(self) -> None:
         assert self.testbed.gateway.process is not None
@@ -281,26 +282,6 @@ class IstioWorld:
         return sum(int(stat["value"]) for stat in stats if "value" in stat)
 
 
-class _Running:
-    def __init__(self, world: IstioWorld, load: Load) -> None:
-        self._world = world
-        self._load = load
-        self._stop = asyncio.Event()
-        self._done = asyncio.run_coroutine_threadsafe(load.run(stop=self._stop), world.loop)
-
-    @property
-    def failed(self) -> Mapping[str, int]:
-        return dict(self._load.counts.failed)
-
-    def wait(self, requests: int) -> None:
-        wanted = self._load.counts.answered + requests
-        self._world.until(lambda: self._load.counts.answered >= wanted)
-
-    def end(self) -> None:
-        self._world.loop.call_soon_threadsafe(self._stop.set)
-        self._done.result(30)
-
-
 def running(
     testbed: Cluster, namespace: str, istiods: Istiods, isolation: Isolation = Isolation.SERVICE
 ) -> Iterator[IstioWorld]:
@@ -318,9 +299,3 @@ def _listens(address: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def _cookie(line: str) -> tuple[str, str | None]:
-    pair, *attributes = (part.strip() for part in line.split(";"))
-    name, _, value = pair.partition("=")
-    return name, None if "Max-Age=0" in attributes else value

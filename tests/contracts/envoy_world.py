@@ -24,6 +24,7 @@ from delivery.sandbox.demo_service import Profile, Server, Service
 from delivery.sandbox.envoy import LocalEnvoy, find_envoy
 from delivery.sandbox.load import Load, Wish
 from delivery.testing.contracts.mesh import Asked, Reply
+from tests.users import Users, cookie
 
 T = TypeVar("T")
 LIMIT = 15.0  # seconds that no healthy mesh needs
@@ -108,17 +109,17 @@ class EnvoyWorld:
                 headers["cookie"] = "; ".join(f"{name}={value}" for name, value in request.cookies.items())
             async with places:
                 reply = await self._client.call(Call(request.service, request.path, request.method, headers))
-            return Reply(reply.status, reply.version, dict(map(_cookie, reply.cookies)), reply.seconds)
+            return Reply(reply.status, reply.version, dict(map(cookie, reply.cookies)), reply.seconds)
 
         return list(await asyncio.gather(*map(one, requests)))
 
     @contextmanager
-    def load(self, service: str) -> Iterator["_Running"]:
-        running = _Running(self, Load("127.0.0.1", self.envoys[0].port, Wish(service, LOAD_RATE)))
+    def load(self, service: str) -> Iterator[Users]:
+        users = Users(self.loop, Load("127.0.0.1", self.envoys[0].port, Wish(service, LOAD_RATE)), self.until)
         try:
-            yield running
+            yield users
         finally:
-            running.end()
+            users.end()
 
     def freeze(self) -> None:
         for envoy in self.envoys:
@@ -161,29 +162,3 @@ class EnvoyWorld:
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(60)
-
-
-class _Running:
-    def __init__(self, world: EnvoyWorld, load: Load) -> None:
-        self._world = world
-        self._load = load
-        self._stop = asyncio.Event()
-        self._done = asyncio.run_coroutine_threadsafe(load.run(stop=self._stop), world.loop)
-
-    @property
-    def failed(self):
-        return dict(self._load.counts.failed)
-
-    def wait(self, requests: int) -> None:
-        wanted = self._load.counts.answered + requests
-        self._world.until(lambda: self._load.counts.answered >= wanted)
-
-    def end(self) -> None:
-        self._world.loop.call_soon_threadsafe(self._stop.set)
-        self._done.result(30)
-
-
-def _cookie(line: str) -> tuple[str, str | None]:
-    pair, *attributes = (part.strip() for part in line.split(";"))
-    name, _, value = pair.partition("=")
-    return name, None if "Max-Age=0" in attributes else value

@@ -2,11 +2,10 @@
 
 import http.client
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
@@ -24,6 +23,7 @@ from delivery.ports.mesh import Route, Stamp
 from delivery.ports.metrics import Subject
 from delivery.sandbox.envoy import LocalEnvoy, find_envoy
 from delivery.testing.contracts.metrics import MetricsContract, arrived, settled, since
+from tests.serving import serving
 
 TARGET = target_id("checkout", "local")
 NOWHERE = "0.0.0"
@@ -107,14 +107,8 @@ def here(port: int) -> Endpoint:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Obedient)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Obedient) as port:
+        yield port
 
 
 @pytest.fixture

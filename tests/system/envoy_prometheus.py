@@ -1,13 +1,13 @@
 """The metrics contract's world: a real Envoy of the local mesh, scraped by a real Prometheus."""
 
 import http.client
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from delivery.adapters.clock.system import SystemClock
-from delivery.adapters.metrics.envoy import _connection
+from delivery.adapters.http_socket import connect
 from delivery.adapters.metrics.prometheus.adapter import PrometheusMetrics
 from delivery.adapters.metrics.prometheus.server import Server
 from delivery.adapters.metrics.prometheus.templates import ENVOY
@@ -19,6 +19,7 @@ from delivery.ports.metrics import Subject
 from tests.cluster.testbed.process import wait_until
 from tests.contracts.test_metrics_envoy import EnvoyWorld, subject
 from tests.prometheus import Prometheus
+from tests.serving import serving
 
 INTERVAL = "200ms"
 LIMIT = 20.0
@@ -30,7 +31,7 @@ class Relay:
     def __init__(self, address: Callable[[], str]) -> None:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                connection = _connection(address(), 2.0)
+                connection = connect(address(), 2.0)
                 try:
                     connection.request("GET", "/stats/prometheus")
                     body = connection.getresponse().read()
@@ -48,16 +49,11 @@ class Relay:
             def log_message(self, *args: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+        self._stack = ExitStack()
+        self.address = f"127.0.0.1:{self._stack.enter_context(serving(Handler))}"
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._stack.close()
 
 
 class PrometheusWorld:

@@ -1,7 +1,7 @@
 """What a Prometheus scrapes where a test says itself what was counted."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from delivery.adapters.clock.system import SystemClock
@@ -10,6 +10,7 @@ from delivery.adapters.metrics.prometheus.server import Access
 from delivery.model.place import Place
 from tests.cluster.testbed.process import wait_until
 from tests.prometheus import Prometheus
+from tests.serving import serving
 
 INTERVAL = "200ms"
 LIMIT = 20.0
@@ -35,16 +36,11 @@ class Exporter:
                 pass
 
         exporter = self
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
-        self._thread.start()
-        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+        self._stack = ExitStack()
+        self.address = f"127.0.0.1:{self._stack.enter_context(serving(Handler))}"
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._stack.close()
 
 
 class Scraped:

@@ -3,9 +3,7 @@
 The engine's clock is turned by hand, so that ticks and limits do not have to be waited for; what is counted is real.
 """
 
-import threading
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 
 import pytest
 from fastapi.testclient import TestClient
@@ -16,6 +14,7 @@ from delivery.machine.evolve import fold
 from tests.api.world import SERVICE, ManualClock, World, bearer, event, signed
 from tests.cluster.testbed.process import wait_until
 from tests.contracts.test_metrics_envoy import Obedient, subject
+from tests.serving import serving
 from tests.system.envoy_prometheus import LIMIT, PrometheusWorld
 
 VERA, OLGA = bearer("vera"), bearer("olga")
@@ -71,14 +70,8 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Obedient)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield server.server_address[1]
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Obedient) as port:
+        yield port
 
 
 @pytest.fixture

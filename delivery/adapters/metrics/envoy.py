@@ -8,12 +8,12 @@ what Envoy answered itself (timeouts, refused connections). Times are `upstream_
 import http.client
 import json
 import re
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from delivery.adapters.http_socket import connect
 from delivery.model.series import Sample, Series
 from delivery.ports.clock import Clock
 from delivery.ports.errors import Unavailable
@@ -65,7 +65,7 @@ class EnvoyMetrics:
 
     @contextmanager
     def _connected(self) -> Iterator[http.client.HTTPConnection]:
-        connection = _connection(self._address, self._seconds)
+        connection = connect(self._address, self._seconds)
         try:
             connection.connect()
             connection.auto_open = False  # never goes on with another life in silence
@@ -127,21 +127,3 @@ def _take(counted: _Counted, name: str, bound: str, value: int) -> None:
         counted.timed = value
     elif bound.isdigit():
         counted.within[int(bound)] = value
-
-
-def _connection(address: str, seconds: float) -> http.client.HTTPConnection:
-    host, separator, port = address.rpartition(":")
-    if separator and port.isdigit():
-        return http.client.HTTPConnection(host, int(port), timeout=seconds)
-    return _UnixConnection(address, seconds)
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, seconds: float) -> None:
-        super().__init__("localhost", timeout=seconds)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)

@@ -2,10 +2,9 @@
 
 import json
 import math
-import threading
 import time
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from hypothesis import given
@@ -19,6 +18,7 @@ from delivery.adapters.mesh.istio.proxies import Fixed
 from delivery.adapters.mesh.istio.pushes import spread
 from delivery.model.event import Level
 from delivery.ports.errors import Unavailable
+from tests.serving import serving
 
 CHANGE = Span(100.0, 100.02)
 LEAST = ("rel_1", 5, 7)
@@ -137,7 +137,7 @@ class FakeIstiod:
 
 
 @contextmanager
-def serving(answer):
+def answering(answer):
     """A server on a free port; `answer(path)` gives status and body."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -151,20 +151,14 @@ def serving(answer):
         def log_message(self, *arguments):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as port:
+        yield f"127.0.0.1:{port}"
 
 
 @pytest.fixture
 def istiod():
     fake = FakeIstiod()
-    with serving(fake.answer) as address:
+    with answering(fake.answer) as address:
         fake.address = address
         yield fake
 
@@ -252,7 +246,7 @@ def test_where_nobody_can_be_asked_it_is_only_written():
     ],
 )
 def test_a_gateway_is_proven_by_its_own_answer(marker, proven):
-    with serving(lambda path: (200, marker)) as address, serving(lambda path: (404, "")) as other:
+    with answering(lambda path: (200, marker)) as address, answering(lambda path: (404, "")) as other:
         at = Exposed(frozenset({"istio-system/ingress"}), "checkout", "/", "s")
         one = Proof({"istio-system/ingress": Gateway(Fixed((address,)))}, None)
         found = one.routes([at], LEAST, ago(1))
@@ -262,7 +256,7 @@ def test_a_gateway_is_proven_by_its_own_answer(marker, proven):
 
 
 def test_the_level_is_that_of_the_weakest_part():
-    with serving(lambda path: (200, "rel_1/5/7")) as address:
+    with answering(lambda path: (200, "rel_1/5/7")) as address:
         asked = Proof({"istio-system/ingress": Gateway(Fixed((address,)))}, None)
         at = Exposed(frozenset({"istio-system/ingress", "mesh"}), "checkout", "/", "s")
         assert not asked.routes([at], LEAST, ago(1)).proven
@@ -271,7 +265,7 @@ def test_the_level_is_that_of_the_weakest_part():
 
 
 def test_gateways_that_do_not_answer_at_all_are_an_outage():
-    with serving(lambda path: (200, "")) as address:
+    with answering(lambda path: (200, "")) as address:
         pass
     at = Exposed(frozenset({"istio-system/ingress"}), "checkout", "/", "s")
     with pytest.raises(Unavailable, match="does not answer"):

@@ -1,13 +1,14 @@
 """A server that answers what a test tells it to, over real HTTP, and keeps what it was asked."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs
+
+from tests.serving import serving
 
 
 @dataclass
@@ -55,14 +56,6 @@ def answering() -> Iterator[Answers]:
         def log_message(self, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    answers.url = f"http://127.0.0.1:{server.server_address[1]}"
-    try:
+    with serving(Handler) as port:
+        answers.url = f"http://127.0.0.1:{port}"
         yield answers
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

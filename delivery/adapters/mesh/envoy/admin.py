@@ -3,11 +3,11 @@
 import http.client
 import json
 import re
-import socket
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
+from delivery.adapters.http_socket import connect
 from delivery.adapters.mesh.envoy.clusters import addresses, shown
 from delivery.adapters.mesh.envoy.files import ROUTE_CONFIG, Document
 from delivery.model.version import Endpoint
@@ -72,7 +72,7 @@ class Admin:
         return [dict(config) for config in configs]
 
     def _ask(self, method: str, path: str) -> bytes:
-        connection = _connection(self.address, self._seconds)
+        connection = connect(self.address, self._seconds)
         try:
             connection.request(method, path)
             response = connection.getresponse()
@@ -94,21 +94,3 @@ def _filters(node: Any) -> set[str]:
         return set()
     here = {str(each.get("name")) for each in node.get("http_filters", ())}
     return here.union(*map(_filters, node.values()))
-
-
-def _connection(address: str, seconds: float) -> http.client.HTTPConnection:
-    host, separator, port = address.rpartition(":")
-    if separator and port.isdigit():
-        return http.client.HTTPConnection(host, int(port), timeout=seconds)
-    return _UnixConnection(address, seconds)
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str, seconds: float) -> None:
-        super().__init__("localhost", timeout=seconds)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
