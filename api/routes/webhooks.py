@@ -102,6 +102,6 @@ def _together(source: Source | Batch, answers: list[Answer]) -> Answer:
     """One answer for a request. What came along with others and is about nobody is no mistake of the sender."""
     if not isinstance(source, Batch):
         return answers[0]
-    nothing = Answer("no_op", reason="nothing_fires", text="no alert of it fires")
+    nothing = Answer("no_op", reason="nothing_in_it", text="nothing in it is about a release here")
     told = [replace(one, outcome="no_op") if one.outcome == "unknown" else one for one in answers]
     return merged(told or [nothing])

@@ -85,7 +85,7 @@ def test_the_one_that_aborts_is_told_among_others(world, http, baking):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"status": "resolved"}, "nothing_fires"),
+        ({"status": "resolved"}, "nothing_in_it"),
         ({"name": "DiskFull"}, "unwatched_alert"),
         ({"service": "payments"}, "unwatched_alert"),
     ],

@@ -45,6 +45,13 @@ def test_a_build_that_a_service_waits_for_is_a_release_of_it(http):
     assert send(http, RUN).json() == answer.json(), "the same event again: the same answer"
 
 
+def test_who_pushed_is_who_they_are_here_so_that_nobody_approves_their_own(http):
+    apply(http)
+    answer = send(http, run(triggering_actor={"login": "Adam-Acme"})).json()
+    release = http.get(f"/v1/releases/{answer['release']['id']}", headers=bearer("vera")).json()
+    assert release["actor"] == "adam"
+
+
 def test_several_services_may_wait_for_one_build(http):
     apply(http)
     apply(http, service="checkout-worker", cluster=["local", "other"])

@@ -155,7 +155,7 @@ class World:
             public_url=self.settings.server.public_url,
             slack=self.slack,
             people=People(
-                Person(principal=person, slack=(user,), role=role, groups=groups(person))
+                Person(principal=person, slack=(user,), logins=(f"{person}-acme",), role=role, groups=groups(person))
                 for person, user, role in SLACK
             ),
         )
