@@ -52,15 +52,17 @@ class BehavingWorld(IstioWorld):
         self.until(again)
         (pod,) = self._pods(version, service)
         publish(self, Case(self, service, backend, backend).target, backend)
-        self.until(lambda: pod["status"]["podIP"] in self._reached(backend))
+        # The new pod alone: what is sent to the old one, which is gone, would be a 503 of another kind.
+        self.until(lambda: self._reached(backend) == {pod["status"]["podIP"]})
 
-    def _reached(self, backend: Backend) -> str:
+    def _reached(self, backend: Backend) -> set[str]:
         """The addresses by which the gateway reaches it."""
         service = self.isolation is Isolation.SERVICE
         host = f"{object_name(backend) if service else backend.service}.{self.namespace}.svc.cluster.local"
         name = f"outbound|80|{'' if service else object_name(backend)}|{host}"
         clusters = self.testbed.gateway.get("/clusters?format=json")["cluster_statuses"]
-        return str([each.get("host_statuses") for each in clusters if each["name"].rstrip(";") == name])
+        hosts = [one for each in clusters if each["name"].rstrip(";") == name for one in each.get("host_statuses", ())]
+        return {one["address"]["socket_address"]["address"] for one in hosts}
 
 
 @pytest.fixture
