@@ -8,6 +8,9 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from api import docs, openapi, problems
+from api.access import page
+from api.access.keyring import Keyring
+from api.access.sessions import Sessions
 from api.auth import Authenticate
 from api.intake import Intake
 from api.limits import BodyLimit
@@ -45,7 +48,10 @@ def create_app(
     state = LedgerState(services.ledger, services.history, services.clock, services.clusters)
     intake = Intake(services.inbox.accept, counters.batch)
 
-    running = Running(services, intake, counters, Streams(counters))
+    keyring = Keyring(services.tokens)
+    secure = services.public_url.startswith("https:")
+    sessions = Sessions(services.access, services.clock, keyring, secure=secure)
+    running = Running(services, intake, counters, Streams(counters), keyring, sessions)
     desk = Desk(running, services.slack) if services.slack else None
     socket = Socket(services.slack, desk) if services.slack and services.slack.app_token and desk else None
 
@@ -79,10 +85,11 @@ def create_app(
     app.state.metrics = metrics.visible([state])
     problems.install(app)
     openapi.install(app)
+    page.install(app, services.public_url)
     docs.install(app)
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(BodyLimit)
-    app.add_middleware(Authenticate, tokens=services.tokens)
+    app.add_middleware(Authenticate, keyring=keyring, sessions=sessions)
     app.add_middleware(Requests, counters=counters)
     return app

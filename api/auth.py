@@ -1,64 +1,77 @@
-"""Named bearer tokens with a role. Everything below /v1 needs one, but what its sender signs: webhooks, and Slack."""
+"""Bearer tokens, each with a role. Everything below /v1 needs one, but what its sender signs: webhooks, and Slack.
 
-import hmac
-from collections.abc import Sequence
-from hashlib import sha256
+Pages have `api.access.page`. A browser that is signed in may read below /v1 too: its own page follows the stream there.
+"""
+
 from typing import Annotated
 
 import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from api.access.caller import Caller
+from api.access.keyring import Keyring
+from api.access.sessions import Sessions
 from api.problems import Problem
-from delivery.settings import Role, Token
+from delivery.model.role import Role
 
 _SCHEME = HTTPBearer(
     auto_error=False, scheme_name="token", description="A token of the server's configuration. Its role decides."
 )
 
 
-def find(tokens: Sequence[Token], secret: str) -> Token | None:
-    """The token with this secret. Looks at every token, so that the time tells nothing."""
-    digest = sha256(secret.encode("latin-1", "replace")).hexdigest()
-    found = None
-    for token in tokens:
-        if hmac.compare_digest(token.sha256, digest):
-            found = token
-    return found
-
-
 class Authenticate:
     """Refuses requests below /v1 that carry no valid token, before their body is read or their path looked up."""
 
-    def __init__(self, app: ASGIApp, tokens: Sequence[Token]) -> None:
+    def __init__(self, app: ASGIApp, keyring: Keyring, sessions: Sessions) -> None:
         self._app = app
-        self._tokens = tuple(tokens)
+        self._keyring = keyring
+        self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _guarded(scope["path"]):
-            token = find(self._tokens, _bearer(scope))
-            if token is None:
+            caller = await self._caller(HTTPConnection(scope))
+            if caller is None:
                 raise Problem(
                     "unauthenticated",
                     "send a valid token as `Authorization: Bearer TOKEN`",
                     {"WWW-Authenticate": 'Bearer realm="delivery"'},
                 )
-            scope["state"]["token"] = token
-            structlog.contextvars.bind_contextvars(token=token.name, principal=token.principal)
+            scope["state"]["caller"] = caller
+            structlog.contextvars.bind_contextvars(token=caller.name, principal=caller.principal)
         await self._app(scope, receive, send)
+
+    async def _caller(self, request: HTTPConnection) -> Caller | None:
+        given = request.headers.get("authorization")
+        if given is not None:
+            return self._keyring.find(_bearer(given))
+        cookie = self._sessions.secret(request) if request.scope["method"] in ("GET", "HEAD") else ""
+        if not cookie:
+            return None
+        signed_in = await run_in_threadpool(self._sessions.find, cookie)
+        return signed_in.caller if signed_in else None
 
 
 def _guarded(path: str) -> bool:
     return path.startswith("/v1/") and not path.startswith(("/v1/webhooks/", "/v1/slack/"))
 
 
-def _bearer(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            scheme, _, secret = value.decode("latin-1").partition(" ")
-            return str(secret.strip()) if scheme.lower() == "bearer" else ""
-    return ""
+def _bearer(header: str) -> str:
+    scheme, _, secret = header.partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def check_role(caller: Caller, needed: Role) -> None:
+    """Raises Problem where the caller's role is less."""
+    if not caller.role.covers(needed):
+        raise Problem(
+            "forbidden",
+            f"this needs the role {needed.value}; {caller.name} has the role {caller.role.value}",
+            needed=needed.value,
+        )
 
 
 class _Needs:
@@ -67,18 +80,13 @@ class _Needs:
 
     async def __call__(
         self, request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Security(_SCHEME)] = None
-    ) -> Token:
-        token: Token = request.state.token
-        if not token.role.covers(self.role):
-            raise Problem(
-                "forbidden",
-                f"this needs the role {self.role.value}; token {token.name} has the role {token.role.value}",
-                needed=self.role.value,
-            )
-        return token
+    ) -> Caller:
+        caller: Caller = request.state.caller
+        check_role(caller, self.role)
+        return caller
 
 
-Viewer = Annotated[Token, Depends(_Needs(Role.VIEWER))]
-Approver = Annotated[Token, Depends(_Needs(Role.APPROVER))]
-Operator = Annotated[Token, Depends(_Needs(Role.OPERATOR))]
-Admin = Annotated[Token, Depends(_Needs(Role.ADMIN))]
+Viewer = Annotated[Caller, Depends(_Needs(Role.VIEWER))]
+Approver = Annotated[Caller, Depends(_Needs(Role.APPROVER))]
+Operator = Annotated[Caller, Depends(_Needs(Role.OPERATOR))]
+Admin = Annotated[Caller, Depends(_Needs(Role.ADMIN))]

@@ -34,6 +34,7 @@ def services(wired: wiring.Wired) -> AppServices:
     return AppServices(
         ledger=wired.ledger,
         history=wired.history,
+        access=wired.ledger,
         inbox=wired.inbox,
         book=wired.book,
         clock=wired.clock,

@@ -7,6 +7,8 @@ from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
+from api.access.keyring import Keyring
+from api.access.sessions import Sessions
 from api.intake import Intake
 from api.people import People
 from api.telemetry import Counters
@@ -17,6 +19,7 @@ from delivery.model.plan import Plan
 from delivery.model.release import Release
 from delivery.model.service import Service
 from delivery.model.verdict import Judgement
+from delivery.ports.access import Access
 from delivery.ports.clock import Clock
 from delivery.ports.hints import Hints
 from delivery.ports.history import History
@@ -42,6 +45,7 @@ class Admits(Protocol):
 class AppServices:
     ledger: Ledger
     history: History
+    access: Access
     inbox: Admits
     book: Book
     clock: Clock
@@ -88,6 +92,8 @@ class Running:
     intake: Intake
     counters: Counters
     streams: Streams
+    keyring: Keyring
+    sessions: Sessions
 
 
 # Async, because FastAPI sends whatever is not to a thread, which costs more than all the rest of a webhook.

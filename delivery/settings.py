@@ -10,12 +10,13 @@ import types
 import typing
 from collections.abc import Mapping
 from difflib import get_close_matches
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from delivery.model.role import Role
 
 DEFAULT_PATH = "delivery.toml"
 OVERRIDES: Mapping[str, tuple[str, str]] = {
@@ -47,19 +48,6 @@ class SettingsError(Exception):
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Role(StrEnum):
-    """Each may do what the ones before it may."""
-
-    VIEWER = "viewer"  # reads
-    APPROVER = "approver"  # and approves, rejects, and does what only lowers exposure: pause, abort
-    OPERATOR = "operator"  # and starts, resumes, promotes, applies services, sets the stop, replays dead rows
-    ADMIN = "admin"  # and lifts quarantined and history_lost, deletes services
-
-    def covers(self, needed: "Role") -> bool:
-        order = list(Role)
-        return order.index(self) >= order.index(needed)
 
 
 class Adapter(BaseModel):

@@ -1,6 +1,20 @@
 """All routes, in the order in which the documentation shows them."""
 
-from api.routes import actions, hands, health, inbox, outbox, plan, releases, services, slack, stop, stream, webhooks
+from api.routes import (
+    actions,
+    hands,
+    health,
+    inbox,
+    login,
+    outbox,
+    plan,
+    releases,
+    services,
+    slack,
+    stop,
+    stream,
+    webhooks,
+)
 
 ROUTERS = (
     webhooks.router,
@@ -15,4 +29,5 @@ ROUTERS = (
     inbox.router,
     outbox.router,
     health.router,
+    login.router,
 )

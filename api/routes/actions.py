@@ -11,7 +11,7 @@ from api.answers import shown
 from api.auth import Approver, Operator
 from api.openapi import WRITE, Responses, errors
 from api.problems import Problem
-from api.routes.calls import VIA, Calling
+from api.routes.calls import Calling
 from api.routes.lookup import Id, context, find, in_hand
 from api.schemas.common import AnswerOut
 from api.schemas.release_in import ActionIn, ActionOut, ResumeIn, StartIn
@@ -21,9 +21,9 @@ from delivery.machine.actions import allowed
 from delivery.model.event import Phase
 from delivery.model.ids import ReleaseId
 from delivery.model.notice import Again, ReleaseAction, ReleaseRequested, Says
+from delivery.model.role import Role
 from delivery.model.signal import Abort, Approve, Pause, PersonSignal, PromoteNow, Reject, Resume
 from delivery.model.version import VersionRef
-from delivery.settings import Role
 
 router = APIRouter(prefix="/v1/releases")
 IfMatch = Annotated[
@@ -53,15 +53,21 @@ class Acting:
 
     async def resume(self, body: ResumeIn) -> ActionOut:
         release, dseq = await self._seen()
-        token = self.call.token
+        caller = self.call.caller
         word = Resume(
-            self.call.actor, body.reason, VIA, token.groups, token.role is Role.ADMIN, dseq, holds=tuple(body.holds)
+            caller.principal,
+            body.reason,
+            caller.via,
+            caller.groups,
+            caller.role is Role.ADMIN,
+            dseq,
+            holds=tuple(body.holds),
         )
         return await self._send(ReleaseAction(release, word))
 
     async def again(self, body: ActionIn, *, back: bool) -> ActionOut:
         release, _ = await self._seen()
-        return await self._send(Again(release, back, self.call.actor, body.reason, VIA))
+        return await self._send(Again(release, back, self.call.actor, body.reason, self.call.caller.via))
 
     async def _seen(self) -> tuple[ReleaseId, int | None]:
         """The release, and the desired traffic that the caller saw (None: whatever is live)."""
@@ -80,8 +86,8 @@ class Acting:
         return list(allowed(release, context(services, release)))
 
     def _word(self, kind: type[PersonSignal], body: ActionIn, dseq: int | None) -> PersonSignal:
-        token = self.call.token
-        return kind(self.call.actor, body.reason, VIA, token.groups, token.role is Role.ADMIN, dseq)
+        caller = self.call.caller
+        return kind(caller.principal, body.reason, caller.via, caller.groups, caller.role is Role.ADMIN, dseq)
 
     async def _send(self, says: Says) -> ActionOut:
         services = self.call.app.services
@@ -136,7 +142,7 @@ async def start_release(call: Calling, _: Operator, body: StartIn, response: Res
     version = VersionRef.of(body.version, body.image)
     if body.identity:
         version = replace(version, identity=body.identity)
-    origin = {"via": VIA, "token": call.token.name} | ({"reason": body.reason} if body.reason else {})
+    origin = {"via": call.caller.via, "token": call.caller.name} | ({"reason": body.reason} if body.reason else {})
     says = ReleaseRequested(body.service, version, call.actor, body.cluster, body.urgent, origin)
     answer = shown(call.app.services.public_url, await call.submit(says, "unknown-name"))
     if answer.outcome != "release" or answer.release is None:

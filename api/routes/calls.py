@@ -8,14 +8,13 @@ from uuid import uuid4
 from fastapi import Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
 
+from api.access.caller import Caller
 from api.answers import settled
 from api.services import App, Running
 from delivery.engine.answer import Answer, Arrival
 from delivery.model.ids import Principal
 from delivery.model.notice import Notice, Says
-from delivery.settings import Token
 
-VIA = "api"
 Key = Annotated[
     str | None,
     Header(
@@ -31,18 +30,18 @@ class Call:
     """One request. Keys are each token's own, so that two callers cannot meet in one."""
 
     app: Running
-    token: Token
+    caller: Caller
     path: str
     body: bytes
     key: str | None
 
     @property
     def actor(self) -> Principal:
-        return Principal(self.token.principal)
+        return self.caller.principal
 
     @property
     def source(self) -> str:
-        return f"{VIA}:{self.token.name}"
+        return f"{self.caller.via}:{self.caller.name}"
 
     async def seen_before(self) -> bool:
         """Whether this key was used already: then the answer is the earlier one, whatever has changed since."""
@@ -56,12 +55,12 @@ class Call:
         digest = sha256(self.path.encode() + b"\n" + self.body).hexdigest()
         notice = Notice(self.source, self.key or uuid4().hex, digest, says)
         answer = await self.app.intake.submit(Arrival(notice, self.body))
-        self.app.counters.answer(VIA, answer.outcome)
+        self.app.counters.answer(self.caller.via, answer.outcome)
         return settled(answer, unknown)
 
 
 async def _call(app: App, request: Request, key: Key = None) -> Call:
-    return Call(app, request.state.token, request.url.path, await request.body(), key)
+    return Call(app, request.state.caller, request.url.path, await request.body(), key)
 
 
 Calling = Annotated[Call, Depends(_call)]

@@ -15,7 +15,6 @@ from api.schemas.service import CheckOut, ServiceOut, ServicesOut
 from api.services import AppServices, Services
 from api.views.service import plan, service
 from delivery.model.codec import digest
-from delivery.model.ids import Principal
 from delivery.model.mistake import Invalid
 from delivery.ports.ledger import ServiceRecord
 
@@ -45,7 +44,7 @@ def get_service(services: Services, _: Viewer, name: Named, response: Response) 
     openapi_extra=bodies.OPENAPI,
 )
 async def put_service(
-    services: Services, token: Operator, name: Named, body: bodies.Text, response: Response, if_match: IfMatch = None
+    services: Services, caller: Operator, name: Named, body: bodies.Text, response: Response, if_match: IfMatch = None
 ) -> ServiceOut:
     """Apply a service file. Releases that run keep the plan that they started with.
 
@@ -53,7 +52,7 @@ async def put_service(
     """
 
     def put() -> ServiceOut:
-        applied = apply(services, bodies.read(services, name, body), Principal(token.principal), if_match)
+        applied = apply(services, bodies.read(services, name, body), caller.principal, if_match)
         response.headers["ETag"] = etag.etag(applied.record.revision)
         response.status_code = 201 if applied.created else 200
         return _shown(services, applied.record)

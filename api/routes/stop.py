@@ -9,7 +9,6 @@ from api.openapi import READ, WRITE, errors
 from api.problems import Problem
 from api.schemas.admin import SCOPE, StopIn, StopOut, StopsOut
 from api.services import AppServices, Services
-from delivery.model.ids import Principal
 from delivery.ports.ledger import StopOrder
 from delivery.wording.units import instant
 
@@ -23,12 +22,12 @@ def get_stops(services: Services, _: Viewer) -> StopsOut:
 
 
 @router.put("", responses=WRITE | errors("unknown-name"))
-def put_stop(services: Services, token: Operator, body: StopIn) -> StopsOut:
+def put_stop(services: Services, caller: Operator, body: StopIn) -> StopsOut:
     """Stop raises: in everything (`*`), in a cluster, or for the services of an owner."""
     kind, _, name = body.scope.partition(":")
     if kind == "cluster" and name not in services.clusters:
         raise Problem("unknown-name", f"there is no cluster {name}; there is {', '.join(services.clusters)}")
-    services.ledger.put_stop(StopOrder(body.scope, Principal(token.principal), body.reason, services.clock.now()))
+    services.ledger.put_stop(StopOrder(body.scope, caller.principal, body.reason, services.clock.now()))
     services.hints.due(services.clusters)
     return _shown(services)
 

@@ -14,7 +14,8 @@ from delivery.engine.answer import Answer, Arrival
 from delivery.model.codec import canon
 from delivery.model.ids import Principal
 from delivery.model.notice import Notice, Says
-from delivery.settings import Person, Role
+from delivery.model.role import Role
+from delivery.settings import Person
 from delivery.sources import slack
 from delivery.sources.errors import Unsigned
 from delivery.sources.slack import Click, Command, Decision, Speaker

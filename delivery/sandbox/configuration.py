@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from delivery.settings import Role
+from delivery.model.role import Role
 
 SOURCE = "demo"
 """Events go to /v1/webhooks/demo."""

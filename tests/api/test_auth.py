@@ -2,7 +2,7 @@
 
 import pytest
 
-from delivery.settings import Role
+from delivery.model.role import Role
 from tests.api.world import PEOPLE, bearer, secret
 
 RELEASE = "/v1/releases/{id}"
@@ -125,7 +125,7 @@ def test_a_refusal_names_the_role_that_is_needed_and_the_one_that_is_there(http)
     answer = ask(http, "DELETE", "/v1/services/{name}", bearer("olga")).json()
     assert (answer["needed"], answer["detail"]) == (
         "admin",
-        "this needs the role admin; token olga-laptop has the role operator",
+        "this needs the role admin; olga-laptop has the role operator",
     )
 
 

@@ -28,9 +28,10 @@ from delivery.engine.cluster import Cluster
 from delivery.engine.measure import Measurer
 from delivery.engine.parts import Parts
 from delivery.model.ids import SECOND, Micros
+from delivery.model.role import Role
 from delivery.model.version import Backend, VersionRef
 from delivery.ports.metrics import Subject
-from delivery.settings import Person, Role, Settings, parse
+from delivery.settings import Person, Settings, parse
 from delivery.strategies.plan import compile_plan
 from delivery.wiring import SlackApp
 
@@ -140,6 +141,7 @@ class World:
         self.services = AppServices(
             ledger=self.ledger,
             history=self.ledger,
+            access=self.ledger,
             inbox=engine.inbox,
             book=book,
             clock=self.clock,

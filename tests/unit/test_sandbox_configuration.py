@@ -11,11 +11,12 @@ import pytest
 
 from delivery import wiring
 from delivery.cli import profile
+from delivery.model.role import Role
 from delivery.sandbox.configuration import PEOPLE, SOURCE, Keys, Places, keys_in, profile_text, settings_text
 from delivery.sandbox.logfiles import LogFiles
 from delivery.sandbox.ports import free_port, is_free
 from delivery.sandbox.valkey import LocalValkey
-from delivery.settings import Role, load
+from delivery.settings import load
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from delivery.model.target import Target
 from delivery.model.traffic import Traffic
 from delivery.model.verdict import Counts, Tick
 from delivery.model.version import VersionRef
+from delivery.ports.access import Access
 from delivery.ports.history import History
 from delivery.ports.ledger import (
     Delivery,
@@ -54,7 +55,7 @@ PLAN = Plan(
 )
 
 
-class Store(Ledger, History, Protocol):
+class Store(Ledger, History, Access, Protocol):
     """Both ports over the same rows."""
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from delivery.settings import Role, Settings, SettingsError, load, parse
+from delivery.model.role import Role
+from delivery.settings import Settings, SettingsError, load, parse
 
 FILE = f"""
 [server]

@@ -1,5 +1,6 @@
 """All parts of the SQL ledger together."""
 
+from delivery.adapters.ledger.sql.access import Access
 from delivery.adapters.ledger.sql.history import SqlHistory
 from delivery.adapters.ledger.sql.orders import Orders
 from delivery.adapters.ledger.sql.queues import Queues
@@ -7,5 +8,5 @@ from delivery.adapters.ledger.sql.targets import Targets
 from delivery.adapters.ledger.sql.writing import Commits
 
 
-class SqlLedger(Commits, Targets, Queues, Orders, SqlHistory):
-    """Implements the ports Ledger and History on `sqlite:///PATH` or `postgresql://...`, whose schema is migrated."""
+class SqlLedger(Commits, Targets, Queues, Orders, Access, SqlHistory):
+    """Implements the ports Ledger, History and Access on `sqlite:///PATH` or `postgresql://...`, once migrated."""

@@ -220,6 +220,17 @@ class LeaseRow(Base, table=True):
     until: int = Field(sa_type=BigInteger)
 
 
+class SessionRow(Base, table=True):
+    __tablename__ = "session"
+    digest: str = Field(primary_key=True, sa_type=NAME)
+    way: str
+    name: str
+    principal: str
+    role: str
+    groups: bytes
+    until: int = Field(sa_type=BigInteger)
+
+
 def _table(model: type[SQLModel]) -> Table:
     return cast(Table, model.__table__)  # type: ignore[attr-defined]
 
@@ -239,3 +250,4 @@ SERVICE = _table(ServiceRow)
 STOP = _table(StopRow)
 WORKER = _table(WorkerRow)
 LEASE = _table(LeaseRow)
+SESSION = _table(SessionRow)

@@ -1,0 +1,37 @@
+"""Who sends a request, and by what we know."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from delivery.model.ids import Principal
+from delivery.model.role import Role
+from delivery.settings import Token
+
+
+class Came(StrEnum):
+    """How a caller proved who they are."""
+
+    TOKEN = "token"  # a bearer token of ours
+    PAGE = "page"  # a browser that is signed in
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`name` is the credential's: that of the token, also where a browser signed in with it. `principal` is the person:
+    the same whatever they come with, so that four eyes stay four.
+    """
+
+    name: str
+    principal: Principal
+    role: Role
+    groups: tuple[str, ...]
+    came: Came
+
+    @property
+    def via(self) -> str:
+        """The way in, as the history tells it."""
+        return "page" if self.came is Came.PAGE else "api"
+
+
+def of_token(token: Token) -> Caller:
+    return Caller(token.name, Principal(token.principal), token.role, token.groups, Came.TOKEN)
