@@ -12,7 +12,7 @@ from delivery.adapters.clock.database import DatabaseClock
 from delivery.adapters.clock.system import SystemClock
 from delivery.adapters.hints.none import NoHints
 from delivery.adapters.ids import UlidIds
-from delivery.adapters.ledger.sql import SqlLedger, upgrade
+from delivery.adapters.ledger.sql import SqlLedger, is_current, upgrade
 from delivery.adapters.slots import ThreadSlots
 from delivery.adapters.telemetry import logs
 from delivery.adapters.telemetry.prometheus import PrometheusTelemetry
@@ -117,6 +117,11 @@ def spare_collector() -> None:
 def migrate(settings: Settings) -> None:
     """Brings the database to the schema that this version needs; several processes may do so at once."""
     upgrade(settings.database.url)
+
+
+def is_migrated(settings: Settings) -> bool:
+    """Whether the database has this version's schema, or a newer one's. Raises Unavailable where it does not answer."""
+    return is_current(settings.database.url)
 
 
 def drains(parts: Parts) -> Mapping[str, Drain]:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from delivery.adapters.telemetry import logs
-from delivery.adapters.telemetry.exposition import serve, visible
+from delivery.adapters.telemetry.exposition import LOOPBACK, serve, visible
 from delivery.settings import SettingsError, load
 from delivery.wiring import Wired, spare_collector, wire
 from workers import run
@@ -17,13 +17,15 @@ from workers import run
 CLUSTERS = "DELIVERY_CLUSTERS"
 """Names the clusters that the worker serves, with commas between; without it, all of the configuration."""
 METRICS_PORT = "DELIVERY_METRICS_PORT"
-"""Names the loopback port of the worker's own metrics; without it they are not shown."""
+"""Names the port of the worker's own metrics; without it they are not shown."""
+METRICS_ADDRESS = "DELIVERY_METRICS_ADDRESS"
+"""Names the address of that port; without it, loopback. They are shown to whoever asks there."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        wired = prepared(options.config, options.metrics_port, options.clusters)
+        wired = prepared(options.config, options.metrics_port, options.metrics_address, options.clusters)
     except (SettingsError, ValueError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -36,7 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         wired.close()
 
 
-def prepared(config: str | None = None, metrics_port: int | None = None, clusters: str | None = None) -> Wired:
+def prepared(
+    config: str | None = None,
+    metrics_port: int | None = None,
+    metrics_address: str | None = None,
+    clusters: str | None = None,
+) -> Wired:
     """The wired service of this process, its logs and its metrics.
 
     Raises SettingsError or UnknownName for the configuration, OSError where the metrics' port is taken.
@@ -46,7 +53,8 @@ def prepared(config: str | None = None, metrics_port: int | None = None, cluster
     wired = wire(load(os.environ, config), only=None if only is None else only.split(","))
     port = metrics_port if metrics_port is not None else os.environ.get(METRICS_PORT)
     if port is not None:
-        serve(visible(wired.telemetry.registry), int(port))
+        address = metrics_address or os.environ.get(METRICS_ADDRESS) or LOOPBACK
+        serve(visible(wired.telemetry.registry), int(port), address)
     spare_collector()
     return wired
 
@@ -56,7 +64,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", help="the server's configuration (default: DELIVERY_CONFIG, else ./delivery.toml)")
     parser.add_argument("--name", default="worker", help="tells workers of one machine apart (default: worker)")
     parser.add_argument("--clusters", help=f"the clusters that it serves: a,b (default: {CLUSTERS}, else all)")
-    parser.add_argument("--metrics-port", type=int, help=f"loopback port for metrics (default: {METRICS_PORT})")
+    parser.add_argument("--metrics-port", type=int, help=f"port for metrics (default: {METRICS_PORT}, else none)")
+    parser.add_argument("--metrics-address", help=f"its address (default: {METRICS_ADDRESS}, else {LOOPBACK})")
     return parser
 
 

@@ -60,6 +60,19 @@ def test_migrate_api_and_worker_make_a_server(tmp_path, config):
         assert api.left() == worker.left() == []
 
 
+def test_migrate_can_wait_until_another_has_migrated(tmp_path, config):
+    file, _ = config
+    folders = [tmp_path / name for name in ("waits", "migrates")]
+    for folder in folders:
+        folder.mkdir()
+    with Command(folders[0], ["migrate", "--wait", "--config", str(file)]) as waits:
+        waits.until("waits for the database")
+        with Command(folders[1], ["migrate", "--config", str(file)]) as migrate:
+            assert migrate.end() == 0, migrate.lines
+        assert waits.end() == 0, waits.lines
+    assert waits.lines[-1] == "the database is up to date"
+
+
 def test_a_configuration_that_cannot_be_used_is_said_before_anything_starts(tmp_path):
     (tmp_path / "delivery.toml").write_text("[server]\nlisten = 7\n")
     with Command(tmp_path, ["api", "--config", str(tmp_path / "delivery.toml")]) as api:

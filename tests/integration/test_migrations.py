@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
-from delivery.adapters.ledger.sql import upgrade
+from delivery.adapters.ledger.sql import is_current, upgrade
 from delivery.adapters.ledger.sql.engine import Database
 from delivery.adapters.ledger.sql.migrate import scripts
 from delivery.adapters.ledger.sql.tables import METADATA
@@ -178,3 +178,20 @@ def test_a_wheel_brings_its_migrations(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.strip() == str(installed / "delivery" / "_migrations")
     assert differences(url) == []
+
+
+def test_a_schema_is_current_once_it_is_migrated(url: str) -> None:
+    assert not is_current(url)
+    upgrade(url)
+    assert is_current(url)
+
+
+def test_a_newer_versions_schema_is_left_as_it_is(url: str) -> None:
+    """The service itself was taken back to this version: its schema only grew, so it still fits."""
+    upgrade(url)
+    with database(url) as opened, opened.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert is_current(url)
+    upgrade(url)
+    with database(url) as opened, opened.read() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "9999"

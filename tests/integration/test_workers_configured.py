@@ -166,4 +166,4 @@ def test_a_taken_port_is_told_too(place, capsys):
         port = other.getsockname()[1]
         code = main(["--config", str(place.directory / "delivery.toml"), "--metrics-port", str(port)])
     assert code == 2
-    assert f"port {port} for metrics: Address already in use" in capsys.readouterr().err
+    assert f"127.0.0.1:{port} for metrics: Address already in use" in capsys.readouterr().err

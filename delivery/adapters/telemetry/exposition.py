@@ -33,10 +33,10 @@ def render(shown: CollectorRegistry) -> bytes:
     return exposition.generate_latest(shown)
 
 
-def serve(shown: CollectorRegistry, port: int) -> WSGIServer:
-    """Answers scrapes on the loopback address from a thread; port 0 takes a free one. Raises OSError."""
+def serve(shown: CollectorRegistry, port: int, address: str = LOOPBACK) -> WSGIServer:
+    """Answers scrapes from a thread; port 0 takes a free one. Raises OSError."""
     try:
-        server, _ = start_http_server(port, addr=LOOPBACK, registry=shown)
+        server, _ = start_http_server(port, addr=address, registry=shown)
     except OSError as error:
-        raise OSError(error.errno, f"port {port} for metrics: {error.strerror}") from error
+        raise OSError(error.errno, f"{address}:{port} for metrics: {error.strerror}") from error
     return server

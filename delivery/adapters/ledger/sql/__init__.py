@@ -2,6 +2,6 @@
 
 from delivery.adapters.ledger.sql.history import SqlHistory
 from delivery.adapters.ledger.sql.ledger import SqlLedger
-from delivery.adapters.ledger.sql.migrate import upgrade
+from delivery.adapters.ledger.sql.migrate import is_current, upgrade
 
-__all__ = ["SqlHistory", "SqlLedger", "upgrade"]
+__all__ = ["SqlHistory", "SqlLedger", "is_current", "upgrade"]
