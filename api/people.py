@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from delivery.model.ids import Principal
-from delivery.model.notice import Happened, Notice, ReleaseRequested
+from delivery.model.notice import Happened, Hinted, Notice, ReleaseRequested
 from delivery.settings import Person
 
 
@@ -21,7 +21,7 @@ class People:
     def named(self, notice: Notice) -> Notice:
         """The notice with its actor by the name that this person has everywhere, so that four eyes stay four."""
         says = notice.says
-        if not isinstance(says, ReleaseRequested | Happened):
+        if not isinstance(says, ReleaseRequested | Happened | Hinted):
             return notice
         known = self._logins.get(says.actor.lower())
         return notice if known is None else replace(notice, says=replace(says, actor=Principal(known)))

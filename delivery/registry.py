@@ -18,11 +18,13 @@ from delivery.model.place import Place
 from delivery.model.service import Strategy
 from delivery.ports.chat import Chat
 from delivery.ports.clock import Clock
+from delivery.ports.deployer import Deployer
 from delivery.ports.mesh import Mesh
 from delivery.ports.metrics import Metrics, Past
 from delivery.ports.workloads import Workloads
-from delivery.sources import alertmanager, github, gitlab, signing
+from delivery.sources import authorization, github, gitlab, signing
 from delivery.sources.alertmanager import Alertmanager
+from delivery.sources.argocd import ArgoCD
 from delivery.sources.cdevents import CDEvents
 from delivery.sources.cloudevents import CloudEvents
 from delivery.sources.github import GitHub
@@ -125,6 +127,30 @@ def _kubernetes_workloads(
     return KubernetesWorkloads(Kube(kubeconfig, context), around.namespaces)
 
 
+def _argo_deployer(
+    around: Surroundings,
+    *,
+    namespace: str = "argocd",
+    kubeconfig: str | None = None,
+    context: str | None = None,
+    hub: Mapping[str, Any] | None = None,
+) -> Deployer:
+    """`kubeconfig` and `context` lead to the cluster, `hub` has those of the one that Argo CD runs in, where that is
+    another; `namespace` of it has the Applications."""
+    from delivery.adapters.kube.client import Kube
+    from delivery.adapters.workloads.argocd.adapter import ArgoDeployer
+    from delivery.adapters.workloads.argocd.application import Applications
+
+    kube = Kube(kubeconfig, context)
+    return ArgoDeployer(kube, around.namespaces, Applications(kube if hub is None else Kube(**hub), namespace))
+
+
+def _memory_deployer(around: Surroundings) -> Deployer:
+    from delivery.adapters.workloads.deployer_memory import MemoryDeployer
+
+    return MemoryDeployer()
+
+
 def _memory_workloads(around: Surroundings) -> Workloads:
     from delivery.adapters.workloads.memory import MemoryWorkloads
 
@@ -187,8 +213,14 @@ def _cloudevents(name: str, secrets: Sequence[str]) -> Source:
 
 def _alertmanager(name: str, secrets: Sequence[str]) -> Batch:
     for secret in secrets:
-        alertmanager.expected(secret)
+        authorization.expected(secret)
     return Alertmanager(name, secrets)
+
+
+def _argocd(name: str, secrets: Sequence[str]) -> Source:
+    for secret in secrets:
+        authorization.expected(secret)
+    return ArgoCD(name, secrets)
 
 
 def _github(name: str, secrets: Sequence[str]) -> Batch:
@@ -240,6 +272,7 @@ WORKLOADS: Mapping[str, Callable[..., Workloads]] = {
     "process": _process_workloads,
     "memory": _memory_workloads,
 }
+DEPLOYERS: Mapping[str, Callable[..., Deployer]] = {"argocd": _argo_deployer, "memory": _memory_deployer}
 RUNS: Mapping[str, frozenset[str]] = {
     "process": frozenset((PROCESS,)),
     "kubernetes": frozenset((DEPLOYMENT,)),
@@ -253,6 +286,7 @@ METRICS: Mapping[str, Callable[..., Metrics]] = {
 }
 SOURCES: Mapping[str, Callable[[str, Sequence[str]], Source | Batch]] = {
     "alertmanager": _alertmanager,
+    "argocd": _argocd,
     "cdevents": _cdevents,
     "cloudevents": _cloudevents,
     "github": _github,

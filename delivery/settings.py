@@ -65,6 +65,9 @@ class Cluster(_Model):
     mesh: Adapter = Field(description='a table with the mesh adapter: {kind = "envoy", ...}')
     workloads: Adapter = Field(description='a table with the workloads adapter: {kind = "process", ...}')
     metrics: Adapter = Field(description='a table with the metrics adapter: {kind = "envoy", ...}')
+    deployers: dict[Name, Adapter] = Field(
+        default_factory=dict, description='tables of who else puts versions there: argocd = {kind = "argocd", ...}'
+    )
     namespaces: tuple[Name, ...] = Field(
         default=(), strict=False, description="a list of the namespaces that service files may name"
     )

@@ -32,6 +32,7 @@ from delivery.engine.observe import Observer
 from delivery.engine.outbox import Outbox
 from delivery.engine.parts import Parts
 from delivery.engine.performer import Performer
+from delivery.engine.reread import Rereader
 from delivery.gates.gate import Gate
 from delivery.machine.evolve import fold
 from delivery.model.ids import Micros
@@ -74,6 +75,7 @@ class Wired:
     book: Book
     inbox: Inbox
     drains: Mapping[str, Drain]
+    rereaders: Mapping[str, Rereader]
     outbox: Outbox
 
     def close(self) -> None:
@@ -95,8 +97,12 @@ def wire(settings: Settings, hints: Hints | None = None, only: Iterable[str] | N
     clusters = _clusters(settings, clock, book, settings.clusters if only is None else only)
     parts = Parts(ledger, clusters, book, clock, ids, hints, ThreadSlots(), telemetry)
     outbox = Outbox(ledger, ledger, _chats(settings), book, clock, telemetry, ids.owner())
+    inbox = Inbox(parts)
+    rereads = {
+        name: Rereader(parts, cluster, inbox, ids.owner()) for name, cluster in clusters.items() if cluster.deployers
+    }
     return Wired(
-        settings, ledger, ledger, clock, ids, hints, telemetry, clusters, book, Inbox(parts), drains(parts), outbox
+        settings, ledger, ledger, clock, ids, hints, telemetry, clusters, book, inbox, drains(parts), rereads, outbox
     )
 
 
@@ -254,6 +260,10 @@ def _clusters(settings: Settings, clock: Clock, book: Book, names: Iterable[str]
             _make(registry.MESHES, cluster.mesh, f"clusters.{name}.mesh", around),
             _make(registry.WORKLOADS, cluster.workloads, f"clusters.{name}.workloads", around),
             _make(registry.METRICS, cluster.metrics, f"clusters.{name}.metrics", around),
+            {
+                who: _make(registry.DEPLOYERS, adapter, f"clusters.{name}.deployers.{who}", around)
+                for who, adapter in cluster.deployers.items()
+            },
         )
     return found
 

@@ -34,6 +34,10 @@ class Engine(Protocol):
         """By cluster."""
 
     @property
+    def rereaders(self) -> Mapping[str, Drain]:
+        """What reads again what was only hinted at, by cluster."""
+
+    @property
     def outbox(self) -> Outbox: ...
 
     @property

@@ -13,7 +13,7 @@ from celery import bootsteps
 from celery.exceptions import ImproperlyConfigured
 from celery.worker import WorkController
 
-from workers.engine import DRAIN_LIMIT, Engine, OneDrain
+from workers.engine import DRAIN_LIMIT, Drain, Engine, OneDrain
 from workers.loop import Loop
 
 IDLE = 0.25
@@ -44,6 +44,10 @@ class Scan:
             name: Loop(f"scan {name}", partial(self._drain_once, one), idle=IDLE, busy=BUSY)
             for name, one in self._drains.items()
         }
+        self._rereads = [
+            Loop(f"rereads {name}", partial(_reread, one), idle=2 * IDLE, busy=BUSY)
+            for name, one in engine.rereaders.items()
+        ]
         self._outbox = Loop("outbox", lambda: engine.outbox.run() > 0, idle=2 * IDLE, busy=BUSY)
 
     def start(self, name: str) -> None:
@@ -76,6 +80,7 @@ class Scan:
 
     def _loops(self) -> Iterator[Loop]:
         yield from self._scans.values()
+        yield from self._rereads
         yield self._outbox
 
     def _drain_once(self, one: OneDrain) -> bool:
@@ -86,6 +91,10 @@ class Scan:
         if done:
             self._outbox.wake()
         return done is None or done > 0
+
+
+def _reread(reader: Drain) -> bool:
+    return reader.run(DRAIN_LIMIT) > 0
 
 
 def scan_step(scan: Scan) -> type[bootsteps.StartStopStep]:

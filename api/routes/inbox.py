@@ -12,6 +12,7 @@ from api.problems import Problem
 from api.schemas.admin import DeliveriesIn, DeliveryOut, DoneOut, InboxOut, ReplayedOut, ReplayOut
 from api.services import App, AppServices, Running, Services
 from delivery.engine.answer import Arrival
+from delivery.engine.inbox import TO_BE_READ
 from delivery.model.notice import Alert, Notice, ReleaseRequested
 from delivery.ports.ledger import Delivery, InboxState
 from delivery.wording.units import counted, instant
@@ -60,6 +61,8 @@ def _dead(services: AppServices, body: DeliveriesIn) -> list[Delivery]:
 
 async def _replay(app: Running, row: Delivery) -> ReplayOut:
     """Under a key made from the row's own, so that a replay that was cut short is not done twice."""
+    if row.reason == TO_BE_READ.reason:
+        return await _read_again(app, row)
     source = app.services.sources.get(row.source)
     if source is None:
         raise Problem("unknown-source", f"{row.source} is not configured any more; discard the delivery")
@@ -77,6 +80,15 @@ async def _replay(app: Running, row: Delivery) -> ReplayOut:
         reason=answer.reason,
         text=answer.text,
         release=answer.release,
+    )
+
+
+async def _read_again(app: Running, row: Delivery) -> ReplayOut:
+    """It only hints: a worker reads again what is there."""
+    await run_in_threadpool(app.services.ledger.update_delivery, replace(row, state=InboxState.PENDING, error=""))
+    told = TO_BE_READ
+    return ReplayOut(
+        source=row.source, key=row.key, outcome=told.outcome, reason=told.reason, text=told.text, release=None
     )
 
 

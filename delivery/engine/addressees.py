@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from delivery.engine.answer import Answer, unknown
 from delivery.engine.book import Book, Entry
 from delivery.model.ids import TargetId, target_id
-from delivery.model.notice import Again, Alert, HandsOff, Happened, Notice, ReleaseAction, ReleaseRequested
+from delivery.model.notice import Again, Alert, HandsOff, Happened, Hinted, Notice, ReleaseAction, ReleaseRequested
 from delivery.model.trigger import Trigger
 from delivery.ports.ledger import Ledger
 from delivery.sources import release_request
@@ -23,7 +23,7 @@ def addressees(
             return [stored.release.target] if stored else unknown("unknown_release", f"there is no release {release}")
         case Alert() as alert:
             return _of_alert(alert, ledger, book)
-        case Happened(event=event):
+        case Happened(event=event) | Hinted(event=event):
             raise TypeError(f"what {event} means is for triggers to say")
 
 
@@ -39,6 +39,20 @@ def meant(source: str, happened: Happened, entries: Mapping[str, Entry | None]) 
     )
     found = [_asked(name, trigger, happened) for name, trigger in fitting]
     return found or [Answer("no_op", reason="nobody_waits", text=f"no service has a trigger for this {happened.event}")]
+
+
+def hinted(source: str, hint: Hinted, entries: Mapping[str, Entry | None]) -> list[TargetId]:
+    """The targets that a hint may be about."""
+    found = {
+        target_id(name, cluster)
+        for name, entry in entries.items()
+        if entry is not None and entry.service is not None
+        for trigger in entry.service.triggers
+        if trigger.may_fit(source, hint)
+        for cluster in entry.service.clusters
+        if trigger.cluster in (None, cluster)
+    }
+    return sorted(found)
 
 
 def _first_that_fits(source: str, happened: Happened, entry: Entry | None) -> Sequence[Trigger]:

@@ -1,7 +1,9 @@
 """What the engine holds of one cluster: its adapters, behind their ports."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from delivery.ports.deployer import Deployer
 from delivery.ports.mesh import Mesh
 from delivery.ports.metrics import Metrics
 from delivery.ports.workloads import Workloads
@@ -9,7 +11,10 @@ from delivery.ports.workloads import Workloads
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
+    """`deployers`: who else puts versions there, by the names of the server's configuration."""
+
     name: str
     mesh: Mesh
     workloads: Workloads
     metrics: Metrics
+    deployers: Mapping[str, Deployer] = field(default_factory=dict)

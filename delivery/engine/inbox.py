@@ -7,9 +7,10 @@ reason. Rows are unique by (source, key), so that a delivery that comes twice ch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from delivery.engine.addressees import addressees, meant
+from delivery.engine.addressees import addressees, hinted, meant
 from delivery.engine.answer import Answer, Arrival, merged, unknown
 from delivery.engine.book import Entry
+from delivery.engine.hinted import encode
 from delivery.engine.parts import Parts
 from delivery.engine.working import Working
 from delivery.machine.admission import admit
@@ -18,7 +19,7 @@ from delivery.machine.quarantine import force_abort
 from delivery.machine.refusal import Refusal
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros, ReleaseId, TargetId
-from delivery.model.notice import Again, HandsOff, Happened, Notice, ReleaseAction, ReleaseRequested
+from delivery.model.notice import Again, HandsOff, Happened, Hinted, Notice, ReleaseAction, ReleaseRequested
 from delivery.model.plan import Plan
 from delivery.model.service import OnNewVersion
 from delivery.model.signal import Abort, Resume
@@ -29,6 +30,7 @@ from delivery.ports.ledger import Delivery, InboxState, Result, Unit, Wake
 TRIES = 8
 Key = tuple[str, str]
 NO_PLAN = Plan(stages=())
+TO_BE_READ = Answer("accepted", reason="to_be_read", text="it is kept: what is there is read again, then it counts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class _Part:
     key: Key
     target: TargetId | None
     answer: Answer | None = None  # known already: unknown names, conflicts, repeated deliveries
+    kept: bool = False  # with its answer, until a worker has read again what it only hints at
 
 
 class Inbox:
@@ -77,6 +80,8 @@ class Inbox:
         notice = arrival.notice
         if isinstance(notice.says, Happened):
             return self._meant(index, arrival, notice.says)
+        if isinstance(notice.says, Hinted):
+            return self._hinted(index, arrival, notice.says)
         found = self._targets(arrival, entries)
         if isinstance(found, Answer):
             return [_Part(index, arrival, (notice.source, notice.key), None, found)]
@@ -98,6 +103,19 @@ class Inbox:
                 asked += [(own, target) for target in found]
         key = (notice.source, f"{notice.key}#")  # no target's: nothing is stored under it
         return [*_parts(index, asked), *(_Part(index, arrival, key, None, answer) for answer in others)]
+
+    def _hinted(self, index: int, arrival: Arrival, says: Hinted) -> list[_Part]:
+        """Kept for each target that it may be about."""
+        notice, everything = arrival.notice, self._book.read([one.name for one in self._ledger.services()])
+        found = hinted(notice.source, says, everything)
+        if not found:
+            nobody = Answer("no_op", reason="nobody_waits", text=f"no service has a trigger for this {says.event}")
+            return [_Part(index, arrival, (notice.source, notice.key), None, nobody)]
+        kept = replace(arrival, body=encode(says))
+        return [
+            _Part(index, kept, (notice.source, f"{notice.key}#{target}"), target, TO_BE_READ, kept=True)
+            for target in found
+        ]
 
     def _targets(self, arrival: Arrival, entries: Mapping[str, Entry | None]) -> Sequence[TargetId] | Answer:
         return addressees(arrival.notice, entries, self._ledger, self._book)
@@ -147,7 +165,8 @@ class Inbox:
                 return Answer("conflict", reason="key_reused", text="this id was used before, with another body"), None
             return Answer.stored(earlier.answer), None
         if part.answer is not None:
-            return part.answer, None
+            row = replace(self._row(part, part.answer), state=InboxState.PENDING) if part.kept else None
+            return part.answer, row
         target = working.get(part.target) if part.target else None
         if target is None:
             return unknown("unknown_target", f"{part.target} is not set up: apply its service file"), None

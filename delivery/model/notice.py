@@ -75,7 +75,23 @@ class Happened:
     origin: Mapping[str, str] = field(default_factory=dict)
 
 
-Says = ReleaseRequested | ReleaseAction | Again | HandsOff | Alert | Happened
+@dataclass(frozen=True, slots=True)
+class Hinted:
+    """Something may have happened: whoever says so may be early, late or forged. What is really there is read again by
+    a worker beside it, and only that counts (`Happened`, with more facts).
+
+    `facts` are few, and only choose whose triggers may be meant. `deployer` is who can be asked. `robot`: the sender
+    could not name a person as its `actor`; whoever is found then is the one.
+    """
+
+    event: str
+    facts: Mapping[str, str]
+    actor: Principal
+    deployer: str
+    robot: bool = False
+
+
+Says = ReleaseRequested | ReleaseAction | Again | HandsOff | Alert | Happened | Hinted
 
 
 @dataclass(frozen=True, slots=True)

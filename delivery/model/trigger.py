@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
-from delivery.model.notice import Happened, ReleaseRequested
+from delivery.model.notice import Happened, Hinted, ReleaseRequested
 from delivery.model.version import VersionRef
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)(?::(\d{1,3}))?\}")
@@ -37,6 +37,13 @@ class Trigger:
         facts = happened.facts
         return (self.source, self.event) == (source, happened.event) and all(
             name in facts and fnmatchcase(facts[name], wanted) for name, wanted in self.where.items()
+        )
+
+    def may_fit(self, source: str, hinted: Hinted) -> bool:
+        """Whether it could be meant, by the facts that are known before anything is read again."""
+        facts = hinted.facts
+        return (self.source, self.event) == (source, hinted.event) and all(
+            fnmatchcase(facts[name], wanted) for name, wanted in self.where.items() if name in facts
         )
 
     def request(self, service: str, happened: Happened) -> ReleaseRequested:

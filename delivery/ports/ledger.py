@@ -276,8 +276,8 @@ class Ledger(Protocol):
     def update_delivery(self, delivery: Delivery) -> None:
         """Replaces state, outcome, reason, answer and error of an existing row."""
 
-    def inbox(self, state: InboxState, limit: int) -> tuple[Delivery, ...]:
-        """Oldest first."""
+    def inbox(self, state: InboxState, limit: int, cluster: str | None = None) -> tuple[Delivery, ...]:
+        """Oldest first; those of one cluster alone are told by their key, `KEY#SERVICE@CLUSTER`."""
 
     def claim_outbox(
         self, owner: str, lease: Micros, limit: int, without: Collection[str] = ()

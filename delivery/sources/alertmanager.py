@@ -5,10 +5,7 @@ USER:PASSWORD`. A copy of a request changes nothing: an alert is one delivery fr
 and in whichever company it is sent.
 """
 
-import base64
-import hmac
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -18,14 +15,12 @@ from delivery.model.fields import Fields
 from delivery.model.ids import Micros
 from delivery.model.notice import Alert, Notice
 from delivery.model.scalars import Reader, pattern
-from delivery.sources import json_body
-from delivery.sources.errors import Malformed, Unsigned
+from delivery.sources import authorization, json_body
+from delivery.sources.errors import Malformed
 from delivery.sources.times import TIME, micros
 
 FIRING, RESOLVED = "firing", "resolved"
 MOST = 1000
-_LEAST_SECRET = 16
-_SECRET = re.compile(r"bearer (?P<token>[!-~]+)|basic (?P<pair>[!-9;-~]+:[!-~]+)")
 _FINGERPRINT: Final = pattern(r"[0-9a-f]{1,32}", "Alertmanager's fingerprint of the alert's labels, in hex")
 _STATUS: Final = pattern(f"{FIRING}|{RESOLVED}", f"{FIRING} or {RESOLVED}")
 _NAME: Final = pattern(r"[^\x00-\x1f\x7f]{1,200}", "the alert's name")
@@ -41,7 +36,7 @@ class Alertmanager:
 
     def receive_each(self, headers: Mapping[str, str], body: bytes, now: Micros) -> Sequence[tuple[Notice, bytes]]:
         """The notices in a request, each with a body that says it alone. Raises Unsigned or Malformed."""
-        verify(headers, self.secrets)
+        authorization.verify(headers, self.secrets, "http_config of Alertmanager's webhook_configs")
         payload = json_body.parse(body)
         if payload.get("version") != "4":
             raise Malformed("unknown_version", "this is no payload of Alertmanager's webhook, version 4", "/version")
@@ -57,30 +52,6 @@ class Alertmanager:
         if found is None:
             raise Malformed("resolved", "the alert is resolved")
         return found[0]
-
-
-def verify(headers: Mapping[str, str], secrets: Sequence[str]) -> None:
-    """Raises Unsigned where the Authorization header is none of the secrets', ValueError for a secret that is none."""
-    wanted = [expected(secret).encode() for secret in secrets]
-    lower = {name.lower(): value for name, value in headers.items()}
-    scheme, _, rest = lower.get("authorization", "").strip().partition(" ")
-    if not rest:
-        raise Unsigned("no Authorization header: set http_config of Alertmanager's webhook_configs")
-    given = f"{scheme.lower()} {rest.strip()}".encode()
-    # All are compared, so that the time taken does not tell which secret it was.
-    if not sum(hmac.compare_digest(one, given) for one in wanted):
-        raise Unsigned("the Authorization header does not fit: is it the secret of this source?")
-
-
-def expected(secret: str) -> str:
-    """The Authorization header of who has this secret, its scheme in small letters. Raises ValueError."""
-    match = _SECRET.fullmatch(secret)
-    if match is None or len(match["token"] or match["pair"].partition(":")[2]) < _LEAST_SECRET:
-        expects = "`bearer TOKEN` or `basic USER:PASSWORD`"
-        raise ValueError(f"a secret of Alertmanager is {expects}; the last has {_LEAST_SECRET} characters or more")
-    if match["token"]:
-        return f"bearer {match['token']}"
-    return f"basic {base64.b64encode(match['pair'].encode()).decode()}"
 
 
 def _read(source: str, alert: Mapping[str, Any], number: int) -> tuple[Notice, bytes] | None:

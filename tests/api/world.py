@@ -20,6 +20,7 @@ from delivery.adapters.mesh.memory import MemoryMesh
 from delivery.adapters.metrics.memory import Behaviour, MemoryMetrics
 from delivery.adapters.slots import InlineSlots
 from delivery.adapters.telemetry.memory import MemoryTelemetry
+from delivery.adapters.workloads.deployer_memory import MemoryDeployer
 from delivery.adapters.workloads.memory import MemoryWorkloads
 from delivery.catalog.check import check
 from delivery.catalog.freeze import frozen
@@ -27,6 +28,7 @@ from delivery.engine.book import Book
 from delivery.engine.cluster import Cluster
 from delivery.engine.measure import Measurer
 from delivery.engine.parts import Parts
+from delivery.engine.reread import Rereader
 from delivery.model.ids import SECOND, Micros
 from delivery.model.role import Role
 from delivery.model.version import Backend, VersionRef
@@ -41,6 +43,7 @@ SECRET = "whsec_" + base64.b64encode(b"a secret of at least 24 bytes").decode()
 OLD_SECRET = "whsec_" + base64.b64encode(b"an older secret of 24 bytes").decode()
 ALERTS = "bearer a-token-of-alertmanager"
 GITHUB = "a-secret-of-github"
+ARGOCD = "bearer a-token-of-argocd-here"
 PEOPLE = {
     "vera": Role.VIEWER,
     "adam": Role.APPROVER,
@@ -82,6 +85,7 @@ def settings() -> Settings:
             "ci": {"dialect": "cloudevents", "secrets": [OLD_SECRET, SECRET]},
             "alerts": {"dialect": "alertmanager", "secrets": [ALERTS]},
             "github": {"dialect": "github", "secrets": [GITHUB]},
+            "argocd": {"dialect": "argocd", "secrets": [ARGOCD]},
         },
         "tokens": tokens,
         "notify": {"slack": {"kind": "slack", "token": "xoxb-test"}},
@@ -128,8 +132,15 @@ class World:
         self.settings = settings()
         self.metrics = MemoryMetrics(self.clock)
         self.mesh = MemoryMesh()
+        self.argocd = MemoryDeployer()
         clusters = {
-            name: Cluster(name, self.mesh if name == "local" else MemoryMesh(), MemoryWorkloads(), self.metrics)
+            name: Cluster(
+                name,
+                self.mesh if name == "local" else MemoryMesh(),
+                MemoryWorkloads(),
+                self.metrics,
+                {"argocd": self.argocd} if name == "local" else {},
+            )
             for name in self.settings.clusters
         }
         self.workloads: Any = clusters["local"].workloads
@@ -137,6 +148,7 @@ class World:
         parts = Parts(self.ledger, clusters, book, self.clock, UlidIds(), self.hints, InlineSlots(), MemoryTelemetry())
         engine = wiring.assemble(parts)
         self.drain, self.inbox = engine.drain, engine.inbox
+        self.rereaders = [Rereader(parts, cluster, engine.inbox, "w1") for cluster in clusters.values()]
         offers = wiring.offers(self.settings)
         self.services = AppServices(
             ledger=self.ledger,
@@ -169,6 +181,8 @@ class World:
             self.clock.pause(step)
             self.metrics.advance()
             self.drain.run(5.0)
+            for one in self.rereaders:
+                one.run(5.0)
 
     def fails(self, version: str, rate: float) -> None:
         """From now on so much of what this version of checkout answers is an error."""

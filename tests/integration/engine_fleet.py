@@ -11,12 +11,14 @@ from delivery.adapters.ledger.sql import SqlLedger
 from delivery.adapters.mesh.memory import MemoryMesh
 from delivery.adapters.slots import InlineSlots
 from delivery.adapters.telemetry.memory import MemoryTelemetry
+from delivery.adapters.workloads.deployer_memory import MemoryDeployer
 from delivery.adapters.workloads.memory import MemoryWorkloads
 from delivery.catalog.freeze import frozen
 from delivery.engine.answer import Answer, Arrival
 from delivery.engine.book import Book
 from delivery.engine.cluster import Cluster
 from delivery.engine.parts import Parts
+from delivery.engine.reread import Rereader
 from delivery.machine.evolve import fold
 from delivery.model.codec import digest
 from delivery.model.event import Event, Phase
@@ -108,12 +110,13 @@ class Fleet:
         self.metrics = Counters(time, self.mesh)
         self.telemetry = MemoryTelemetry()
         self._document = policy
-        cluster = Cluster(CLUSTER, self.mesh, MemoryWorkloads(), self.metrics)
+        self.deployer = MemoryDeployer()
+        cluster = Cluster(CLUSTER, self.mesh, MemoryWorkloads(), self.metrics, {"argocd": self.deployer})
         book = Book(self.ledger, time, parse, compile_plan, frozen)
-        engine = assemble(
-            Parts(self.ledger, {CLUSTER: cluster}, book, time, UlidIds(), NoHints(), InlineSlots(), self.telemetry)
-        )
+        parts = Parts(self.ledger, {CLUSTER: cluster}, book, time, UlidIds(), NoHints(), InlineSlots(), self.telemetry)
+        engine = assemble(parts)
         self.drain, self.inbox = engine.drain, engine.inbox
+        self.rereader = Rereader(parts, cluster, engine.inbox, parts.ids.owner())
 
     def serve(self, *names: str) -> None:
         for name in names:

@@ -53,6 +53,7 @@ class CountingOutbox:
 @dataclass(frozen=True)
 class StandIn:
     drains: dict[str, Counting]
+    rereaders: dict[str, Counting]
     outbox: CountingOutbox
     ledger: Counting
 
@@ -67,7 +68,7 @@ def main() -> int:
     logs.configure("worker")
     journal = Journal(options.file)
     counting = Counting(journal, options.takes)
-    engine = StandIn({"local": counting}, CountingOutbox(journal), counting)
+    engine = StandIn({"local": counting}, {}, CountingOutbox(journal), counting)
     if options.broker:
         return run.with_broker(options.broker, ["local"], engine, options.name)
     return run.without_broker(["local"], engine, options.name)

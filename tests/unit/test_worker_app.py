@@ -25,6 +25,10 @@ class Engine:
         return {"local": self}
 
     @property
+    def rereaders(self) -> "dict[str, Engine]":
+        return {}
+
+    @property
     def outbox(self) -> "Engine":
         return self
 

@@ -143,6 +143,10 @@ class Engine:
     def drains(self) -> "dict[str, Engine]":
         return {"local": self}
 
+    @property
+    def rereaders(self) -> "dict[str, Engine]":
+        return {}
+
     def run(self, limit: float, /) -> int:
         self.limits.append(limit)
         return int(self.work())
@@ -267,6 +271,22 @@ def test_an_outbox_that_hangs_does_not_hold_up_drains():
         engine.work.wait_for(3)
     finally:
         leave.set()
+        scan.stop()
+
+
+def test_what_only_hints_is_read_again_in_a_thread_of_its_own():
+    reader = Engine()
+
+    class Reading(Engine):
+        @property
+        def rereaders(self) -> "dict[str, Engine]":
+            return {"local": reader}
+
+    scan = Scan(Reading(), "local")
+    scan.start("w1")
+    try:
+        reader.work.wait_for(3)
+    finally:
         scan.stop()
 
 

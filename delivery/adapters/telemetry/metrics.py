@@ -36,6 +36,7 @@ def _count(text: str, *labels: str) -> Metric:
 
 METRICS: Mapping[str, Metric] = {
     "admissions": _count("Notices by what became of them.", "outcome", "reason"),
+    "rereads": _count("Hints of deployers by what became of them, once what is there was read again.", "outcome"),
     "steps": _count("Events committed to releases: what the machine decided.", "event"),
     "verdicts": _count("Verdicts that changed.", "gate", "verdict"),
     "effects": _count("Calls to meshes, workloads and metrics.", "kind", "outcome"),

@@ -42,6 +42,14 @@ class Queues:
         assert world.ledger.deliveries([(old.source, "a")]) == {(old.source, "a"): answered}
         assert [each.key for each in world.ledger.inbox(InboxState.DEAD, 9)] == ["b"]
 
+    def test_deliveries_of_one_cluster_are_told_by_their_keys(self, world: LedgerWorld) -> None:
+        keys = ("a 1#checkout@prod_eu", "a 2#checkout@prod-eu", "a 3", "a 4#cart@prod-eu", "a 5#checkout@a-prod-eu")
+        rows = [replace(delivery(key), state=InboxState.PENDING) for key in keys]
+        committed(world.ledger, *(Unit(inbox=(one,)) for one in rows))
+        found = world.other.inbox(InboxState.PENDING, 9, "prod-eu")
+        assert sorted(row.key for row in found) == ["a 2#checkout@prod-eu", "a 4#cart@prod-eu"]
+        assert len(world.ledger.inbox(InboxState.PENDING, 1, "prod-eu")) == 1
+
     def test_an_effect_is_leased_and_handed_out_again(self, world: LedgerWorld) -> None:
         committed(world.ledger, Unit(outbox=(outgoing(R1, 1),)))
         assert world.ledger.claim_outbox("o1", LEASE, 9) == (outgoing(R1, 1),)

@@ -30,9 +30,10 @@ class Queues(Base):
             )
             journal.put(self._tables.inbox, key, after)
 
-    def inbox(self, state: InboxState, limit: int) -> tuple[Delivery, ...]:
+    def inbox(self, state: InboxState, limit: int, cluster: str | None = None) -> tuple[Delivery, ...]:
+        ends = "" if cluster is None else f"@{cluster}"
         with self._lock:
-            found = [delivery for delivery in self._tables.inbox.values() if delivery.state is state]
+            found = [row for row in self._tables.inbox.values() if row.state is state and row.key.endswith(ends)]
         return tuple(sorted(found, key=lambda row: (row.received_at, row.source, row.key))[:limit])
 
     def claim_outbox(

@@ -34,8 +34,10 @@ class Queues(Part):
         with self._database.write() as connection:
             connection.execute(statement.values(coding.delivery_answer(delivery)))
 
-    def inbox(self, state: InboxState, limit: int) -> tuple[Delivery, ...]:
+    def inbox(self, state: InboxState, limit: int, cluster: str | None = None) -> tuple[Delivery, ...]:
         query = select(INBOX).where(INBOX.c.state == state.value)
+        if cluster is not None:
+            query = query.where(INBOX.c.key.endswith(f"@{cluster}", autoescape=True))
         query = query.order_by(INBOX.c.received_at, INBOX.c.source, INBOX.c.key).limit(limit)
         with self._database.read() as connection:
             return tuple(coding.delivery_from(columns) for columns in connection.execute(query))

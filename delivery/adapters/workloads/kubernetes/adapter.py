@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from delivery.adapters.kube.client import Absent, Kube
 from delivery.adapters.workloads.kubernetes.cloned import ClonedWorkload
 from delivery.adapters.workloads.kubernetes.home import OwnersWorkload
+from delivery.adapters.workloads.kubernetes.place import place_of
 from delivery.adapters.workloads.kubernetes.serving import serving
 from delivery.adapters.workloads.kubernetes.versioned import VersionedWorkload
 from delivery.model.ids import TargetId
@@ -89,15 +90,7 @@ class KubernetesWorkloads:
         return OwnersWorkload(self._kube, target, place).promote(version, twin, *claim)
 
     def _place(self, workload: Workload) -> Place:
-        if workload.place is None:
-            raise Refused(f"the service file does not say where {workload.name} lives: namespace, workload.deployment")
-        if workload.place.namespace not in self._namespaces:
-            known = ", ".join(sorted(self._namespaces)) or "none"
-            raise Refused(
-                f"namespace {workload.place.namespace} has not opted in: the server's configuration has {known} as "
-                f"`namespaces` of this cluster"
-            )
-        return workload.place
+        return place_of(workload, self._namespaces)
 
 
 def _told(ask: Callable[[], Running]) -> Running:

@@ -1,0 +1,87 @@
+"""An Application of Argo CD, and what is read off it. Pure but for the reading itself."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from delivery.adapters.kube.client import Absent, Kube
+from delivery.adapters.kube.objects import Document, path
+from delivery.ports.errors import Refused
+
+API = "argoproj.io/v1alpha1"
+_RUNS = ("Running", "Terminating")
+
+
+@dataclass(frozen=True, slots=True)
+class Applications:
+    """Those of one namespace: whoever may write a service file does not choose where Argo CD is looked for. `kube` is
+    the cluster that Argo CD runs in."""
+
+    kube: Kube
+    namespace: str
+
+    def get(self, name: str) -> Document:
+        """Raises Refused where there is none."""
+        try:
+            return self.kube.get(path(API, "Application", self.namespace, name))
+        except Absent as error:
+            raise Refused(f"there is no Application {self.namespace}/{name}: {error}") from error
+
+
+def sync(application: Document) -> str:
+    """Synced, OutOfSync or Unknown."""
+    return str(_status(application).get("sync", {}).get("status", "Unknown"))
+
+
+def health(application: Document) -> str:
+    """Healthy, Progressing, Degraded, Suspended, Missing or Unknown."""
+    return str(_status(application).get("health", {}).get("status", "Unknown"))
+
+
+def revision(application: Document) -> str:
+    """What it was compared with: a commit, or a chart's version; of several sources the first."""
+    found = _status(application).get("sync", {})
+    return str(found.get("revision") or next(iter(found.get("revisions") or ()), ""))
+
+
+def operating(application: Document) -> str:
+    """What it is doing just now; nothing where nothing is to come by itself."""
+    state = _status(application).get("operationState") or {}
+    if application.get("operation") or state.get("phase") in _RUNS:
+        return f"an operation of {_name(application)} runs: {state.get('message') or 'it was asked for just now'}"
+    return ""
+
+
+def failed(application: Document) -> str:
+    """Why its last operation came to nothing; nothing where it did not fail."""
+    state = _status(application).get("operationState") or {}
+    if state.get("phase") not in ("Failed", "Error"):
+        return ""
+    return f"the last sync of {_name(application)} failed: {state.get('message', 'no reason given')}"
+
+
+def finished(application: Document) -> str:
+    """When its last operation ended, as Argo CD writes it; nothing where none did."""
+    return str((_status(application).get("operationState") or {}).get("finishedAt") or "")
+
+
+def initiator(application: Document) -> str:
+    """Who had it synced, where a person did."""
+    operation = (_status(application).get("operationState") or {}).get("operation") or {}
+    return str((operation.get("initiatedBy") or {}).get("username", ""))
+
+
+def deployments(application: Document, namespace: str) -> Iterator[tuple[str, str]]:
+    """The Deployments that it manages in a namespace, with the sync status of each."""
+    for one in _status(application).get("resources") or ():
+        kind = (one.get("group"), one.get("kind"), one.get("namespace"))
+        if kind == ("apps", "Deployment", namespace):
+            yield str(one["name"]), str(one.get("status", "Unknown"))
+
+
+def _status(application: Document) -> Document:
+    found: Document = application.get("status") or {}
+    return found
+
+
+def _name(application: Document) -> str:
+    return f"Application {application['metadata']['name']}"

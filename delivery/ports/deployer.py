@@ -1,0 +1,32 @@
+"""Port: who else puts versions into a cluster, such as Argo CD. Implemented beside adapters/workloads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from delivery.model.ids import Micros, TargetId
+from delivery.model.service import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is there now. `waits` says what is missing until all of it is there and ready; empty: nothing.
+
+    `facts` are what triggers choose by and make versions of: at least `version` and `image`. `at` is when it was put
+    there, by the deployer's own clock; `by` who had it put there, where that is known.
+    """
+
+    facts: Mapping[str, str] = field(default_factory=dict)
+    waits: str = ""
+    at: Micros | None = None
+    by: str = ""
+
+
+class Deployer(Protocol):
+    """Every call is bounded in time. Raises Unavailable."""
+
+    def find(self, target: TargetId, workload: Workload, hint: Mapping[str, str]) -> Found:
+        """What it has put there, read afresh; `hint` has what was said of it, which may be old or wrong.
+
+        Raises Refused where the hint is about nothing of this target.
+        """
