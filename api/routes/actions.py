@@ -57,7 +57,7 @@ class Acting:
         word = Resume(
             caller.principal,
             body.reason,
-            caller.via,
+            self.call.via,
             caller.groups,
             caller.role is Role.ADMIN,
             dseq,
@@ -67,7 +67,7 @@ class Acting:
 
     async def again(self, body: ActionIn, *, back: bool) -> ActionOut:
         release, _ = await self._seen()
-        return await self._send(Again(release, back, self.call.actor, body.reason, self.call.caller.via))
+        return await self._send(Again(release, back, self.call.actor, body.reason, self.call.via))
 
     async def _seen(self) -> tuple[ReleaseId, int | None]:
         """The release, and the desired traffic that the caller saw (None: whatever is live)."""
@@ -87,7 +87,7 @@ class Acting:
 
     def _word(self, kind: type[PersonSignal], body: ActionIn, dseq: int | None) -> PersonSignal:
         caller = self.call.caller
-        return kind(caller.principal, body.reason, caller.via, caller.groups, caller.role is Role.ADMIN, dseq)
+        return kind(caller.principal, body.reason, self.call.via, caller.groups, caller.role is Role.ADMIN, dseq)
 
     async def _send(self, says: Says) -> ActionOut:
         services = self.call.app.services
@@ -142,7 +142,7 @@ async def start_release(call: Calling, _: Operator, body: StartIn, response: Res
     version = VersionRef.of(body.version, body.image)
     if body.identity:
         version = replace(version, identity=body.identity)
-    origin = {"via": call.caller.via, "token": call.caller.name} | ({"reason": body.reason} if body.reason else {})
+    origin = {"via": call.via, "token": call.caller.name} | ({"reason": body.reason} if body.reason else {})
     says = ReleaseRequested(body.service, version, call.actor, body.cluster, body.urgent, origin)
     answer = shown(call.app.services.public_url, await call.submit(says, "unknown-name"))
     if answer.outcome != "release" or answer.release is None:

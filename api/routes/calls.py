@@ -8,13 +8,14 @@ from uuid import uuid4
 from fastapi import Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
 
-from api.access.caller import Caller
+from api.access.caller import Caller, Came
 from api.answers import settled
 from api.services import App, Running
 from delivery.engine.answer import Answer, Arrival
 from delivery.model.ids import Principal
 from delivery.model.notice import Notice, Says
 
+CLI = "delivery-cli"
 Key = Annotated[
     str | None,
     Header(
@@ -34,6 +35,7 @@ class Call:
     path: str
     body: bytes
     key: str | None
+    via: str
 
     @property
     def actor(self) -> Principal:
@@ -60,7 +62,14 @@ class Call:
 
 
 async def _call(app: App, request: Request, key: Key = None) -> Call:
-    return Call(app, request.state.caller, request.url.path, await request.body(), key)
+    caller: Caller = request.state.caller
+    return Call(app, caller, request.url.path, await request.body(), key, _through(caller, request))
+
+
+def _through(caller: Caller, request: Request) -> str:
+    """Through what somebody speaks, for the history: how they proved who they are, or our own command with a token."""
+    ours = caller.came is Came.TOKEN and request.headers.get("user-agent", "").startswith(CLI)
+    return "cli" if ours else caller.came.value
 
 
 Calling = Annotated[Call, Depends(_call)]

@@ -1,22 +1,26 @@
 """`/delivery status|start|approve|reject|pause|resume|promote|abort`, understood."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from api.routes.lookup import context, in_hand
 from api.services import AppServices
 from delivery.machine.wake import wake
+from delivery.model.hold import HoldKind
 from delivery.model.notice import ReleaseAction, ReleaseRequested, Says
 from delivery.model.release import Release
+from delivery.model.signal import Resume
 from delivery.model.version import VersionRef
 from delivery.ports.history import Filter
-from delivery.sources.slack import SIGNALS, VIA, Speaker
+from delivery.sources.slack import SIGNALS, VIA, Speaker, resume
 from delivery.wording.explain import explain
 from delivery.wording.release import headline
 
 HELP = (
     "`/delivery status SERVICE` says where its release is and what it waits for\n"
     "`/delivery start SERVICE VERSION [IMAGE]` starts a release\n"
-    "`/delivery approve|reject|pause|resume|promote|abort SERVICE[@CLUSTER] [why]` acts on the one that is open"
+    "`/delivery approve|reject|pause|promote|abort SERVICE[@CLUSTER] [why]` acts on the one that is open\n"
+    "`/delivery resume SERVICE[@CLUSTER] [HOLD...] [why]` lifts the pause, or the holds that are named"
 )
 WORDS = ("status", "start", *SIGNALS)
 
@@ -38,6 +42,8 @@ def understand(services: AppServices, words: Sequence[str], speaker: Speaker) ->
         named = ", ".join(release.target for release in open_ones)
         return f"several releases of {service} are open; say which: {named}"
     (release,) = open_ones
+    if word == "resume":
+        return ReleaseAction(release.id, _resume(release, rest[1:], speaker))
     kind, reason = SIGNALS[word], " ".join(rest[1:])
     signal = kind(speaker.principal, reason, VIA, speaker.groups, speaker.admin, release.dseq)
     return ReleaseAction(release.id, signal)
@@ -49,6 +55,12 @@ def _start(rest: Sequence[str], speaker: Speaker) -> Says | str:
     service, _, cluster = rest[0].partition("@")
     version = VersionRef.of(rest[1], rest[2] if len(rest) > 2 else None)
     return ReleaseRequested(service, version, speaker.principal, cluster or None, origin={"via": VIA})
+
+
+def _resume(release: Release, words: Sequence[str], speaker: Speaker) -> Resume:
+    """The holds that are named first, else the pause; what follows them is the reason."""
+    named = [HoldKind(word) for word in takewhile(lambda word: word in set(HoldKind), words)]
+    return resume(speaker, " ".join(words[len(named) :]), release.dseq, tuple(named) or (HoldKind.PAUSE,))
 
 
 def _open(services: AppServices, service: str, cluster: str | None) -> list[Release]:

@@ -8,7 +8,10 @@ _TITLES = {
     "approve": ("Approve", "The next step is let in, once enough people agreed."),
     "reject": ("Reject", "Everybody goes back to stable."),
     "pause": ("Pause", "Exposure does not rise until somebody resumes. A failing gate still goes back."),
-    "resume": ("Resume", "The pause ends; exposure may rise again."),
+    "resume": (
+        "Resume",
+        "Exposure may rise again, where nothing else holds it. A freeze takes a reason.",
+    ),
     "abort": ("Abort", "Everybody goes back to stable, now."),
     "promote": ("Promote", "The stages that are left are skipped; everybody gets the candidate."),
     "retry": ("Retry", "The same version is released once more, as a new release."),
@@ -19,6 +22,8 @@ _TITLES = {
 def dialog(click: Click, release: str) -> dict[str, Any]:
     """`release` is its headline. The sealed button travels with the dialog."""
     title, effect = _TITLES[click.button.action]
+    if click.button.holds:
+        effect = f"Lifts {', '.join(click.button.holds)}. {effect}"
     reason = {"type": "plain_text_input", "action_id": REASON, "max_length": 500}
     return {
         "type": "modal",

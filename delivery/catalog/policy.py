@@ -1,6 +1,7 @@
 """The section `policy` of a service file: what happens when there is little traffic, no data, drift, or a freeze."""
 
 from delivery.catalog import freeze
+from delivery.model.approval_section import read_approval
 from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, MINUTE, SECOND, Micros
 from delivery.model.plan import Limit, LowTraffic
@@ -19,6 +20,7 @@ def read_policy(fields: Fields) -> Policy:
         on_drift=fields.choice("on_drift", OnDrift, OnDrift.ALERT),
         abort_on=tuple(item.text("alert") for item in fields.subs("abort_on")),
         freeze=tuple(_rule(item) for item in fields.subs("freeze")),
+        override=read_approval(fields, "override"),
     )
 
 

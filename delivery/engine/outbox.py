@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from delivery.engine.book import Book
-from delivery.machine.actions import allowed
+from delivery.machine.actions import allowed, liftable
 from delivery.machine.announce import announce
 from delivery.machine.evolve import evolve
 from delivery.model.codec import StoredEvent, unseal
@@ -129,7 +129,7 @@ class Outbox:
         context = self._book.context(Target(release.target, service, cluster), recent=True)
         entry = self._book.recent(service)
         mention = entry.service.mention if entry and entry.service else ""
-        return Post(channel, message, release, service, allowed(release, context), mention)
+        return Post(channel, message, release, service, allowed(release, context), mention, liftable(release))
 
     def _failed(self, row: Outgoing, error: Unavailable) -> Outgoing:
         """Later, after all that wait already: the fault may be the message's own. Its chat is left alone a while."""

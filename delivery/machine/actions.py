@@ -8,6 +8,7 @@ from delivery.machine.rules.holds import derived
 from delivery.machine.table import TABLE
 from delivery.model.context import Context
 from delivery.model.event import Phase
+from delivery.model.hold import HoldKind
 from delivery.model.ids import Principal
 from delivery.model.release import Release
 from delivery.model.signal import Abort, Approve, Pause, PersonSignal, PromoteNow, Reject, Resume
@@ -28,15 +29,25 @@ def allowed(release: Release, context: Context) -> tuple[str, ...]:
     return tuple(name for name, signal in _attempts(release).items() if _fits(release, signal, context))
 
 
+def liftable(release: Release) -> tuple[HoldKind, ...]:
+    """The holds that a resume may name together: those that only an admin lifts, where there are no others."""
+    return _held(release, Lifts.ANYONE, Lifts.WITH_REASON) or _held(release, Lifts.ADMIN)
+
+
+def _held(release: Release, *by: Lifts) -> tuple[HoldKind, ...]:
+    return tuple(hold.kind for hold in release.holds if HOLDS[hold.kind].lifts in by)
+
+
 def _attempts(release: Release) -> dict[str, PersonSignal]:
     guard = path.next_guard(release)
-    groups = (guard.approval.group,) if guard is not None and guard.approval.group else ()
-    liftable = tuple(hold.kind for hold in release.holds if HOLDS[hold.kind].lifts is not Lifts.NOBODY)
+    asked = [guard.approval if guard else None, release.plan.override]
+    groups = tuple(approval.group for approval in asked if approval and approval.group)
+    held = _held(release, Lifts.ANYONE, Lifts.WITH_REASON, Lifts.ADMIN)
     return {
         "approve": Approve(SOMEBODY, groups=groups),
         "reject": Reject(SOMEBODY),
         "pause": Pause(SOMEBODY),
-        "resume": Resume(SOMEBODY, reason="asked", admin=True, holds=liftable),
+        "resume": Resume(SOMEBODY, reason="asked", groups=groups, admin=True, holds=held),
         "promote": PromoteNow(SOMEBODY),
         "abort": Abort(SOMEBODY),
     }

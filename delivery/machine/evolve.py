@@ -11,7 +11,7 @@ from typing import Any
 from delivery.machine.deadlines import left
 from delivery.model import event as events
 from delivery.model.event import Cause, CauseKind, Event, Phase
-from delivery.model.hold import Hold, HoldKind
+from delivery.model.hold import Hold, HoldKind, Word
 from delivery.model.ids import Micros
 from delivery.model.place import Mode
 from delivery.model.release import Bound, Home, Release
@@ -123,6 +123,11 @@ def _approved(release: Release, event: events.Approved) -> Release:
     return replace(release, approvals={**release.approvals, key: votes})
 
 
+def _override_approved(release: Release, event: events.OverrideApproved) -> Release:
+    others = (word for word in release.overrides or () if (word.kind, word.actor) != (event.kind, event.actor))
+    return replace(release, overrides=(*others, Word(event.kind, event.actor, event.until)))
+
+
 def _unchanged(release: Release, event: Event) -> Release:
     return release
 
@@ -133,7 +138,8 @@ def _hold_placed(release: Release, event: events.HoldPlaced) -> Release:
 
 def _hold_lifted(release: Release, event: events.HoldLifted) -> Release:
     others = tuple(kind for kind in release.waived if kind is not event.kind)
-    lifted = replace(_with_holds(release, _without(release, event.kind)), waived=others)
+    said = tuple(word for word in release.overrides or () if word.kind is not event.kind) or None
+    lifted = replace(_with_holds(release, _without(release, event.kind)), waived=others, overrides=said)
     if event.by is None:
         return lifted
     if event.kind is HoldKind.FREEZE:
@@ -156,7 +162,7 @@ def _stage_passed(release: Release, event: events.StagePassed) -> Release:
 
 
 def _stage_skipped(release: Release, event: events.StageSkipped) -> Release:
-    cause = Cause(CauseKind.PROMOTED_BY_PERSON, actor=event.actor, reason=event.reason)
+    cause = Cause(CauseKind.PROMOTED_BY_PERSON, actor=event.actor, reason=event.reason, via=event.via)
     return replace(release, passed=event.stage, cause=cause)
 
 
@@ -189,6 +195,7 @@ def _rollback_begun(release: Release, event: events.RollbackBegun) -> Release:
         cause=event.cause,
         then=event.then,
         stay=event.stay,
+        overrides=None,
         holds=tuple(hold for hold in release.holds if hold.kind in KNOWN_LATER_TOO),
     )
 
@@ -237,4 +244,5 @@ _APPLY: Mapping[type[Event], Callable[[Release, Any], Release]] = {
     events.HomeBegun: _home_begun,
     events.HomeEntered: _home_entered,
     events.HomeRestored: _home_restored,
+    events.OverrideApproved: _override_approved,
 }

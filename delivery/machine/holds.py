@@ -55,10 +55,15 @@ OWN_LIMIT = (HoldKind.LOW_TRAFFIC, HoldKind.INCONCLUSIVE, HoldKind.NO_DATA)
 
 
 def placed(
-    kind: HoldKind, at: Micros, detail: str = "", by: Principal | None = None, until: Micros | None = None
+    kind: HoldKind,
+    at: Micros,
+    detail: str = "",
+    by: Principal | None = None,
+    until: Micros | None = None,
+    via: str | None = None,
 ) -> HoldPlaced:
     """The event that places a hold, as the rule for its kind says."""
-    return HoldPlaced(at=at, hold=Hold(kind, at, detail, by, until, HOLDS[kind].stops))
+    return HoldPlaced(at=at, hold=Hold(kind, at, detail, by, until, HOLDS[kind].stops, via))
 
 
 def find(release: Release, kind: HoldKind) -> Hold | None:

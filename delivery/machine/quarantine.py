@@ -19,5 +19,5 @@ def force_abort(world: World, signal: Abort, context: Context) -> Change:
     if release.phase is Phase.ROLLING_BACK:
         raise Refusal(CONFLICT, "traffic is going back to stable already")
     at = moment(release, context)
-    cause = Cause(CauseKind.ABORTED, actor=signal.actor, reason=signal.reason)
+    cause = Cause(CauseKind.ABORTED, actor=signal.actor, reason=signal.reason, via=signal.via)
     return taken(world, [Move(release, event, evolve(release, event)) for event in revert(release, at, cause)])

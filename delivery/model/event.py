@@ -71,6 +71,7 @@ class Cause:
     reason: str = ""  # what the person or the failing part said
     judgement: Judgement | None = None
     other: ReleaseId | None = None  # the superseding release, or the one that is rolled back
+    via: str | None = None  # through what the person said it
 
 
 class Level(StrEnum):
@@ -185,6 +186,18 @@ class HoldLifted(Event):
     kind: HoldKind
     by: Principal | None = None
     reason: str = ""
+    via: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideApproved(Event):
+    """One person's word to raise exposure although this hold is on; it counts until `until`, None: while it is on."""
+
+    kind: HoldKind
+    actor: Principal
+    reason: str = ""
+    via: str = ""
+    until: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +223,7 @@ class StageSkipped(Event):
     stage: int
     actor: Principal
     reason: str = ""
+    via: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,4 +305,5 @@ EVENTS: tuple[type[Event], ...] = (
     Created, Started, CandidateReady, StageEntered, TrafficConfirmed, VerdictChanged, Approved, Rejected, HoldPlaced,
     HoldLifted, StagePassed, StageSkipped, PromotionBegun, Promoted, RollbackBegun, Closed, DriftCorrected, MeshFailing,
     MeshRecovered, HistoryLost, StableFound, HomeBegun, HomeEntered, HomeRestored,
+    OverrideApproved,
 )  # fmt: skip

@@ -36,3 +36,13 @@ class Hold:
     by: Principal | None = None
     until: Micros | None = None
     stops: bool = False
+    via: str | None = None  # through what the person placed it
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Somebody's consent to raise exposure although a hold is on. `until` None: as long as the hold lasts."""
+
+    kind: HoldKind
+    actor: Principal
+    until: Micros | None = None

@@ -38,7 +38,10 @@ class Require(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """`count` distinct people, of `group` where named, none of them the initiator. No `expires`: waits for ever."""
+    """`count` distinct people, of `group` where named, none of them the initiator. No `expires`: waits for ever.
+
+    Before a stage `expires` runs from when it is asked for; to override a hold, from each person's word.
+    """
 
     count: int = 1
     group: str | None = None
@@ -104,6 +107,7 @@ class Plan:
     abort_on: tuple[str, ...] = ()  # names of alerts
     mode: Mode | None = None
     home: Promotion | None = None
+    override: Approval | None = None  # who must agree to raise exposure while a hold is on
 
     def gate(self, gate: GateId) -> GateSpec:
         """The gate's spec. Raises KeyError for a gate that the plan does not have."""
@@ -132,4 +136,5 @@ def _observing(plan: Plan) -> Plan:
     if longest is not None:
         seen = replace(longest, name="observe", strategy="observe", traffic=Traffic(weight=100), approval=None)
         stages = (replace(seen, gates=tuple(spec.id for spec in gates)),)
-    return replace(plan, stages=stages, gates=gates, then=None, promotion=None, mode=Mode.OBSERVE, home=None)
+    asked_nobody = replace(plan, then=None, promotion=None, override=None)
+    return replace(asked_nobody, stages=stages, gates=gates, mode=Mode.OBSERVE, home=None)

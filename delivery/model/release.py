@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from delivery.model.event import Cause, Level, Phase
-from delivery.model.hold import Hold, HoldKind
+from delivery.model.hold import Hold, HoldKind, Word
 from delivery.model.ids import GateId, Micros, Principal, ReleaseId, TargetId
 from delivery.model.plan import Plan
 from delivery.model.verdict import Judgement
@@ -85,6 +85,7 @@ class Release:
     share: int | None = None
     looked: bool | None = None
     home: Home | None = None
+    overrides: tuple[Word, ...] | None = None  # who agreed to raise exposure although what is held is held
 
     def held(self, kind: HoldKind) -> bool:
         return any(hold.kind is kind for hold in self.holds)

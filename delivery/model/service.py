@@ -86,6 +86,7 @@ class Policy:
     on_drift: OnDrift = OnDrift.ALERT
     abort_on: tuple[str, ...] = ()
     freeze: tuple[FreezeRule, ...] = ()
+    override: Approval | None = None  # who must agree to raise exposure while a hold is on
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from delivery.model.hold import HoldKind
 from delivery.model.message import Message
 from delivery.model.release import Release
 from delivery.ports.errors import PortError
@@ -12,7 +13,8 @@ from delivery.ports.errors import PortError
 class Post:
     """A message with the release as it was right after it; `channel` is the adapter's own notion.
 
-    `allowed` are the actions that the rules would take at that moment. `mention` is who is called by name where
+    `allowed` are the actions that the rules would take at that moment, `liftable` the holds that a resume may name.
+    `mention` is who is called by name where
     somebody is needed, as the channel writes names.
     """
 
@@ -22,6 +24,7 @@ class Post:
     service: str
     allowed: tuple[str, ...] = ()
     mention: str = ""
+    liftable: tuple[HoldKind, ...] = ()
 
 
 class Place(Protocol):

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
+from delivery.model.hold import HoldKind
 from delivery.model.ids import ReleaseId
 from delivery.sources.errors import Unsigned
 
@@ -15,17 +16,20 @@ ACTIONS = ("approve", "reject", "pause", "resume", "abort", "promote", "retry", 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """`step` is the stage that an approval would let in; `dseq` what was live."""
+    """`step` is the stage that an approval would let in; `dseq` what was live; `holds` what a resume would lift."""
 
     action: str
     release: ReleaseId
     step: int
     dseq: int
+    holds: tuple[HoldKind, ...] = ()
 
 
 def seal(secret: str, button: Button) -> str:
-    """The button as text, at most 200 characters."""
+    """The button as text, at most 400 characters."""
     text = f"{button.action}.{button.release}.{button.step}.{button.dseq}"
+    if button.holds:
+        text += f".{'+'.join(button.holds)}"
     return f"{text}.{_mac(secret, text)}"
 
 
@@ -34,8 +38,9 @@ def unseal(secret: str, sealed: str) -> Button:
     text, _, mac = sealed.rpartition(".")
     if not hmac.compare_digest(mac.encode(), _mac(secret, text).encode()):
         raise Unsigned("this button was not made by this server, or its secret was changed since")
-    action, release, step, dseq = text.split(".")
-    return Button(action, ReleaseId(release), int(step), int(dseq))
+    action, release, step, dseq, *holds = text.split(".")
+    named = tuple(HoldKind(kind) for kind in holds[0].split("+")) if holds else ()
+    return Button(action, ReleaseId(release), int(step), int(dseq), named)
 
 
 def _mac(secret: str, text: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from delivery.model.hold import HoldKind
 from delivery.model.ids import Principal
 from delivery.model.notice import Again, ReleaseAction, Says
 from delivery.model.signal import Abort, Approve, Pause, PersonSignal, PromoteNow, Reject, Resume
@@ -87,9 +88,16 @@ def says(decision: Decision, speaker: Speaker) -> Says:
     button, who = decision.button, speaker.principal
     if button.action in ("retry", "rollback"):
         return Again(button.release, button.action == "rollback", who, decision.reason, VIA)
+    if button.action == "resume" and button.holds:
+        return ReleaseAction(button.release, resume(speaker, decision.reason, button.dseq, button.holds))
     kind = SIGNALS[button.action]
     signal = kind(who, decision.reason, VIA, speaker.groups, speaker.admin, button.dseq)
     return ReleaseAction(button.release, signal)
+
+
+def resume(speaker: Speaker, reason: str, dseq: int, holds: tuple[HoldKind, ...]) -> Resume:
+    """A resume that lifts these holds."""
+    return Resume(speaker.principal, reason, VIA, speaker.groups, speaker.admin, dseq, holds=holds)
 
 
 def _click(payload: Any, secret: str) -> Click | None:

@@ -69,6 +69,7 @@ def _plan(service: Service, last: Strategy, stages: list[Stage]) -> Plan:
         rollback_window=service.rollback_window,
         appear_within=service.appear_within,
         abort_on=policy.abort_on,
+        override=policy.override,
     )
     return placed(plan, service.workload.place)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
+from delivery.model.approval_section import read_approval
 from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, GateId, Micros
 from delivery.model.plan import Approval, LowTraffic, Stage, Then
@@ -13,7 +14,6 @@ from delivery.model.service import StageDefaults
 from delivery.model.traffic import Traffic
 
 BAKE: Final = duration(Micros(100_000), Micros(720 * HOUR))
-GROUP: Final = pattern(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", "the name of a group of approvers, such as sre")
 
 
 def gate_name() -> Reader[str]:
@@ -97,14 +97,7 @@ def _policies(fields: Fields, stages: int) -> tuple[TrafficPolicy | None, ...]:
 
 def approval(fields: Fields) -> Approval | None:
     """The approval that a strategy's section asks for. Keys of the strategy's own may stand beside these."""
-    if "approval" not in fields:
-        return None
-    section = fields.sub("approval")
-    return Approval(
-        count=section.whole("count", 1, low=1, high=10),
-        group=section.get("from", GROUP, None),
-        expires=section.get("expires", duration(Micros(1_000_000)), None),
-    )
+    return read_approval(fields, "approval")
 
 
 def asked(fields: Fields) -> tuple[Then | None, Approval | None]:

@@ -7,7 +7,7 @@ from delivery.model.plan import Approval
 from delivery.model.release import Release
 from delivery.wording.cause import because
 from delivery.wording.history import PHASES, line, moved_nothing
-from delivery.wording.hold import wanted
+from delivery.wording.hold import overriding, wanted, what
 from delivery.wording.release import headline
 from delivery.wording.traffic import place
 from delivery.wording.units import duration, percent
@@ -70,6 +70,17 @@ def happened(event: Event, release: Release) -> str:
             return f"NEEDS APPROVAL: {asks(release)}"
         case _:
             return line(event, release.plan)
+
+
+def waits(release: Release) -> list[str]:
+    """What keeps it from rising, and of whom something is wanted, a line each."""
+    lines = []
+    for hold in release.holds:
+        asked = overriding(release, hold, release.at)
+        lines.append(f"{what(hold)}; {asked}" if asked else what(hold))
+    if release.phase in (Phase.PREPARING, Phase.SHIFTING, Phase.BAKING) and guarded(release):
+        lines.append(asks(release))
+    return lines
 
 
 def guarded(release: Release) -> tuple[int, Approval] | None:

@@ -12,7 +12,7 @@ from delivery.model.release import Home, Release
 from delivery.wording.cause import because
 from delivery.wording.chat import asks, guarded
 from delivery.wording.history import PHASES, moved_nothing
-from delivery.wording.hold import ends, what
+from delivery.wording.hold import ends, overriding, what
 from delivery.wording.traffic import describe, place
 from delivery.wording.units import duration, moment, number
 from delivery.wording.verdict import brief, finding
@@ -62,12 +62,12 @@ def explain(release: Release, context: Context, wake: Wake, paused: str | None =
     if release.phase.closed:
         return Explanation((_closed(release),), (), None, _after(release))
     if paused is not None:
-        return _in_hand(release, paused)
+        return _in_hand(release, paused, context.now)
     return Explanation(
         why=(*_standing(release), *_mesh(release), *_holds(release)),
         waits_for=_waits_for(release, wake),
         until=wake.at if wake.at is not None and wake.at > context.now else None,
-        who=_who(release),
+        who=_who(release, context.now),
     )
 
 
@@ -81,14 +81,14 @@ def _waits_for(release: Release, wake: Wake) -> tuple[str, ...]:
     return tuple(people) or ((wake.why,) if wake.why else ())
 
 
-def _in_hand(release: Release, paused: str) -> Explanation:
+def _in_hand(release: Release, paused: str, now: Micros) -> Explanation:
     """Nothing else matters while that lasts: not even a revert is written, and nobody may believe that it were."""
     held = replace(release, holds=tuple(hold for hold in release.holds if hold.kind is not HoldKind.STOP))
     return Explanation(
         why=(f"nothing is written to its routes, reverts neither: {paused}", *_standing(held), *_holds(held)),
         waits_for=("its routes to be given back",),
         until=None,
-        who=("an operator can give the routes back: resume of the whole service", *_who(held)),
+        who=("an operator can give the routes back: resume of the whole service", *_who(held, now)),
     )
 
 
@@ -173,11 +173,12 @@ def _holds(release: Release) -> tuple[str, ...]:
     return tuple(f"it may not rise: {what(hold)}" for hold in release.holds)
 
 
-def _who(release: Release) -> tuple[str, ...]:
+def _who(release: Release, now: Micros) -> tuple[str, ...]:
     if release.phase is Phase.ROLLING_BACK:
         return ("nobody can stop a revert; a later retry is a new release",)
     kinds = [hold.kind for hold in release.holds if hold.kind is not HoldKind.APPROVAL]
     people = [ends(kind) for kind in dict.fromkeys(kinds)]
+    people += [asked for hold in release.holds if (asked := overriding(release, hold, now))]
     if release.phase is Phase.BAKING and guarded(release):
         people.append(asks(release))
     return (*people, "an approver can pause or abort it, an operator can promote it past the stages that are left")

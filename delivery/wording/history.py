@@ -108,6 +108,10 @@ def _via(via: str) -> str:
     return f" (by {via})" if via else ""
 
 
+def _overridden(event: events.OverrideApproved, plan: Plan) -> str:
+    return f"{event.actor} agrees to lift {event.kind.value}{_via(event.via)}{_reason(event.reason)}"
+
+
 def _held(event: events.HoldPlaced, plan: Plan) -> str:
     return f"held: {what(event.hold)}"
 
@@ -193,6 +197,7 @@ _LINES: Mapping[type[Event], Callable[[Any, Plan], str]] = {
     events.Approved: _approved,
     events.Rejected: _rejected,
     events.HoldPlaced: _held,
+    events.OverrideApproved: _overridden,
     events.HoldLifted: _lifted,
     events.StagePassed: _passed,
     events.StageSkipped: _skipped,

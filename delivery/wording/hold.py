@@ -1,7 +1,9 @@
 """Holds in words: why exposure may not rise, and who can change that."""
 
 from delivery.model.hold import Hold, HoldKind
+from delivery.model.ids import Micros
 from delivery.model.plan import Approval
+from delivery.model.release import Release
 from delivery.wording.units import listed, moment
 
 _WHAT = {
@@ -36,6 +38,11 @@ _ENDS = {
     HoldKind.QUARANTINED: "an admin can resume it naming quarantined; anybody who may abort can abort it",
 }
 
+NEVER_OVERRIDDEN = frozenset(
+    {HoldKind.STOP, HoldKind.APPROVAL, HoldKind.CANDIDATE_UNREADY, HoldKind.HISTORY_LOST, HoldKind.QUARANTINED}
+)
+"""What nobody lifts by name, or an admin alone: the plan's `override` is not about it."""
+
 
 def what(hold: Hold) -> str:
     """`paused by alice: lunch`, with its end where it has one."""
@@ -50,6 +57,16 @@ def what(hold: Hold) -> str:
 def ends(kind: HoldKind) -> str:
     """Who or what ends it. An approval's end depends on the approval: see `wanted`."""
     return _ENDS[kind]
+
+
+def overriding(release: Release, hold: Hold, now: Micros) -> str:
+    """`to lift freeze needs 1 more of sre, not alice, who started it`; empty where nobody is asked to agree."""
+    override = release.plan.override
+    if override is None or hold.kind in NEVER_OVERRIDDEN:
+        return ""
+    words = (word for word in release.overrides or () if word.kind is hold.kind)
+    agreed = tuple(word.actor for word in words if word.until is None or word.until > now)
+    return f"to lift {hold.kind.value} {wanted(override, agreed, release.actor)}"
 
 
 def wanted(approval: Approval, votes: tuple[str, ...], initiator: str) -> str:

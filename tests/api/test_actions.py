@@ -148,7 +148,9 @@ def test_an_approval_needs_the_group_and_another_person(http, world):
     world.go(5)
     second = get(http, release).json()["stages"][1]
     assert second["needs"] == {"count": 1, "group": "sre"}
-    assert [(one["actor"], one["via"], one["reason"]) for one in second["approvals"]] == [("adam", "api", "looks good")]
+    assert [(one["actor"], one["via"], one["reason"]) for one in second["approvals"]] == [
+        ("adam", "token", "looks good")
+    ]
     assert second["state"] in ("shifting", "baking")
 
 
@@ -284,4 +286,4 @@ def test_the_identity_of_what_is_started_is_its_digest_where_there_is_one(http, 
     started = http.post("/v1/releases", json={"service": "checkout", "version": "2", "image": image}, headers=OLGA)
     shown = get(http, started.json()["release"]["id"]).json()
     assert shown["to"] == {"version": "2", "identity": "sha256:9f2c", "image": image}
-    assert (shown["actor"], shown["origin"]["via"], shown["origin"]["token"]) == ("olga", "api", "olga-laptop")
+    assert (shown["actor"], shown["origin"]["via"], shown["origin"]["token"]) == ("olga", "token", "olga-laptop")

@@ -301,3 +301,33 @@ def test_socket_mode_needs_no_address_of_ours_and_comes_back(slack: SlackServer)
         until(lambda: "e3" in slack.acknowledged)
         assert "checkout 1.0 -> 1.1" in (slack.acknowledged["e3"] or {})["text"]
         assert chatting.post("commands", words).status_code == 404
+
+
+def test_a_hold_is_lifted_from_slack_by_its_name_and_by_who_must_agree(slack: SlackServer) -> None:
+    with Chatting(slack).serving() as chatting:
+        guarded = {**GUARDED, "policy": {"override": {"from": "sre"}}}
+        chatting.http.put("/v1/services/checkout", json=guarded, headers=bearer("olga"))
+        release = chatting.waiting()
+        chatting.http.post(f"/v1/releases/{release}/pause", json={"reason": "lunch"}, headers=bearer("otto"))
+        chatting.go(3)
+        assert "to lift pause needs 1 of sre, not olga" in chatting.message.blocks[0]["text"]["text"]
+        chatting.interact(chatting.click("resume", "UROOT"))
+        assert "Lifts pause." in slack.views[-1]["blocks"][0]["text"]["text"]
+        assert "olga" in chatting.decide("resume", "UOLGA").json()["errors"]["reason"]
+        assert chatting.decide("resume", "UROOT", "lunch is over").content == b""
+        events = chatting.http.get(f"/v1/releases/{release}/events", headers=bearer("vera")).json()["events"]
+        said = [one["data"] for one in events if one["type"] in ("override_approved", "hold_lifted")][-2:]
+        assert [(one.get("actor") or one["by"], one["via"], one["reason"]) for one in said] == [
+            ("root", "slack", "lunch is over")
+        ] * 2
+
+
+def test_a_command_lifts_what_it_names(chatting: Chatting) -> None:
+    release = chatting.waiting()
+    chatting.command("pause checkout lunch", "UADAM")
+    assert "it is not held by freeze" in chatting.command("resume checkout freeze now", "UOTTO")
+    assert "progressing" in chatting.state(release)
+    chatting.command("resume checkout back again", "UOTTO")
+    events = chatting.http.get(f"/v1/releases/{release}/events", headers=bearer("vera")).json()["events"]
+    (lifted,) = [one["data"] for one in events if one["type"] == "hold_lifted"]
+    assert (lifted["kind"], lifted["by"], lifted["reason"], lifted["via"]) == ("pause", "otto", "back again", "slack")

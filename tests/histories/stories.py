@@ -25,6 +25,7 @@ from delivery.model.event import (
     Level,
     MeshFailing,
     MeshRecovered,
+    OverrideApproved,
     Phase,
     Promoted,
     PromotionBegun,
@@ -248,6 +249,22 @@ BACK_FROM_HOME = (
     HomeRestored(at=at(50)),
     Closed(at=at(50), phase=Phase.ROLLED_BACK, cause=Cause(CauseKind.ABORTED, BOB, "slow")),
 )
+OVERRIDDEN = (
+    created(9, replace(CANARY, override=Approval(2, "sre", Micros(60 * MINUTE)))),
+    Started(at=at(1), stable=STABLE),
+    CandidateReady(at=at(5)),
+    *entered(0, 6, 4),
+    HoldPlaced(at=at(10), hold=Hold(HoldKind.PAUSE, at(10), "lunch", by=BOB, via="slack")),
+    OverrideApproved(at=at(11), kind=HoldKind.PAUSE, actor=ALICE, reason="go", via="token", until=at(3611)),
+    HoldLifted(at=at(12), kind=HoldKind.PAUSE, by=BOB, via="cli"),
+    HoldPlaced(at=at(13), hold=Hold(HoldKind.FREEZE, at(13), "weekend")),
+    OverrideApproved(at=at(14), kind=HoldKind.FREEZE, actor=BOB, reason="hotfix", via="slack"),
+    StageSkipped(at=at(20), stage=0, actor=ALICE, reason="hotfix", via="page"),
+    OverrideApproved(at=at(21), kind=HoldKind.FREEZE, actor=ALICE),
+    PromotionBegun(at=at(22), cause=Cause(CauseKind.PROMOTED_BY_PERSON, ALICE, "hotfix", via="page")),
+    TrafficConfirmed(at=at(23), dseq=13, level=Level.ACKED),
+    Promoted(at=at(23)),
+)
 
 STORIES: Mapping[str, Iterable[Event]] = {
     "promoted": PROMOTED,
@@ -258,4 +275,5 @@ STORIES: Mapping[str, Iterable[Event]] = {
     "superseded": SUPERSEDED,
     "at_home": AT_HOME,
     "back_from_home": BACK_FROM_HOME,
+    "overridden": OVERRIDDEN,
 }

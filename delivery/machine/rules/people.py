@@ -5,6 +5,7 @@ from delivery.machine.holds import HOLDS, Lifts, find, placed
 from delivery.machine.path import Guard
 from delivery.machine.refusal import CONFLICT, FORBIDDEN, NEEDS_REASON, Refusal
 from delivery.machine.rules.common import Events, moment, revert
+from delivery.machine.rules.overrides import agree, asked, due, unmet
 from delivery.model.context import Context
 from delivery.model.event import (
     Approved,
@@ -20,6 +21,7 @@ from delivery.model.event import (
     TrafficConfirmed,
 )
 from delivery.model.hold import Hold, HoldKind
+from delivery.model.ids import Micros
 from delivery.model.release import Release
 from delivery.model.signal import Abort, Approve, Pause, PersonSignal, PromoteNow, Reject, Resume
 
@@ -71,7 +73,7 @@ def reject(release: Release, signal: Reject, context: Context) -> Events:
     """A no to what comes next takes the release back, whoever else approved. The initiator may say it too."""
     guard, at = _guard(release, signal), moment(release, context)
     no = Rejected(at=at, stage=guard.stage, dseq=release.dseq, actor=signal.actor, reason=signal.reason, via=signal.via)
-    cause = Cause(CauseKind.REJECTED, actor=signal.actor, reason=signal.reason)
+    cause = Cause(CauseKind.REJECTED, actor=signal.actor, reason=signal.reason, via=signal.via)
     return (no, *revert(release, at, cause, Phase.WITHDRAWN if guard.asks else None))
 
 
@@ -98,21 +100,28 @@ def pause(release: Release, signal: Pause, context: Context) -> Events:
     held = find(release, HoldKind.PAUSE)
     if held is not None:
         raise Refusal(CONFLICT, f"it is paused already, by {held.by}")
-    return (placed(HoldKind.PAUSE, moment(release, context), signal.reason, signal.actor),)
+    return (placed(HoldKind.PAUSE, moment(release, context), signal.reason, signal.actor, via=signal.via),)
 
 
 def resume(release: Release, signal: Resume, context: Context) -> Events:
-    """Lifts exactly the holds that are named, all or none. Naming stragglers accepts what the other proxies proved."""
+    """Lifts exactly the holds that are named, all or none. Naming stragglers accepts what the other proxies proved.
+
+    Where the plan asks people to agree to that (`override`), it is one person's word, and the last one needed lifts it.
+    """
     if not signal.holds:
         raise Refusal(CONFLICT, f"name the holds to lift; there are: {_held(release)}")
     _current(release, signal)
     for kind in signal.holds:
         _may_lift(release, kind, signal)
     at = moment(release, context)
-    lifted: Events = tuple(
-        HoldLifted(at=at, kind=kind, by=signal.actor, reason=signal.reason) for kind in dict.fromkeys(signal.holds)
+    kinds = tuple(dict.fromkeys(signal.holds))
+    words = tuple(agree(release, kind, signal, at) for kind in kinds if due(release, kind, signal.actor))
+    ended = tuple(kind for kind in kinds if unmet(release, kind, signal.actor, at) <= 0)
+    lifted: Events = (
+        *words,
+        *(HoldLifted(at=at, kind=kind, by=signal.actor, reason=signal.reason, via=signal.via) for kind in ended),
     )
-    if HoldKind.STRAGGLERS in signal.holds and release.confirmed != release.dseq and not path.capped(release):
+    if HoldKind.STRAGGLERS in ended and release.confirmed != release.dseq and not path.capped(release):
         lifted += (TrafficConfirmed(at=at, dseq=release.dseq, level=Level.WRITTEN),)
     return lifted
 
@@ -155,30 +164,34 @@ def insist(release: Release, signal: Abort, context: Context) -> Events:
 
 
 def _aborted(signal: Abort) -> Cause:
-    return Cause(CauseKind.ABORTED, actor=signal.actor, reason=signal.reason)
+    return Cause(CauseKind.ABORTED, actor=signal.actor, reason=signal.reason, via=signal.via)
 
 
 def promote(release: Release, signal: PromoteNow, context: Context) -> Events:
     """Skips every remaining stage. The raise itself follows by the ordinary rules: capacity still comes first."""
     _current(release, signal)
-    _nothing_forbids(release)
     at = moment(release, context)
+    _nothing_forbids(release, signal, at)
     lifted = tuple(
-        HoldLifted(at=at, kind=hold.kind, by=signal.actor, reason=signal.reason)
+        HoldLifted(at=at, kind=hold.kind, by=signal.actor, reason=signal.reason, via=signal.via)
         for hold in release.holds
         if hold.kind in PROMOTE_LIFTS
     )
     left = () if path.first_version(release) else range(release.passed + 1, len(release.plan.stages))
-    skipped = tuple(StageSkipped(at=at, stage=stage, actor=signal.actor, reason=signal.reason) for stage in left)
+    skipped = tuple(
+        StageSkipped(at=at, stage=stage, actor=signal.actor, reason=signal.reason, via=signal.via) for stage in left
+    )
     if not lifted and not skipped:
         raise Refusal(CONFLICT, "no stage is left to skip: it goes on to 100 % by itself")
     return (*lifted, *skipped)
 
 
-def _nothing_forbids(release: Release) -> None:
+def _nothing_forbids(release: Release, signal: PromoteNow, at: Micros) -> None:
     for hold in release.holds:
         if hold.kind not in (*PROMOTE_LIFTS, *PROMOTE_AWAITS):
             raise Refusal(CONFLICT, f"it is held by {_described(hold)}; what ends that: {HOLDS[hold.kind].ends}")
+        if due(release, hold.kind, signal.actor):
+            raise Refusal(CONFLICT, f"it is held by {_described(hold)}: {asked(release, hold.kind, at)}")
     wanted = path.unmet_ahead(release)
     if wanted is not None:
         raise Refusal(CONFLICT, f"{_name(release, wanted)} needs an approval that it does not have")

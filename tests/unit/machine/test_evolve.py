@@ -47,6 +47,7 @@ ONE_OF_EACH = (
     events.HomeBegun(at=LATER),
     events.HomeEntered(at=LATER),
     events.HomeRestored(at=LATER),
+    events.OverrideApproved(at=LATER, kind=HoldKind.PAUSE, actor=BOB),
 )
 
 

@@ -216,6 +216,10 @@ HISTORY = [
     ),
     (events.HoldLifted(at=NOW, kind=HoldKind.STRAGGLERS), "hold stragglers over"),
     (
+        events.OverrideApproved(at=NOW, kind=HoldKind.FREEZE, actor=BOB, reason="hotfix", via="slack"),
+        "bob agrees to lift freeze (by slack): hotfix",
+    ),
+    (
         events.StagePassed(
             at=NOW,
             stage=1,

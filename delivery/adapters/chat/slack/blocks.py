@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from delivery.model.event import Phase
 from delivery.ports.chat import Post
 from delivery.sources.buttons import Button, seal
-from delivery.wording.chat import asks, bar, gates, guarded, happened
-from delivery.wording.hold import what
+from delivery.wording.chat import bar, gates, guarded, happened, waits
 from delivery.wording.release import headline
 from delivery.wording.units import cut
 
@@ -32,7 +30,7 @@ def message(post: Post, secret: str) -> list[Block]:
     lines = [f"*{escaped(headline(release))}*"]
     if not release.phase.closed:
         lines.append(f"`{escaped(bar(release))}`")
-    lines += [escaped(line) for line in (*gates(release), *_waits(post))]
+    lines += [escaped(line) for line in (*gates(release), *waits(release))]
     lines.append(escaped(happened(post.message.event, release)))
     blocks: list[Block] = [_section("\n".join(lines))]
     buttons = [_button(action, post, secret) for action in _LABELS if action in post.allowed]
@@ -52,14 +50,6 @@ def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _waits(post: Post) -> list[str]:
-    release = post.release
-    held = [what(hold) for hold in release.holds]
-    if release.phase in (Phase.PREPARING, Phase.SHIFTING, Phase.BAKING) and guarded(release):
-        held.append(asks(release))
-    return held
-
-
 def _section(text: str) -> Block:
     return {"type": "section", "text": {"type": "mrkdwn", "text": cut(text, SECTION_MOST)}}
 
@@ -73,7 +63,9 @@ def _button(action: str, post: Post, secret: str) -> Block:
         "type": "button",
         "action_id": action,
         "text": {"type": "plain_text", "text": cut(label, LABEL_MOST)},
-        "value": seal(secret, Button(action, release.id, step, release.dseq)),
+        "value": seal(
+            secret, Button(action, release.id, step, release.dseq, post.liftable if action == "resume" else ())
+        ),
     }
     return button | ({"style": _STYLES[action]} if action in _STYLES else {})
 
