@@ -9,7 +9,7 @@ from delivery.adapters.mesh.istio import preflight
 from delivery.adapters.mesh.istio import survey as mesh
 from delivery.adapters.workloads.kubernetes import survey as workloads
 from delivery.adapters.workloads.kubernetes.survey import Surveyed
-from delivery.adoption import gateways, rights
+from delivery.adoption import argocd, gateways, rights
 from delivery.adoption.service_file import as_text
 from delivery.catalog.document import Document as File
 from delivery.catalog.service import parse
@@ -77,6 +77,7 @@ def _looked_at(kube: Kube, surveyed: Surveyed, text: str, service: Service) -> A
             found.findings.append(Finding(Weight.BLOCKS, "VirtualServices", str(error)))
         _try(found, edited, surveyed, service)
         found.findings += _policies(kube, surveyed)
+        found.findings += argocd.findings(kube, edited, place, service.name)
     found.findings += rights.findings(kube, place)
     settings, levels = gateways.settings(kube, edited)
     found.findings += levels
