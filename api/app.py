@@ -35,6 +35,7 @@ TAGS = [
     {"name": "services", "description": "Service files as applied, and what a release of them would do."},
     {"name": "stop", "description": "No raises, anywhere or in part, until it is lifted. Reverts go on."},
     {"name": "queues", "description": "Dead rows of the inbox and the outbox, and alerts."},
+    {"name": "tokens", "description": "Who may do what. For admins."},
     {"name": "health", "description": "For load balancers and Prometheus. No token."},
 ]
 
@@ -48,7 +49,7 @@ def create_app(
     state = LedgerState(services.ledger, services.history, services.clock, services.clusters)
     intake = Intake(services.inbox.accept, counters.batch)
 
-    keyring = Keyring(services.tokens)
+    keyring = Keyring(services.tokens, services.access, services.clock)
     secure = services.public_url.startswith("https:")
     sessions = Sessions(services.access, services.clock, keyring, secure=secure)
     running = Running(services, intake, counters, Streams(counters), keyring, sessions)

@@ -3,11 +3,13 @@
 from dataclasses import dataclass, replace
 
 from api import etag
+from api.access.caller import Caller
+from api.access.reach import check, refuse
 from api.problems import Problem
 from api.services import AppServices
 from delivery.catalog.document import Document
 from delivery.model.codec import digest
-from delivery.model.ids import Principal, target_id
+from delivery.model.ids import target_id
 from delivery.model.service import Service, Workload
 from delivery.model.target import Target
 from delivery.ports.ledger import Row, ServiceRecord
@@ -20,9 +22,10 @@ class Applied:
     created: bool
 
 
-def apply(services: AppServices, document: Document, by: Principal, if_match: str | None) -> Applied:
+def apply(services: AppServices, document: Document, caller: Caller, if_match: str | None) -> Applied:
     """Stores the document. The same one again changes nothing. Raises Invalid or Problem."""
     service, _ = services.check(document)
+    _reaches(services, caller, service)
     stored = services.ledger.service(service.name)
     etag.check(if_match, stored.revision if stored else 0)
     fresh = digest(document.values)
@@ -30,7 +33,7 @@ def apply(services: AppServices, document: Document, by: Principal, if_match: st
         _keeps_active(services, service)
     if stored is None or stored.digest != fresh:
         revision = stored.revision + 1 if stored else 1
-        record = ServiceRecord(service.name, document.values, fresh, revision, services.clock.now(), by)
+        record = ServiceRecord(service.name, document.values, fresh, revision, services.clock.now(), caller.principal)
         if not services.ledger.put_service(record):
             raise Problem(
                 "changed-meanwhile", f"{service.name} was applied by somebody else at this moment: look again"
@@ -39,6 +42,13 @@ def apply(services: AppServices, document: Document, by: Principal, if_match: st
         record = stored
     _create_targets(services, service)
     return Applied(record, created=stored is None)
+
+
+def _reaches(services: AppServices, caller: Caller, service: Service) -> None:
+    """Both what is there and what is to be: nobody takes over a service by writing themselves into its file."""
+    refuse(caller, caller.scope.refusal("apply", service.name, service.owners, service.clusters))
+    if services.ledger.service(service.name) is not None:
+        check(services, caller, "apply", service.name)
 
 
 def _create_targets(services: AppServices, service: Service) -> None:
@@ -79,10 +89,11 @@ def _changed(before: Workload, after: Workload) -> str:
     return listed([*(name for name, differs in parts.items() if differs), *(["workload"] if rest else [])])
 
 
-def delete(services: AppServices, name: str) -> None:
+def delete(services: AppServices, name: str, caller: Caller) -> None:
     """Raises the problems `unknown-service` and `in-use`."""
     if services.ledger.service(name) is None:
         raise Problem("unknown-service", f"there is no service {name}")
+    check(services, caller, "delete", name)
     for row in services.history.rows(name):
         if row.target.active or row.target.queue:
             which = row.target.active or row.target.queue[0]

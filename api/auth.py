@@ -19,7 +19,7 @@ from api.problems import Problem
 from delivery.model.role import Role
 
 _SCHEME = HTTPBearer(
-    auto_error=False, scheme_name="token", description="A token of the server's configuration. Its role decides."
+    auto_error=False, scheme_name="token", description="A token. Its role decides, and its scope how far."
 )
 
 
@@ -47,7 +47,7 @@ class Authenticate:
     async def _caller(self, request: HTTPConnection) -> Caller | None:
         given = request.headers.get("authorization")
         if given is not None:
-            return self._keyring.find(_bearer(given))
+            return await run_in_threadpool(self._keyring.find, _bearer(given))
         cookie = self._sessions.secret(request) if request.scope["method"] in ("GET", "HEAD") else ""
         if not cookie:
             return None

@@ -2,10 +2,13 @@
 
 import logging
 import os
+import sys
+from collections.abc import Callable
 from functools import partial
 
 from fastapi import FastAPI
 
+from api.access import first
 from api.app import create_app
 from api.people import People
 from api.services import AppServices
@@ -23,9 +26,13 @@ def app() -> FastAPI:
     return made
 
 
-def of(settings: Settings) -> FastAPI:
-    """The application of these settings. Raises UnknownName for what they choose and is not there."""
+def of(settings: Settings, tell: Callable[[str], object] = sys.stderr.write) -> FastAPI:
+    """The application of these settings. `tell` shows the first admin's token to whoever starts it, and to no log.
+
+    Raises UnknownName for what they choose and is not there.
+    """
     wired = wiring.wire(settings)
+    first.offer(settings, wired.ledger, wired.clock, tell)
     return create_app(services(wired), wired.telemetry, wired.close)
 
 

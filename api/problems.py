@@ -32,6 +32,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "unknown-row": (404, "No such row"),
     "method-not-allowed": (405, "The method does not fit"),
     "not-acceptable": (406, "No such representation"),
+    "name-taken": (409, "The name is taken"),
     "key-reused": (409, "The same id with another body"),
     "not-allowed-now": (409, "The action does not fit the release's state"),
     "needs-reason": (422, "It needs a reason"),

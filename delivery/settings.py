@@ -11,12 +11,14 @@ import typing
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from delivery.model.ids import SECOND, Micros
 from delivery.model.role import Role
+from delivery.model.scope import ACTIONS, Scope
 
 DEFAULT_PATH = "delivery.toml"
 OVERRIDES: Mapping[str, tuple[str, str]] = {
@@ -28,6 +30,7 @@ OVERRIDES: Mapping[str, tuple[str, str]] = {
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
 """A DNS-1123 label: it becomes part of URLs, keys and metric labels."""
+Action = Literal[ACTIONS]  # type: ignore[valid-type]
 
 
 def _base_url(url: str) -> str:
@@ -97,6 +100,23 @@ class Token(_Model):
     role: Role = Field(strict=False, description="viewer, approver, operator or admin")
     groups: tuple[str, ...] = Field(default=(), strict=False, description="a list of approver groups")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False, description="the SHA-256 of the token in 64 hex digits")
+    services: tuple[Name, ...] = Field(default=(), strict=False, description="a list of services: it changes no other")
+    owners: tuple[str, ...] = Field(default=(), strict=False, description="a list of owners: only their services")
+    clusters: tuple[Name, ...] = Field(default=(), strict=False, description="a list of clusters: it changes no other")
+    actions: tuple[Action, ...] = Field(
+        default=(), strict=False, description=f"a list of actions: it may do no other; of {', '.join(ACTIONS)}"
+    )
+    expires_at: AwareDatetime | None = Field(default=None, description="a time with its zone: 2027-01-31T00:00:00Z")
+
+    @property
+    def scope(self) -> Scope:
+        """How far it reaches."""
+        return Scope(self.services, self.owners, self.clusters, self.actions)
+
+    @property
+    def until(self) -> Micros | None:
+        """When it ends."""
+        return None if self.expires_at is None else Micros(int(self.expires_at.timestamp()) * SECOND)
 
 
 class Person(_Model):

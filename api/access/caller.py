@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from delivery.model.ids import Principal
 from delivery.model.role import Role
-from delivery.settings import Token
+from delivery.model.scope import EVERYTHING, Scope
 
 
 class Came(StrEnum):
@@ -26,12 +26,9 @@ class Caller:
     role: Role
     groups: tuple[str, ...]
     came: Came
+    scope: Scope = EVERYTHING
 
     @property
     def via(self) -> str:
         """The way in, as the history tells it."""
         return "page" if self.came is Came.PAGE else "api"
-
-
-def of_token(token: Token) -> Caller:
-    return Caller(token.name, Principal(token.principal), token.role, token.groups, Came.TOKEN)

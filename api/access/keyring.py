@@ -1,26 +1,87 @@
-"""The tokens that are known, and who comes with them."""
+"""The tokens that are known, those of the configuration and those that were handed out, and who comes with them."""
 
 import hmac
+import secrets
 from collections.abc import Sequence
 from hashlib import sha256
 
-from api.access.caller import Caller, of_token
+from api.access.caller import Caller, Came
+from delivery.model.ids import MINUTE, Micros, Principal
+from delivery.ports.access import Access, ApiToken
+from delivery.ports.clock import Clock
 from delivery.settings import Token
+
+PREFIX = "dlv_"
+"""By it scanners find a token that was published by mistake; and nothing else is looked up in the database."""
 
 
 class Keyring:
-    def __init__(self, tokens: Sequence[Token]) -> None:
-        self._tokens = tuple(tokens)
+    """Everything may ask the database, so it belongs in a thread. Raises Unavailable."""
+
+    def __init__(self, tokens: Sequence[Token], access: Access, clock: Clock) -> None:
+        self._configured = tuple(of_settings(token) for token in tokens)
+        self._access = access
+        self._clock = clock
+        self._noted: dict[str, Micros] = {}
+
+    @property
+    def configured(self) -> tuple[ApiToken, ...]:
+        """Those of the configuration, in the form of all others."""
+        return self._configured
 
     def find(self, secret: str) -> Caller | None:
-        """Who has the token with this secret. Looks at every token, so that the time tells nothing."""
-        digest = sha256(secret.encode("latin-1", "replace")).hexdigest()
-        found = None
-        for token in self._tokens:
-            if hmac.compare_digest(token.sha256, digest):
-                found = of_token(token)
-        return found
+        """Who has the valid token with this secret."""
+        digest, now = digest_of(secret), self._clock.now()
+        token = self._of_configuration(digest)
+        if token is None and secret.startswith(PREFIX):
+            token = self._access.token(digest)
+            if token is not None and token.valid(now):
+                self._note(token.name, now)
+        return _caller(token) if token is not None and token.valid(now) else None
 
     def named(self, name: str) -> Caller | None:
         """Who has the token of this name; None where it is not valid any more."""
-        return next((of_token(token) for token in self._tokens if token.name == name), None)
+        known = next((token for token in self._configured if token.name == name), None)
+        token = known or self._access.token_named(name)
+        return _caller(token) if token is not None and token.valid(self._clock.now()) else None
+
+    def _of_configuration(self, digest: str) -> ApiToken | None:
+        """Looks at every token, so that the time tells nothing."""
+        found = None
+        for token in self._configured:
+            if hmac.compare_digest(token.digest, digest):
+                found = token
+        return found
+
+    def _note(self, name: str, now: Micros) -> None:
+        """When it was used, to a minute: not every request is to write."""
+        if now - self._noted.get(name, Micros(0)) >= MINUTE:
+            self._noted[name] = now
+            self._access.token_used(name, now)
+
+
+def new_secret() -> str:
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+def digest_of(secret: str) -> str:
+    return sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def of_settings(token: Token) -> ApiToken:
+    """It is as old as time, and nobody's."""
+    return ApiToken(
+        token.name,
+        token.sha256,
+        Principal(token.principal),
+        token.role,
+        token.groups,
+        token.scope,
+        Micros(0),
+        Principal(""),
+        token.until,
+    )
+
+
+def _caller(token: ApiToken) -> Caller:
+    return Caller(token.name, token.principal, token.role, token.groups, Came.TOKEN, token.scope)

@@ -13,6 +13,7 @@ from api.routes import (
     slack,
     stop,
     stream,
+    tokens,
     webhooks,
 )
 
@@ -28,6 +29,7 @@ ROUTERS = (
     stop.router,
     inbox.router,
     outbox.router,
+    tokens.router,
     health.router,
     login.router,
 )

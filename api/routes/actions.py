@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, Response
 from starlette.concurrency import run_in_threadpool
 
 from api import etag
+from api.access.reach import action_of
 from api.answers import shown
 from api.auth import Approver, Operator
 from api.openapi import WRITE, Responses, errors
@@ -97,7 +98,8 @@ class Acting:
             if problem.kind == "not-allowed-now":
                 problem.more["allowed"] = await run_in_threadpool(self._allowed)
             if "allowed" in problem.more:
-                problem.more["allowed"] = [one for one in problem.more["allowed"] if one != _action(says)]
+                refused = action_of(says)  # not one to propose, even where it fits by now
+                problem.more["allowed"] = [one for one in problem.more["allowed"] if one != refused]
             raise
         named = answer.release or ReleaseId(self._given)
         release = (await run_in_threadpool(find, services, named)).release
@@ -116,13 +118,6 @@ class Acting:
             reason=answer.reason,
             text=answer.text if effect != "waiting" else f"{answer.text}, but nothing is written now: {paused}",
         )
-
-
-def _action(says: Says) -> str:
-    """The action that was asked for. Where it was just refused it is not one to propose."""
-    if isinstance(says, Again):
-        return "rollback" if says.back else "retry"
-    return type(says.signal).__name__.lower() if isinstance(says, ReleaseAction) else ""
 
 
 def _effect(answer: Answer, phase: Phase, paused: str | None) -> str:

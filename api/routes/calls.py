@@ -9,6 +9,7 @@ from fastapi import Depends, Header, Request
 from starlette.concurrency import run_in_threadpool
 
 from api.access.caller import Caller, Came
+from api.access.reach import check_says
 from api.answers import settled
 from api.services import App, Running
 from delivery.engine.answer import Answer, Arrival
@@ -54,6 +55,7 @@ class Call:
 
     async def submit(self, says: Says, unknown: str) -> Answer:
         """The answer, after the commit. Raises Problem; `unknown` is the one for a name that is not there."""
+        await run_in_threadpool(check_says, self.app.services, self.caller, says)
         digest = sha256(self.path.encode() + b"\n" + self.body).hexdigest()
         notice = Notice(self.source, self.key or uuid4().hex, digest, says)
         answer = await self.app.intake.submit(Arrival(notice, self.body))

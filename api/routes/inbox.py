@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
 
+from api.access.reach import check_whole
 from api.auth import Operator
 from api.openapi import READ, WRITE, errors
 from api.problems import Problem
@@ -33,16 +34,18 @@ def list_inbox(
 
 
 @router.post("/replay", responses=WRITE | errors("unknown-row"))
-async def replay_inbox(app: App, _: Operator, body: DeliveriesIn) -> ReplayedOut:
+async def replay_inbox(app: App, caller: Operator, body: DeliveriesIn) -> ReplayedOut:
     """Admit dead deliveries again, as if they had just come. The sender is told the new answer from now on."""
+    check_whole(caller)
     rows = await run_in_threadpool(_dead, app.services, body)
     replayed = [await _replay(app, row) for row in rows]
     return ReplayedOut(replayed=replayed, text="; ".join(f"{one.key}: {one.text}" for one in replayed))
 
 
 @router.post("/discard", responses=WRITE | errors("unknown-row"))
-def discard_inbox(services: Services, _: Operator, body: DeliveriesIn) -> DoneOut:
+def discard_inbox(services: Services, caller: Operator, body: DeliveriesIn) -> DoneOut:
     """Give dead deliveries up."""
+    check_whole(caller)
     rows = _dead(services, body)
     for row in rows:
         services.ledger.update_delivery(replace(row, state=InboxState.DISCARDED))

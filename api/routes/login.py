@@ -30,7 +30,7 @@ async def sign_in(app: App, request: Request) -> Response:
     forms.check_origin(request, app.services.public_url)
     form = await forms.read(request)
     wanted = form.get("next", forms.HOME)
-    caller = app.keyring.find(form.get("token", "").strip())
+    caller = await run_in_threadpool(app.keyring.find, form.get("token", "").strip())
     if caller is None:
         log.info("sign_in_refused")
         return page("login.html", 401, next=forms.local(wanted), problem="This is no valid token.")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.access.reach import check_whole
 from api.auth import Operator, Viewer
 from api.openapi import READ, WRITE, errors
 from api.problems import Problem
@@ -28,8 +29,9 @@ def list_outbox(
 
 
 @router.post("/outbox/replay", responses=WRITE | errors("unknown-row"))
-def replay_outbox(services: Services, _: Operator, body: KeysIn) -> DoneOut:
+def replay_outbox(services: Services, caller: Operator, body: KeysIn) -> DoneOut:
     """Try dead messages again, now."""
+    check_whole(caller)
     now = services.clock.now()
     return _update(
         services,
@@ -40,8 +42,9 @@ def replay_outbox(services: Services, _: Operator, body: KeysIn) -> DoneOut:
 
 
 @router.post("/outbox/discard", responses=WRITE | errors("unknown-row"))
-def discard_outbox(services: Services, _: Operator, body: KeysIn) -> DoneOut:
+def discard_outbox(services: Services, caller: Operator, body: KeysIn) -> DoneOut:
     """Give dead messages up."""
+    check_whole(caller)
     return _update(services, body.keys, lambda row: replace(row, state=OutboxState.DISCARDED), "discarded")
 
 

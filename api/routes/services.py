@@ -52,7 +52,7 @@ async def put_service(
     """
 
     def put() -> ServiceOut:
-        applied = apply(services, bodies.read(services, name, body), caller.principal, if_match)
+        applied = apply(services, bodies.read(services, name, body), caller, if_match)
         response.headers["ETag"] = etag.etag(applied.record.revision)
         response.status_code = 201 if applied.created else 200
         return _shown(services, applied.record)
@@ -61,9 +61,9 @@ async def put_service(
 
 
 @router.delete("/{name}", status_code=204, responses=READ | errors("unknown-service", "in-use"))
-def delete_service(services: Services, _: Admin, name: Named) -> None:
+def delete_service(services: Services, caller: Admin, name: Named) -> None:
     """Forget a service file. Its history stays, and so does its traffic."""
-    delete(services, name)
+    delete(services, name, caller)
 
 
 @router.post(

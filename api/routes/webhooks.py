@@ -76,7 +76,8 @@ async def receive(source: Name, request: Request, app: App) -> AnswerOut:
     """
     found = app.services.sources.get(source)
     if found is None:
-        raise Problem("unknown-source", f"no webhook source {source} is configured")
+        needed = f"[sources.{source}] with a dialect and a secret in the server's configuration"
+        raise Problem("unknown-source", f"no webhook source {source} is configured: it needs {needed}")
     body = await request.body()
     try:
         arrivals = _arrivals(found, request.headers, body, app.services.clock.now())

@@ -42,8 +42,12 @@ NEEDS = {
     ("POST", "/v1/outbox/replay"): Role.OPERATOR,
     ("POST", "/v1/outbox/discard"): Role.OPERATOR,
     ("GET", "/v1/alerts"): Role.VIEWER,
+    ("GET", "/v1/tokens"): Role.ADMIN,
+    ("POST", "/v1/tokens"): Role.ADMIN,
+    ("DELETE", "/v1/tokens/{name}"): Role.ADMIN,
 }
 BODIES = {
+    "/v1/tokens": {"name": "t", "principal": "p", "role": "viewer"},
     "/v1/releases": {"service": "checkout", "version": "1"},
     "/v1/plan": {"service": "checkout"},
     "/v1/stop": {"reason": "incident"},

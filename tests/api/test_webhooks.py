@@ -120,6 +120,7 @@ def test_a_source_that_is_not_configured(checkout):
     headers, body = signed(event())
     answer = checkout.post("/v1/webhooks/nobody", content=body, headers=headers)
     assert (answer.status_code, kind(answer)) == (404, "unknown-source")
+    assert "[sources.nobody] with a dialect and a secret" in answer.json()["detail"]
 
 
 NONSENSE = {

@@ -9,7 +9,7 @@ from dataclasses import replace
 from delivery.model.event import Phase
 from delivery.model.ids import SECOND, Micros, ReleaseId, TargetId, target_id
 from delivery.ports.ledger import Alert, Measuring, Result, Segment, StoredRelease, Unit, Wake
-from delivery.testing.contracts.access import Sessions
+from delivery.testing.contracts.access import Sessions, Tokens
 from delivery.testing.contracts.ledger_claims import Claims, Fences
 from delivery.testing.contracts.ledger_history import Histories
 from delivery.testing.contracts.ledger_queues import Orders, Queues
@@ -270,5 +270,5 @@ class Ticks:
         assert stored_row(world.ledger, target_id("other", "local")).due_why == "slept"
 
 
-class LedgerContract(Rows, Claims, Fences, Commits, Ticks, Queues, Orders, Histories, Sessions):
+class LedgerContract(Rows, Claims, Fences, Commits, Ticks, Queues, Orders, Histories, Tokens, Sessions):
     """All of it."""

@@ -220,6 +220,23 @@ class LeaseRow(Base, table=True):
     until: int = Field(sa_type=BigInteger)
 
 
+class ApiTokenRow(Base, table=True):
+    __tablename__ = "api_token"
+    __table_args__ = (Index("uq_api_token_digest", "digest", unique=True),)
+    name: str = Field(primary_key=True, sa_type=NAME)
+    digest: str = Field(sa_type=NAME)
+    principal: str
+    role: str
+    groups: bytes
+    scope: bytes
+    created_at: int = Field(sa_type=BigInteger)
+    created_by: str
+    expires_at: int | None = Field(sa_type=BigInteger)
+    used_at: int | None = Field(sa_type=BigInteger)
+    revoked_at: int | None = Field(sa_type=BigInteger)
+    revoked_by: str | None
+
+
 class SessionRow(Base, table=True):
     __tablename__ = "session"
     digest: str = Field(primary_key=True, sa_type=NAME)
@@ -250,4 +267,5 @@ SERVICE = _table(ServiceRow)
 STOP = _table(StopRow)
 WORKER = _table(WorkerRow)
 LEASE = _table(LeaseRow)
+API_TOKEN = _table(ApiTokenRow)
 SESSION = _table(SessionRow)

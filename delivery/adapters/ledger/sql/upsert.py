@@ -9,6 +9,7 @@ from sqlalchemy import Insert, Table, and_, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from delivery.adapters.ledger.sql.tables import (
+    API_TOKEN,
     INBOX,
     LEASE,
     MEASURING,
@@ -57,6 +58,7 @@ INSERT_OUTGOING = _new(OUTBOX)
 PUT_MEASURING = _put(MEASURING, _next_look)
 INSERT_SERVICE = _new(SERVICE)
 INSERT_LEASE = _new(LEASE)
+INSERT_TOKEN = _new(API_TOKEN)
 PUT_POSTED = _put(POSTED)
 PUT_STOP = _put(STOP)
 PUT_WORKER = _put(WORKER)
