@@ -29,8 +29,10 @@ def _cookies(release: Release) -> Sticky | None:
 
 
 def _before_the_revert(release: Release) -> Traffic:
-    """Stable cannot take anybody: users stay where they are. A plan never lowers, so the most was the last."""
-    return ALL_CANDIDATE if release.exposed == 100 else release.plan.stages[release.stage].traffic
+    """Stable cannot take anybody: users stay where they are, and what limits the candidate stays with them."""
+    traffic = release.plan.stages[release.stage].traffic
+    promoting = release.whole or release.exposed > traffic.weight  # what was stored before `whole` was says it so
+    return ALL_CANDIDATE if promoting else traffic
 
 
 def _capped(traffic: Traffic, ceiling: int | None) -> Traffic:

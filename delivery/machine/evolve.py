@@ -196,6 +196,7 @@ def _rollback_begun(release: Release, event: events.RollbackBegun) -> Release:
         then=event.then,
         stay=event.stay,
         overrides=None,
+        whole=True if event.stay and release.phase is Phase.PROMOTING else None,
         holds=tuple(hold for hold in release.holds if hold.kind in KNOWN_LATER_TOO),
     )
 

@@ -86,6 +86,7 @@ class Release:
     looked: bool | None = None
     home: Home | None = None
     overrides: tuple[Word, ...] | None = None  # who agreed to raise exposure although what is held is held
+    whole: bool | None = None  # those who stay had all of it, without limits: the promotion had begun
 
     def held(self, kind: HoldKind) -> bool:
         return any(hold.kind is kind for hold in self.holds)

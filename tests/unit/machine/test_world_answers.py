@@ -11,6 +11,7 @@ from delivery.model.event import CauseKind, Closed, DriftCorrected, HistoryLost,
 from delivery.model.hold import HoldKind
 from delivery.model.ids import MINUTE, SECOND, Micros, ReleaseId
 from delivery.model.plan import Plan
+from delivery.model.policy import RateLimit, TrafficPolicy
 from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Match, Rule, Traffic
 from delivery.model.verdict import Verdict
 from delivery.testing.builders import BOB, CAROL, NOW, STABLE, Story, a_plan, a_stage, a_story, a_story_in
@@ -92,6 +93,15 @@ class TestStableWithoutAnInstance:
     def test_everybody_stays_where_everybody_was(self):
         story = a_story_in(Phase.PROMOTING).tell(self.UNREADY, s.Abort(BOB))
         assert desired(story.release) == ALL_CANDIDATE
+
+    def test_what_limits_the_candidate_stays_with_them(self):
+        """A stage may give it everybody, and limit it nevertheless: only a promotion takes the limits away."""
+        limited = Traffic(weight=100, policy=TrafficPolicy(rate_limit=RateLimit(100, SECOND)))
+        plan = a_plan(a_stage(100, traffic=limited))
+        story = a_story_in(Phase.BAKING, plan=plan).tell(self.UNREADY, s.Abort(BOB))
+        assert (story.release.stay, desired(story.release)) == (True, limited)
+        story = a_story_in(Phase.PROMOTING, plan=plan).tell(self.UNREADY, s.Abort(BOB))
+        assert (story.release.stay, desired(story.release)) == (True, ALL_CANDIDATE)
 
     def test_a_second_abort_takes_them_to_stable_all_the_same(self):
         story = a_story_in(Phase.BAKING).tell(self.UNREADY, s.Abort(BOB), s.Abort(CAROL, "it corrupts orders"))
