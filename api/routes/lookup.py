@@ -35,7 +35,7 @@ def context(services: AppServices, release: Release) -> Context:
 def in_hand(services: AppServices, release: Release) -> str | None:
     """Who took the routes of the release's service in hand, and why."""
     rows = services.history.rows(target(release)[0])
-    return next((row.target.paused for row in rows if row.target.id == release.target), None)
+    return next((row.target.in_hand for row in rows if row.target.id == release.target), None)
 
 
 def _found(services: Services, given: Id) -> StoredRelease:

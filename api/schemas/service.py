@@ -25,7 +25,9 @@ class TargetOut(Out):
     last: str | None = None
     due_at: Time | None = None
     waits_for: str = ""
-    paused: str | None = Field(None, description="Who stopped all writes of ours here, and why.")
+    paused: str | None = Field(
+        None, description="Who stopped all writes of ours here, by pause or in the mesh itself, and why."
+    )
     quarantined: str | None = Field(None, description="The error that took it out of service; abort still works.")
 
 

@@ -35,7 +35,7 @@ def _target(row: Row) -> TargetOut:
         last=target.last,
         due_at=time(row.due_at),
         waits_for=row.due_why,
-        paused=target.paused,
+        paused=target.in_hand,
         quarantined=row.quarantined,
     )
 

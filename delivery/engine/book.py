@@ -102,6 +102,8 @@ class Book:
         if target.paused is not None:
             by, _, reason = target.paused.partition(": ")
             return Stop(Principal(by), reason, now)
+        if target.paused_there is not None:
+            return Stop(None, target.paused_there, now)
         if not recent or self._stops is None or not 0 <= now - self._stops[0] < STALE_AFTER:
             self._stops = (now, self._ledger.stops())
         for order in self._stops[1]:

@@ -19,6 +19,7 @@ from delivery.model.ids import SECOND, Micros, TargetId
 from delivery.model.signal import Confirmed, Due, Signal
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import Committed, Result, Snapshot, Unit, Wake
+from delivery.ports.mesh import Seen
 
 LEASE = Micros(8_000_000)  # after a crash somebody else goes on within this
 BATCH = 100
@@ -92,7 +93,7 @@ class Drain:
                 self._decide(turn, signals)
         self._hand_back(turns)
 
-    def _observed(self, cluster: Cluster) -> Mapping[TargetId, str]:
+    def _observed(self, cluster: Cluster) -> Mapping[TargetId, Seen]:
         try:
             observed = cluster.mesh.observe()
             self._cautious.discard(cluster.name)
@@ -102,13 +103,13 @@ class Drain:
             self._telemetry.log("mesh_unavailable", cluster=cluster.name, error=str(error))
             return {}
 
-    def _turn(self, cluster: Cluster, snapshot: Snapshot, observed: Mapping[TargetId, str]) -> Turn:
+    def _turn(self, cluster: Cluster, snapshot: Snapshot, observed: Mapping[TargetId, Seen]) -> Turn:
         target = snapshot.row.target
         begun = max((stored.release.created_at for stored in snapshot.releases.values()), default=Micros(0))
         entry = self._book.since(target.service, begun)
         service = entry.service if entry else None
         channels = tuple(f"{kind}:{name}" for kind, name in sorted(service.notify.items())) if service else ()
-        context = self._book.context(target, recent=True)
+        context = self._book.context(target, recent=True)  # decisions are made in a fresh one
         if snapshot.row.due_at is not None:
             self._telemetry.observe("lateness", max(0, context.now - snapshot.row.due_at) / SECOND)
         return Turn(Working.of(snapshot, channels), cluster, entry, context, observed.get(target.id))
@@ -178,8 +179,7 @@ class Drain:
         turn.reloads += 1
         if snapshot is None or snapshot.row.owner != self._owner or turn.reloads > RELOADS:
             return False
-        turn.working = Working.of(snapshot, turn.working.channels)
-        turn.afresh()
+        turn.reload(snapshot)
         if result.result is Result.POISON:
             self._quarantine(turn, ValueError(result.error))
         else:

@@ -24,6 +24,7 @@ class Fenced(StrEnum):
     LOST = "lost"  # somebody else owns the target or changed the route meanwhile: claim again
     HISTORY_LOST = "history_lost"  # the route was stamped by commits that the database does not have
     FOREIGN = "foreign"  # changed by somebody else, and we were asked to leave such a change alone
+    PAUSED = "paused"  # somebody stopped our writes in the mesh itself: not even a revert is written
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,8 @@ class Fence:
             return Outcome(Fenced.KEPT, row)
         settled = _settled(row, order.release)
         live = mesh.read(row.target.id)
+        if live.paused is not None:
+            return Outcome(Fenced.PAUSED, row, live=live)
         if settled and live.content == row.content:
             return Outcome(Fenced.KEPT, row, live=live)
         drift = self._drift(row, live)

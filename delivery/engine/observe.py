@@ -10,6 +10,7 @@ from delivery.engine.parts import Parts
 from delivery.model.ids import SECOND, Micros, TargetId
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import Unit, Wake
+from delivery.ports.mesh import Seen
 
 LEASE = Micros(5 * SECOND)
 EVERY = SECOND
@@ -22,7 +23,7 @@ class Observer:
         self._clock = parts.clock
         self._telemetry = parts.telemetry
         self._owner = owner
-        self._seen: dict[str, Mapping[TargetId, str]] = {}
+        self._seen: dict[str, Mapping[TargetId, Seen]] = {}
         self._next = 0.0
 
     def run(self) -> int:

@@ -8,6 +8,7 @@ from delivery.machine.actions import allowed, liftable
 from delivery.machine.announce import announce
 from delivery.machine.evolve import evolve
 from delivery.model.codec import StoredEvent, unseal
+from delivery.model.event import Phase
 from delivery.model.ids import HOUR, MINUTE, SECOND, Micros
 from delivery.model.message import Message
 from delivery.model.release import Release
@@ -129,7 +130,18 @@ class Outbox:
         context = self._book.context(Target(release.target, service, cluster), recent=True)
         entry = self._book.recent(service)
         mention = entry.service.mention if entry and entry.service else ""
-        return Post(channel, message, release, service, allowed(release, context), mention, liftable(release))
+        paused = self._paused(release)
+        can = allowed(release, context)
+        return Post(channel, message, release, service, can, mention, liftable(release), paused)
+
+    def _paused(self, release: Release) -> str | None:
+        """Who has the routes in hand, where a way back is waiting for them: people would take it for done."""
+        if release.phase is not Phase.ROLLING_BACK:
+            return None
+        service = release.target.rpartition("@")[0]
+        return next(
+            (row.target.in_hand for row in self._history.rows(service) if row.target.id == release.target), None
+        )
 
     def _failed(self, row: Outgoing, error: Unavailable) -> Outgoing:
         """Later, after all that wait already: the fault may be the message's own. Its chat is left alone a while."""

@@ -86,6 +86,8 @@ def _write(task: Task, fence: Fence) -> Done:
         case Fenced.HISTORY_LOST:
             weight = own_weight(outcome.live, release) if outcome.live else 0
             return Done((HistoryLost(outcome.drift, weight),), row=outcome.row, later=True)
+        case Fenced.PAUSED:
+            return Done(row=outcome.row, paused=outcome.live.paused if outcome.live else None, later=True)
         case Fenced.FOREIGN:
             row = fence.accept(outcome.row, outcome.live) if outcome.live else outcome.row
             return Done(row=row, foreign=outcome.drift, later=True)

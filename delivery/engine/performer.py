@@ -69,6 +69,9 @@ class Performer:
         turn.working.alerts += _alerts(turn, result, now)
         if isinstance(task.effect, Retire | Rest):
             _let_go(turn, task.effect, result.retired, now)
+        if isinstance(task.effect, WriteTraffic) and result.row is not None:
+            turn.working.note_pause(result.paused)
+            turn.wake_in = RETRY if result.paused else turn.wake_in
         if any(isinstance(signal, MeshDown | WorkloadMissing) for signal in result.signals):
             turn.wake_in = RETRY if isinstance(result.signals[0], MeshDown) else POLL
         if turn.release is not None and turn.release.phase.closed and _refused(result):
@@ -197,4 +200,6 @@ def _refused(done: Done) -> bool:
 def _outcome(done: Done) -> str:
     if done.lost:
         return "lost"
+    if done.paused:
+        return "paused"
     return type(done.signals[0]).__name__ if done.signals else "done"

@@ -33,13 +33,17 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of it. `later`: nothing more to be had from this effect in this drain; `lost`: give the target up."""
+    """What came of it. `later`: nothing more to be had from this effect in this drain; `lost`: give the target up.
+
+    `paused`: nothing was written, because of whom.
+    """
 
     signals: tuple[Signal, ...] = ()
     row: Row | None = None
     later: bool = False
     lost: bool = False
     foreign: str = ""
+    paused: str | None = None
     retired: bool = False
     missing: tuple[str, ...] = field(default=())
 

@@ -29,7 +29,8 @@ from delivery.model.ids import SECOND, Micros
 from delivery.model.release import Release
 from delivery.model.service import OnDrift
 from delivery.model.target import Retiring, World
-from delivery.ports.ledger import FARTHEST, Row, Wake
+from delivery.ports.ledger import FARTHEST, Row, Snapshot, Wake
+from delivery.ports.mesh import Seen
 
 POLL = Micros(250_000)  # between two questions to proxies or workloads that are not there yet
 RETRY = SECOND  # after a mesh that did not answer
@@ -48,7 +49,7 @@ class Turn:
     cluster: Cluster
     entry: Entry | None
     context: Context
-    observed: str | None
+    observed: Seen | None
     tried: set[Effect] = field(default_factory=set)
     left: tuple[tuple[Release, Effect], ...] = ()
     world: World | None = None
@@ -59,6 +60,9 @@ class Turn:
     lost: bool = False
     failing: bool = False
     faulted: bool = False
+
+    def __post_init__(self) -> None:
+        self._note_pause()
 
     @property
     def release(self) -> Release | None:
@@ -81,6 +85,12 @@ class Turn:
         """Nothing more is to be had from the effect in this drain."""
         self.tried.add(effect)
         self.left = tuple(pair for pair in self.left if pair[1] != effect)
+
+    def reload(self, snapshot: Snapshot) -> None:
+        """Goes on from what is stored now; what was decided since is dropped."""
+        self.working = Working.of(snapshot, self.working.channels)
+        self._note_pause()
+        self.afresh()
 
     def afresh(self) -> None:
         """Everything may be tried again."""
@@ -147,6 +157,8 @@ class Turn:
         if not times:
             return Wake(None, waits, release_claim=True)
         at, why = min(times)
+        if self.working.target.in_hand is not None:  # what ends that is told, or read once in a while
+            at = max(at, Micros(now + RETRY))
         return Wake(Micros(min(max(at, now + 1), now + FARTHEST)), why, urgent, release_claim=True)
 
     def refresh(self) -> None:
@@ -174,7 +186,7 @@ class Turn:
     def _leaving(self) -> Iterator[tuple[Micros, str, Retire | Rest]]:
         """What may be let go, from when on, and how that is told. Nothing while a person has the routes."""
         target = self.working.target
-        if target.paused is not None:
+        if target.in_hand is not None:
             return
         for entry in target.retiring:
             if not self._in_use(entry):
@@ -197,14 +209,25 @@ class Turn:
                 measured = self.working.measuring
                 mine = measured if measured is not None and measured.release == release.id else None
                 return measure.due(mine, effect, release, now)
-            case WriteTraffic() | ConfirmTraffic() | PromoteWorkload():
-                return self.working.target.paused is None
+            case WriteTraffic():  # what is not seen from afar is read, so that its end is seen
+                return self.working.target.paused is None and not (self.observed and self.observed.paused)
+            case ConfirmTraffic() | PromoteWorkload():
+                return self.working.target.in_hand is None
         return True
 
     def _in_force(self) -> bool:
         """Whether the route is known to be as it should be, so that nothing has to be asked."""
         live = self.release
-        return live is not None and not self._outage() and in_force(self.working.row, live, self.observed)
+        return live is not None and not self._outage() and in_force(self.working.row, live, self._content)
+
+    def _note_pause(self) -> None:
+        """Of a route that is not seen from afar, the last that was read is known."""
+        if self.observed is not None:
+            self.working.note_pause(self.observed.paused)
+
+    @property
+    def _content(self) -> str | None:
+        return self.observed.content if self.observed else None
 
     def _outage(self) -> bool:
         """Whether the last that was told of the mesh is that it fails."""
@@ -238,7 +261,7 @@ class Turn:
             release,
             self.working.heads.get(release.id, "") if release else "",
             service.workload_in(self.cluster.name) if service else None,
-            self.observed,
+            self._content,
             correct,
             self._outage(),
         )

@@ -105,6 +105,11 @@ class Working:
             self.row = replace(self.row, failures=0)
             self.row_changed = True
 
+    def note_pause(self, paused: str | None) -> None:
+        """Notes whether somebody has stopped our writes in the mesh itself."""
+        if paused != self.target.paused_there:
+            self.retarget(replace(self.target, paused_there=paused))
+
     def retarget(self, target: Target) -> None:
         """Changes the target without an event: bookkeeping such as what is still to be retired."""
         self.world = World(target, self.world.releases)

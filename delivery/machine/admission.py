@@ -20,7 +20,7 @@ from delivery.model.notice import Again, Alert, HandsOff, Notice, ReleaseAction,
 from delivery.model.plan import Plan
 from delivery.model.service import OnNewVersion
 from delivery.model.signal import Abort, AlertFired, Approve, Pause, PersonSignal, PromoteNow, Reject, Resume
-from delivery.model.target import World
+from delivery.model.target import Target, World
 
 
 def admit(world: World, notice: Notice, plan: Plan, policy: OnNewVersion, context: Context) -> Admission:
@@ -46,11 +46,18 @@ def _hands_off(case: Case, says: HandsOff) -> Admission:
     if says.off and not says.reason:
         raise Refusal(NEEDS_REASON, "say why: everybody who is held by it sees this")
     if says.off == (target.paused is not None):
-        return no_op("as_before", f"it is so already: {target.paused or 'nothing is paused'}")
+        return no_op("as_before", f"it is so already: {_paused(target)}")
     paused = f"{says.actor}: {says.reason}" if says.off else None
     world = replace(case.world, target=replace(target, paused=paused))
     reason, text = ("paused", "nothing of ours is written here") if says.off else ("resumed", "routes are ours again")
+    if not says.off and target.paused_there is not None:
+        text = f"nothing is written all the same: {target.paused_there}"
     return Admission("signal", reason, text, target.active, Change(world))
+
+
+def _paused(target: Target) -> str:
+    """Why nothing is written, where somebody asked for that; a pause in the mesh itself is not for us to end."""
+    return target.in_hand or "nothing is paused"
 
 
 def _alert(case: Case, says: Alert) -> Admission:

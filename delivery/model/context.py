@@ -16,9 +16,9 @@ class Freeze:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Somebody's "no raises anywhere" that covers this target."""
+    """Somebody's "no raises anywhere" that covers this target. `by` None: the reason tells all that is known."""
 
-    by: Principal
+    by: Principal | None
     reason: str
     since: Micros
 

@@ -43,6 +43,12 @@ class Target:
     retiring: tuple[Retiring, ...] = ()
     resting: Micros | None = None  # from when on what releases kept from shrinking may shrink again
     paused: str | None = None  # break-glass: who stopped every write of ours here, and why
+    paused_there: str | None = None  # the same, said in the mesh itself: where, why, and how it ends
+
+    @property
+    def in_hand(self) -> str | None:
+        """Why nothing of ours is written here, if somebody has the routes in hand, by whichever way."""
+        return "; ".join(filter(None, (self.paused, self.paused_there))) or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ class Post:
     """A message with the release as it was right after it; `channel` is the adapter's own notion.
 
     `allowed` are the actions that the rules would take at that moment, `liftable` the holds that a resume may name.
-    `mention` is who is called by name where
-    somebody is needed, as the channel writes names.
+    `mention` is who is called by name where somebody is needed, as the channel writes names. `paused` says who has the
+    routes in hand, where that keeps what is told from being done.
     """
 
     channel: str
@@ -25,6 +25,7 @@ class Post:
     allowed: tuple[str, ...] = ()
     mention: str = ""
     liftable: tuple[HoldKind, ...] = ()
+    paused: str | None = None
 
 
 class Place(Protocol):

@@ -40,17 +40,31 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What is told of a route without reading it: `content` and `paused` of its Live."""
+
+    content: str
+    paused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Live:
     """A route as it is stored in the mesh now.
 
     `revision` is opaque: a write that expects it fails if anything was written in between. `content` is a digest of the
-    part that is ours, stamp included. `weight` is the candidate's live weight (of the stamped release).
+    part that is ours, stamp included. `weight` is the candidate's live weight (of the stamped release). `paused` says
+    where somebody has stopped our writes in the mesh itself, why, and how that ends; nothing may be written then.
     """
 
     revision: str
     stamp: Stamp | None
     content: str
     weight: int = 0
+    paused: str | None = None
+
+    @property
+    def seen(self) -> Seen:
+        return Seen(self.content, self.paused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +88,10 @@ class Mesh(Protocol):
         """The route as stored; a target without one has an empty `content` and a revision to create it with."""
 
     def write(self, route: Route, stamp: Stamp, expect: str) -> Live:
-        """Replaces the route if its revision is still `expect`. A refused write leaves the old one in force."""
+        """Replaces the route if its revision is still `expect`. A refused write leaves the old one in force.
+
+        Raises Unavailable where the route is paused; what the fence has read says so before.
+        """
 
     def confirm(self, target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
         """Whether the proxies run what was written under this token. Asks once, does not wait."""
@@ -85,5 +102,5 @@ class Mesh(Protocol):
     def withdraw(self, target: TargetId, backend: Backend) -> None:
         """Forgets a backend. Raises Conflict where a route still names it."""
 
-    def observe(self) -> Mapping[TargetId, str]:
-        """The `content` of every route, in one cheap call: what the observer compares."""
+    def observe(self) -> Mapping[TargetId, Seen]:
+        """Every route that has something of ours, in one cheap call: what the observer compares."""

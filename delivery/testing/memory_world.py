@@ -71,6 +71,9 @@ class MemoryWorld:
     def strip(self, target: TargetId) -> None:
         self.mesh.strip(target)
 
+    def pause(self, target: TargetId, reason: str | None) -> None:
+        self.mesh.pause(target, reason)
+
     def until(self, condition: Callable[[], bool]) -> None:
         for _ in range(LOOKS):
             for load in self._loads:

@@ -16,9 +16,9 @@ from delivery.wording.verdict import brief
 _BAR = 10
 
 
-def text(message: Message, release: Release, url: str = "") -> str:
+def text(message: Message, release: Release, url: str = "", paused: str | None = None) -> str:
     """The whole message: what release, what happened, where it stands. `release` is as it was right after the event."""
-    parts = [headline(release), happened(message.event, release)]
+    parts = [headline(release), happened(message.event, release, paused)]
     if not release.phase.closed:
         parts += [bar(release), *gates(release)]
     if url:
@@ -26,10 +26,10 @@ def text(message: Message, release: Release, url: str = "") -> str:
     return "\n".join(part for part in parts if part)
 
 
-def summary(message: Message, release: Release) -> str:
+def summary(message: Message, release: Release, paused: str | None = None) -> str:
     """One line, for a thread or a log: `#412 checkout: canary 5% (2/4) passed after 5m ...`."""
     service = release.target.rpartition("@")[0]
-    return f"#{release.number} {service}: {happened(message.event, release)}"
+    return f"#{release.number} {service}: {happened(message.event, release, paused)}"
 
 
 def bar(release: Release) -> str:
@@ -57,15 +57,16 @@ def gates(release: Release) -> list[str]:
     return [" · ".join(brief(judgement) for _, judgement in sorted(release.verdicts.items()))]
 
 
-def happened(event: Event, release: Release) -> str:
-    """What the event means to people, short; what needs them in capitals."""
+def happened(event: Event, release: Release, paused: str | None = None) -> str:
+    """What the event means to people, short; what needs them in capitals. `paused`: who has the routes in hand."""
     match event:
         case events.Closed():
             return f"{PHASES[event.phase].upper()}: {because(event.cause)}{moved_nothing(release.plan)}"
         case events.Promoted():
             return f"PROMOTED after {duration(release.at - release.created_at)}"
         case events.RollbackBegun():
-            return f"GOING BACK to stable: {because(event.cause)}"
+            kept = f" - NOTHING IS WRITTEN, traffic stays where it is: {paused}" if paused else ""
+            return f"GOING BACK to stable: {because(event.cause)}{kept}"
         case events.HoldPlaced(hold=hold) if hold.kind == "approval":
             return f"NEEDS APPROVAL: {asks(release)}"
         case _:

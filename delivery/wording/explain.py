@@ -88,7 +88,10 @@ def _in_hand(release: Release, paused: str, now: Micros) -> Explanation:
         why=(f"nothing is written to its routes, reverts neither: {paused}", *_standing(held), *_holds(held)),
         waits_for=("its routes to be given back",),
         until=None,
-        who=("an operator can give the routes back: resume of the whole service", *_who(held, now)),
+        who=(
+            "a resume of the whole service gives the routes back, or whoever paused them in the mesh",
+            *_who(held, now),
+        ),
     )
 
 

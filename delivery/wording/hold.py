@@ -25,7 +25,7 @@ _WHAT = {
 _ENDS = {
     HoldKind.PAUSE: "an operator can resume it",
     HoldKind.FREEZE: "it ends with the window, or an operator resumes it naming freeze, with a reason",
-    HoldKind.STOP: "an operator can lift the stop",
+    HoldKind.STOP: "an operator can lift the stop, or whoever has the routes in hand gives them back",
     HoldKind.LOW_TRAFFIC: "it ends with more requests, or an operator resumes it naming low_traffic",
     HoldKind.INCONCLUSIVE: "it ends with a verdict, or an operator resumes it naming inconclusive",
     HoldKind.NO_DATA: "it ends when measurements come, or an operator resumes it naming no_data",

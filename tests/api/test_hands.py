@@ -61,3 +61,90 @@ def test_twice_the_same_changes_nothing_and_a_reason_is_needed(checkout):
     assert paused(checkout, "pause").json()["outcome"] == "no_op"
     unknown = checkout.post("/v1/services/nothing/pause", json={"reason": "x"}, headers=OLGA)
     assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:delivery:problem:unknown-service")
+
+
+THERE = "VirtualService shop/checkout has the annotation progressive-delivery/pause (Ann); remove it to go on"
+
+
+def told(world, release, kind):
+    return [one.type for one in world.ledger.events(release, after=0, limit=1000)].count(kind)
+
+
+class TestInTheMeshItself:
+    """Somebody stops our writes at the route: it shows as the other pause does, and ends when they say so there."""
+
+    def test_it_shows_and_is_no_failure_of_the_mesh(self, world, checkout):
+        start(checkout, "1.0")
+        world.go(10)
+        release = start(checkout, "1.1")
+        world.go(2)
+        world.mesh.pause("checkout@local", THERE)
+        world.go(30)
+        shown = checkout.get(f"/v1/releases/{release}", headers=OLGA).json()
+        assert [(hold["kind"], hold["detail"], hold.get("by")) for hold in shown["holds"]] == [("stop", THERE, None)]
+        said = checkout.get(f"/v1/releases/{release}/explain", headers=OLGA).json()
+        assert said["why"][0] == f"nothing is written to its routes, reverts neither: {THERE}"
+        service = checkout.get("/v1/services/checkout", headers=OLGA).json()
+        assert service["targets"][0]["paused"] == THERE
+        assert paused(checkout, "resume").json()["text"] == f"it is so already: {THERE}"
+        world.mesh.pause("checkout@local", None)
+        world.go(10)
+        service = checkout.get("/v1/services/checkout", headers=OLGA).json()
+        assert service["targets"][0]["paused"] is None
+        holds = checkout.get(f"/v1/releases/{release}", headers=OLGA).json()["holds"]
+        assert "stop" not in [hold["kind"] for hold in holds]
+        about = [one.type for one in world.ledger.events(release, after=0, limit=1000) if b"Ann" in one.body]
+        assert (about, told(world, release, "MeshFailing")) == (["HoldPlaced"], 0), "it is told once"
+        assert world.ledger.alerts(10) == ()
+
+    def test_a_revert_waits_and_that_is_said(self, world, checkout):
+        start(checkout, "1.0")
+        world.go(10)
+        release = start(checkout, "1.1")
+        world.go(2)
+        world.mesh.pause("checkout@local", THERE)
+        world.mesh.edit("checkout@local", Traffic(weight=40))
+        world.go(2)
+        answer = checkout.post(f"/v1/releases/{release}/abort", json={"reason": "bad"}, headers=OLGA)
+        assert (answer.status_code, answer.json()["effect"]) == (202, "waiting")
+        assert answer.json()["text"].endswith(f"but nothing is written now: {THERE}")
+        world.go(60)
+        assert world.mesh.traffic("checkout@local").weight == 40
+        said = checkout.get(f"/v1/releases/{release}/explain", headers=OLGA).json()
+        assert said["why"][0] == f"nothing is written to its routes, reverts neither: {THERE}"
+        world.mesh.pause("checkout@local", None)
+        world.go(10)
+        assert world.mesh.traffic("checkout@local").weight == 0
+        assert checkout.get(f"/v1/releases/{release}", headers=OLGA).json()["state"] == "rolled_back"
+        assert told(world, release, "MeshFailing") == 0
+
+    def test_a_route_that_was_never_ours(self, world, checkout):
+        """Nothing of it is seen from afar: it is read once a second, and its end is found so."""
+        world.mesh.pause("checkout@local", THERE)
+        release = start(checkout, "1.0")
+        world.go(60)
+        assert world.mesh.traffic("checkout@local") is None
+        assert checkout.get("/v1/services/checkout", headers=OLGA).json()["targets"][0]["paused"] == THERE
+        world.mesh.pause("checkout@local", None)
+        world.go(5)
+        assert checkout.get(f"/v1/releases/{release}", headers=OLGA).json()["state"] == "promoted"
+        assert checkout.get("/v1/services/checkout", headers=OLGA).json()["targets"][0]["paused"] is None
+        assert told(world, release, "MeshFailing") == 0
+
+    def test_while_no_release_runs(self, world, checkout):
+        start(checkout, "1.0")
+        world.go(10)
+        world.mesh.pause("checkout@local", THERE)
+        world.go(5)
+        assert checkout.get("/v1/services/checkout", headers=OLGA).json()["targets"][0]["paused"] == THERE
+        paused(checkout, "pause")
+        shown = checkout.get("/v1/services/checkout", headers=OLGA).json()["targets"][0]["paused"]
+        assert shown == f"olga: incident 7; {THERE}"
+        assert paused(checkout, "resume").json()["text"] == f"nothing is written all the same: {THERE}"
+        world.mesh.down = True
+        world.go(5)
+        assert checkout.get("/v1/services/checkout", headers=OLGA).json()["targets"][0]["paused"] == THERE
+        world.mesh.pause("checkout@local", None)
+        world.mesh.down = False
+        world.go(5)
+        assert checkout.get("/v1/services/checkout", headers=OLGA).json()["targets"][0]["paused"] is None

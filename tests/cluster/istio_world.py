@@ -209,6 +209,19 @@ class IstioWorld:
         service = target.rpartition("@")[0]
         self.change(target, lambda document: document["metadata"]["annotations"].pop(stamps.key(service)))
 
+    def pause(self, target: TargetId, reason: str | None) -> None:
+        """By the annotation, as a person at night does."""
+
+        def change(found: dict[str, Any]) -> None:
+            annotations = found["metadata"].setdefault("annotations", {})
+            annotations.pop(stamps.PAUSE, None)
+            annotations.update({stamps.PAUSE: reason} if reason else {})
+
+        self.change_unseen(target.rpartition("@")[0], change)
+        seen = self.mesh.read(target).seen
+        if seen.content:
+            self.until(lambda: all(mesh.observe().get(target) == seen for mesh in (self.mesh, self.other)))
+
     def change(self, target: TargetId, change: Callable[[dict[str, Any]], object]) -> None:
         """Somebody edits the VirtualService. Returns when both workers' watches have seen it."""
         before = [mesh.observe().get(target) for mesh in (self.mesh, self.other)]

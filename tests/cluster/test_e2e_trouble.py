@@ -185,7 +185,10 @@ def test_a_pause_by_annotation_writes_nothing_until_it_is_gone(
 
     route.edit(pause)
     held = route.read()
-    whole.say(release, "abort")
+    stages.until("it shows", lambda: "incident 7" in str(whole.get(f"/v1/services/{NAME}")["targets"][0]["paused"]), 30)
+    answer = whole.say(release, "abort")
+    assert answer["effect"] == "waiting", answer
+    assert "nothing is written now" in answer["text"]
     until = time.monotonic() + 8
     while time.monotonic() < until:
         stages.look()
@@ -193,6 +196,8 @@ def test_a_pause_by_annotation_writes_nothing_until_it_is_gone(
     assert "incident 7" in str(whole.get(f"/v1/releases/{release}/explain"))
     route.edit(lambda found: found["metadata"]["annotations"].pop(stamps.PAUSE))
     assert stages.until_over() == "rolled_back"
+    assert "mesh_failing" not in types(whole, release)
+    assert whole.get(f"/v1/services/{NAME}")["targets"][0]["paused"] is None
     assert front.versions() == {"1.4.1"}
     nothing_lost(load.stop())
 

@@ -6,7 +6,7 @@ import pytest
 
 from delivery.adapters.mesh.istio.istiod import Istiods
 from delivery.model.place import Isolation
-from delivery.testing.contracts.mesh import MeshContract
+from delivery.testing.contracts.mesh import MeshContract, PauseContract
 from delivery.testing.contracts.mesh_traffic import TrafficContract
 from tests.cluster import istio_world
 from tests.cluster.istio_world import IstioWorld
@@ -19,6 +19,10 @@ def world(cluster: Cluster, namespace: str, istiods: Istiods) -> Iterator[IstioW
 
 
 class TestMesh(MeshContract):
+    pass
+
+
+class TestPause(PauseContract):
     pass
 
 

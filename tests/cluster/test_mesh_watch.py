@@ -44,12 +44,12 @@ def watched(cluster: Cluster, world: IstioWorld) -> Iterator[tuple[IstioMesh, Fa
 def test_looking_at_idle_routes_costs_no_request(watched: tuple[IstioMesh, FaultProxy], case: Case) -> None:
     mesh, proxy = watched
     live = case.write(ALL_STABLE)
-    assert mesh.observe()[case.target] == live.content
+    assert mesh.observe()[case.target] == live.seen
     case.world.until(lambda: proxy.script.counts()[WATCH, "virtualservices"] == 1)
     before = proxy.script.mark()
     pause = threading.Event()
     for _ in range(IDLE_LOOKS):
-        assert mesh.observe()[case.target] == live.content
+        assert mesh.observe()[case.target] == live.seen
         pause.wait(LOOK_EVERY)
     assert proxy.script.seen(before) == ()
 
@@ -59,31 +59,31 @@ def test_drift_is_seen_whatever_it_is(world: IstioWorld, watched: tuple[IstioMes
     live = case.write(Traffic(weight=10))
     at = path(ISTIO, "VirtualService", world.namespace, "checkout")
     ours = world.stored("checkout")
-    assert mesh.observe()[case.target] == live.content
+    assert mesh.observe()[case.target] == live.seen
     world.change_unseen("checkout", lambda found: found["spec"]["http"][-1].update(timeout="3s"))
     world.change_unseen("checkout", lambda found: found["spec"]["http"][-1]["route"][-1].update(weight=20))
-    world.until(lambda: mesh.observe()[case.target] != live.content)
+    world.until(lambda: mesh.observe()[case.target] != live.seen)
     world.change_unseen("checkout", lambda found: found["spec"]["http"][-1]["route"][-1].update(weight=10))
-    world.until(lambda: mesh.observe()[case.target] == live.content)
+    world.until(lambda: mesh.observe()[case.target] == live.seen)
     world.change_unseen("checkout", lambda found: found["spec"].update(http=[found["spec"]["http"][-1]]))
-    world.until(lambda: mesh.observe()[case.target] != live.content)
+    world.until(lambda: mesh.observe()[case.target] != live.seen)
     world.testbed.api.delete(at)
     world.until(lambda: case.target not in mesh.observe())
     world.testbed.api.create({**ours, "metadata": {**ours["metadata"], "resourceVersion": None, "uid": None}})
-    world.until(lambda: mesh.observe().get(case.target) == live.content)
+    world.until(lambda: mesh.observe().get(case.target) == live.seen)
 
 
 def test_a_route_that_is_added_for_the_service_is_drift(world: IstioWorld, case: Case) -> None:
     live = case.write(Traffic(weight=10))
-    assert world.mesh.observe()[case.target] == live.content
+    assert world.mesh.observe()[case.target] == live.seen
     second = world.virtual_service("checkout")
     second["metadata"]["name"] = "second"
     second["spec"]["hosts"] = [world.host("second")]
     world.testbed.api.create(second)
-    world.until(lambda: world.mesh.observe()[case.target] != live.content)
+    world.until(lambda: world.mesh.observe()[case.target] != live.seen)
     again = case.write(Traffic(weight=10))
     assert again.revision.count("@") == 2
-    assert world.mesh.observe()[case.target] == again.content
+    assert world.mesh.observe()[case.target] == again.seen
 
 
 @pytest.mark.parametrize("status", [410, 429, 500])
@@ -93,11 +93,11 @@ def test_a_watch_that_ends_is_begun_again_and_misses_nothing(
     monkeypatch.setattr(watch, "WATCH_SECONDS", 1)
     mesh, proxy = watched
     live = case.write(ALL_STABLE)
-    assert mesh.observe()[case.target] == live.content
+    assert mesh.observe()[case.target] == live.seen
     proxy.script.add(Answer(status), WATCH, "virtualservices", times=2)
     world.until(lambda: sum(one.status == status for one in proxy.script.seen()) == 2)
     live = case.write(Traffic(weight=10))
-    world.until(lambda: mesh.observe()[case.target] == live.content)
+    world.until(lambda: mesh.observe()[case.target] == live.seen)
     lists = proxy.script.counts()["GET", "virtualservices"]
     assert lists == (3 if status == 410 else 1), "only what is too old is listed again"
 

@@ -10,7 +10,6 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from delivery.adapters.kube.client import CALL_SECONDS
-from delivery.adapters.mesh.istio import stamps
 from delivery.adapters.mesh.istio.adapter import IstioMesh
 from delivery.adapters.mesh.istio.istiod import Istiods
 from delivery.engine.fence import Fenced
@@ -101,15 +100,13 @@ def their_edit(found: dict[str, Any], number: int) -> None:
     found["spec"]["http"][-1]["timeout"] = f"{number}s"
 
 
-def test_a_pause_by_annotation_stops_every_write(world: IstioWorld, case: Case) -> None:
+def test_a_pause_by_annotation_says_where_it_is_and_changes_nothing(world: IstioWorld, case: Case) -> None:
     case.write(Traffic(weight=10))
-    world.change_unseen("checkout", lambda found: found["metadata"]["annotations"].update({stamps.PAUSE: "by Ann"}))
+    world.pause(case.target, "by Ann")
     before = world.stored("checkout")
     with pytest.raises(Unavailable, match=r"nothing is written: .*checkout.*by Ann.*remove it to go on"):
         case.write(ALL_STABLE)
     assert world.stored("checkout") == before
-    world.change_unseen("checkout", lambda found: found["metadata"]["annotations"].pop(stamps.PAUSE))
-    assert case.write(ALL_STABLE).weight == 0
 
 
 class Two:

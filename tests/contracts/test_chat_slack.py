@@ -1,6 +1,7 @@
 """The Slack adapter over the real slack_sdk, against a local server with Slack's rules."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -96,6 +97,15 @@ def test_who_is_needed_is_called_by_name_and_only_then(slack, chat, clock) -> No
     quiet, called = slack.channel(CHANNEL)[0].thread
     assert "<@U0042>" not in quiet
     assert called.startswith("<@U0042> GOING BACK to stable: errors 3.1 times stable's")
+
+
+def test_a_way_back_that_is_not_written_says_so(slack, chat, clock) -> None:
+    place, back = Place(), events.RollbackBegun(at=AT, cause=BAD, then=Phase.ROLLED_BACK)
+    tell(chat, clock, place, post(7))
+    tell(chat, clock, place, replace(post(9, back, of=release(phase=Phase.ROLLING_BACK, seq=9)), paused="Ann: INC-123"))
+    (message,) = slack.channel(CHANNEL)
+    for text in (message.text, message.thread[-1]):
+        assert "NOTHING IS WRITTEN, traffic stays where it is: Ann: INC-123" in text
 
 
 def test_an_older_event_that_is_told_late_does_not_turn_the_message_back(slack, chat, clock) -> None:

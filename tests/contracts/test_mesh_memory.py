@@ -2,7 +2,7 @@
 
 import pytest
 
-from delivery.testing.contracts.mesh import MeshContract
+from delivery.testing.contracts.mesh import MeshContract, PauseContract
 from delivery.testing.contracts.mesh_policy import RuleContract
 from delivery.testing.contracts.mesh_traffic import TrafficContract
 from delivery.testing.memory_world import MemoryWorld
@@ -14,6 +14,10 @@ def world():
 
 
 class TestMesh(MeshContract):
+    pass
+
+
+class TestPause(PauseContract):
     pass
 
 

@@ -13,7 +13,7 @@ from delivery.model.version import Lane
 from delivery.ports.chat import Post
 from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.ledger import BEYOND
-from delivery.ports.mesh import Confirmation, Stamp
+from delivery.ports.mesh import Confirmation, Seen, Stamp
 from delivery.ports.metrics import Sample, Series, Subject
 from tests.simulation.scheduler import Scheduler
 
@@ -107,7 +107,7 @@ class SimMesh(MemoryMesh):
         self.cluster = cluster
         self.watch: Callable[[SimMesh, Entry], None] = lambda mesh, entry: None
         self.proven: dict[tuple[TargetId, ReleaseId, int], tuple[Stamp, ...]] = {}
-        self.stale: Mapping[TargetId, str] | None = None
+        self.stale: Mapping[TargetId, Seen] | None = None
         self._joined = proxies
 
     def confirm(self, target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
@@ -117,7 +117,7 @@ class SimMesh(MemoryMesh):
             self.proven[target, release, dseq] = found
         return super().confirm(target, release, dseq)
 
-    def observe(self) -> Mapping[TargetId, str]:
+    def observe(self) -> Mapping[TargetId, Seen]:
         fresh = super().observe()
         return fresh if self.stale is None else self.stale
 

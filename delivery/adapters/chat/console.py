@@ -17,7 +17,8 @@ class ConsoleChat:
     def deliver(self, post: Post, place: Place) -> None:
         call = "! " if post.message.call else ""
         try:
-            self._stream.write(f"[{post.channel.partition(':')[2]}] {call}{summary(post.message, post.release)}\n")
+            told = summary(post.message, post.release, post.paused)
+            self._stream.write(f"[{post.channel.partition(':')[2]}] {call}{told}\n")
             self._stream.flush()
         except (OSError, ValueError) as error:  # a closed pipe, a closed stream
             raise Unavailable(f"the console cannot be written: {error}") from error

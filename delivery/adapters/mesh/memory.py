@@ -11,7 +11,7 @@ from delivery.model.ids import ReleaseId, TargetId
 from delivery.model.traffic import Traffic
 from delivery.model.version import Backend, Endpoint, Lane
 from delivery.ports.errors import Conflict, Refused, Unavailable
-from delivery.ports.mesh import Confirmation, Live, Route, Stamp
+from delivery.ports.mesh import Confirmation, Live, Route, Seen, Stamp
 
 ABSENT = "absent"
 
@@ -60,8 +60,10 @@ class MemoryMesh:
         self._routes: dict[TargetId, Entry] = {}
         self._backends: dict[str, tuple[Endpoint, ...]] = {}
         self._refusals: dict[TargetId, str] = {}
+        self._paused: dict[TargetId, str] = {}
         self._faults: list[Fault] = []
         self._late: list[tuple[Route, Stamp, str]] = []
+        self._pauses: dict[TargetId, int] = {}
         self._rev = 0
         self._draws = 0
         self._lock = threading.Lock()
@@ -70,7 +72,7 @@ class MemoryMesh:
 
     def read(self, target: TargetId) -> Live:
         self._reach()
-        return _live(self._routes.get(target))
+        return self._live(target)
 
     def write(self, route: Route, stamp: Stamp, expect: str) -> Live:
         self._reach()
@@ -83,7 +85,7 @@ class MemoryMesh:
                 self._store(Entry(route, stamp, 0))
             if fault is not None:
                 raise Unavailable(f"the mesh did not answer in time ({fault})")
-            return _live(self._routes[route.target])
+            return self._live(route.target)
 
     def confirm(self, target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
         self._reach()
@@ -122,9 +124,9 @@ class MemoryMesh:
                 for name in names:
                     known.pop(name, None)
 
-    def observe(self) -> Mapping[TargetId, str]:
+    def observe(self) -> Mapping[TargetId, Seen]:
         self._reach()
-        return {target: str(entry.rev) for target, entry in self._routes.items()}
+        return {target: Seen(str(entry.rev), self._paused.get(target)) for target, entry in self._routes.items()}
 
     # The world: what proxies and other people do.
 
@@ -147,7 +149,7 @@ class MemoryMesh:
         late, self._late = self._late, []
         with self._lock:
             for route, stamp, expect in late:
-                if _live(self._routes.get(route.target)).revision == expect:
+                if self._live(route.target).revision == expect and route.target not in self._paused:
                     self._store(Entry(route, stamp, 0))
 
     def refuse(self, target: TargetId, text: str | None) -> None:
@@ -155,6 +157,13 @@ class MemoryMesh:
         self._refusals.pop(target, None)
         if text is not None:
             self._refusals[target] = text
+
+    def pause(self, target: TargetId, text: str | None) -> None:
+        """Somebody stops our writes to this route; None gives it back. Its revision changes, as with any edit."""
+        self._paused.pop(target, None)
+        if text is not None:
+            self._paused[target] = text
+        self._pauses[target] = self._pauses.get(target, 0) + 1
 
     def deliver(self, proxy: str) -> None:
         """A lagging proxy catches up with what is stored now."""
@@ -177,6 +186,14 @@ class MemoryMesh:
         entry = (self.proxies[proxy].routes if proxy else self._routes).get(target)
         return entry.route.traffic if entry else None
 
+    def _live(self, target: TargetId) -> Live:
+        entry, paused = self._routes.get(target), self._paused.get(target)
+        revision = f"{entry.rev if entry else ABSENT}.{self._pauses.get(target, 0)}"
+        if entry is None:
+            return Live(revision, None, "", paused=paused)
+        weight = entry.route.traffic.weight if entry.stamp else 0
+        return Live(revision, entry.stamp, str(entry.rev), weight, paused)
+
     def _reach(self) -> None:
         if self.down:
             raise Unavailable("the mesh does not answer")
@@ -186,8 +203,10 @@ class MemoryMesh:
             raise Unavailable("no proxy answers")
 
     def _check(self, route: Route, expect: str) -> None:
-        if (found := _live(self._routes.get(route.target)).revision) != expect:
+        if (found := self._live(route.target).revision) != expect:
             raise Conflict(f"the route of {route.target} is at {found}, not at {expect}")
+        if route.target in self._paused:
+            raise Unavailable(self._paused[route.target])
         if route.target in self._refusals:
             raise Refused(self._refusals[route.target])
         if wrong := mistake(route):
@@ -212,12 +231,6 @@ class MemoryMesh:
 def at_home(route: Route) -> str | None:
     """The backend that needs no publishing: it is behind the service that users call anyway."""
     return route.stable.name if route.stable is not None and route.stable.home else None
-
-
-def _live(entry: Entry | None) -> Live:
-    if entry is None:
-        return Live(ABSENT, None, "")
-    return Live(str(entry.rev), entry.stamp, str(entry.rev), entry.route.traffic.weight if entry.stamp else 0)
 
 
 def _mixed(number: int) -> int:

@@ -223,13 +223,13 @@ class MeshContract:
         ours, theirs = make_case(world), make_case(world, "billing")
         assert ours.target not in world.mesh.observe()
         first, other = ours.write(ALL_STABLE), theirs.write(ALL_STABLE)
-        assert world.mesh.observe() == {ours.target: first.content, theirs.target: other.content}
+        assert world.mesh.observe() == {ours.target: first.seen, theirs.target: other.seen}
         again = ours.write(ALL_STABLE)
         assert again.content != first.content, "a new stamp is new content"
         world.strip(ours.target)
         seen = world.mesh.observe()
-        assert seen[ours.target] not in (first.content, again.content)
-        assert seen[theirs.target] == other.content
+        assert seen[ours.target].content not in (first.content, again.content)
+        assert seen[theirs.target] == other.seen
 
     def test_the_token_is_proven_by_itself_or_a_newer_one_of_its_release(self, world: World) -> None:
         case = make_case(world)
@@ -337,6 +337,52 @@ class MeshContract:
         for route in (alone, nothing):
             with pytest.raises(Refused):
                 world.mesh.write(route, case.stamp(), world.mesh.read(case.target).revision)
+
+
+class Pausable(World, Protocol):
+    """Of a mesh in which people can stop our writes at the route itself."""
+
+    def pause(self, target: TargetId, reason: str | None) -> None:
+        """Somebody stops our writes, or gives the route back (None). Returns when every worker can see it."""
+
+
+class PauseContract:
+    """What a mesh does whose routes can be paused in it. A subclass has a fixture `world` that is Pausable."""
+
+    def test_nothing_is_written_until_it_is_given_back(self, world: Pausable) -> None:
+        case = make_case(world)
+        case.shift(Traffic(weight=10))
+        before = world.mesh.read(case.target)
+        world.pause(case.target, "Ann, INC-123")
+        paused = world.mesh.read(case.target)
+        assert "Ann, INC-123" in (paused.paused or "")
+        assert (paused.stamp, paused.content, paused.weight) == (before.stamp, before.content, 10), "no drift of ours"
+        for mesh in (world.mesh, world.other):
+            assert mesh.observe()[case.target] == paused.seen
+        with pytest.raises(Unavailable, match="INC-123"):
+            case.write(ALL_STABLE)
+        assert world.mesh.read(case.target) == paused
+        assert case.proven(case.seq - 1), "what proxies run can still be told"
+        world.pause(case.target, None)
+        assert world.mesh.read(case.target).seen == world.mesh.observe()[case.target] == before.seen
+        case.shift(ALL_STABLE)
+        assert case.versions() == {"1.4.1"}
+
+    def test_a_write_that_did_not_see_the_pause_fails(self, world: Pausable) -> None:
+        case = make_case(world)
+        read = case.write(Traffic(weight=10))
+        world.pause(case.target, "Ann")
+        with pytest.raises(Conflict):
+            world.mesh.write(case.route(ALL_STABLE), case.stamp(), read.revision)
+
+    def test_a_route_that_was_never_ours_can_be_paused_too(self, world: Pausable) -> None:
+        case = make_case(world)
+        world.pause(case.target, "Ann")
+        found = world.mesh.read(case.target)
+        assert (found.content, found.stamp) == ("", None)
+        assert "Ann" in (found.paused or "")
+        with pytest.raises(Unavailable):
+            case.write(ALL_STABLE)
 
 
 def _withdrawn(case: Case) -> bool:

@@ -215,3 +215,10 @@ def test_a_person_takes_the_routes_in_hand_and_gives_them_back(sh, checkout):
     assert "incident 7" not in sh("services", "list").out
     unknown = sh("pause", "--service", "nothing", "-m", "x")
     assert (unknown.code, "no service nothing" in unknown.err) == (1, True)
+
+
+def test_a_pause_in_the_mesh_itself_shows_like_one_of_ours(sh, checkout):
+    checkout.mesh.pause("checkout@local", "its route says so; remove it to go on")
+    checkout.go(2)
+    for words in (("services", "show", "checkout"), ("services", "list"), ("doctor",)):
+        assert "its route says so" in sh(*words).out

@@ -231,6 +231,32 @@ class TestGivingWay:
         assert (scene.weight, scene.row.settled) == (5, None)
 
 
+class TestPaused:
+    """Somebody stopped our writes in the mesh itself."""
+
+    def test_nothing_is_written_and_it_is_said(self, scene: Scene) -> None:
+        scene.mesh.pause(TARGET, "by Ann")
+        outcome = scene.write()
+        assert (outcome.result, scene.mesh.traffic(TARGET)) == (Fenced.PAUSED, None)
+        assert outcome.live is not None
+        assert outcome.live.paused == "by Ann"
+        assert (outcome.row, scene.row.epoch) == (scene.row, 0), "no epoch moves for what is not written"
+
+    def test_one_that_comes_between_check_and_write_is_seen_when_it_is_claimed_again(self, scene: Scene) -> None:
+        scene.mesh.before = lambda: scene.mesh.pause(TARGET, "by Ann")
+        assert scene.write().result is Fenced.LOST
+        assert scene.mesh.traffic(TARGET) is None
+        scene.mesh.before = lambda: None
+        assert scene.write().result is Fenced.PAUSED
+
+    def test_before_a_route_that_is_ahead_or_foreign(self, written: Scene) -> None:
+        written.mesh.edit(TARGET, Traffic(weight=60))
+        written.mesh.pause(TARGET, "by Ann")
+        assert written.write(correct=False).result is Fenced.PAUSED
+        written.mesh.pause(TARGET, None)
+        assert (written.write().result, written.weight) == (Fenced.WRITTEN, 5)
+
+
 class TestLostHistory:
     """The route was written after events that the database does not have."""
 

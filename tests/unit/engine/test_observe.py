@@ -23,6 +23,7 @@ from delivery.model.ids import SECOND, Micros, TargetId
 from delivery.model.target import Target
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import Committed, Row, Unit, Wake
+from delivery.ports.mesh import Seen
 from delivery.strategies.plan import compile_plan
 from delivery.testing.contracts.ledger_values import Watch
 from delivery.wiring import parse
@@ -36,13 +37,14 @@ class Routes(MemoryMesh):
     def __init__(self) -> None:
         super().__init__()
         self.content: dict[TargetId, str] = {}
+        self.paused: dict[TargetId, str] = {}
         self.looks = 0
 
-    def observe(self) -> Mapping[TargetId, str]:
+    def observe(self) -> Mapping[TargetId, Seen]:
         self.looks += 1
         if self.down:
             raise Unavailable("the mesh does not answer")
-        return dict(self.content)
+        return {target: Seen(content, self.paused.get(target)) for target, content in self.content.items()}
 
 
 class Ledger(MemoryLedger):
@@ -107,6 +109,15 @@ def test_a_route_that_is_gone_or_new_wakes_its_target(scene: Scene) -> None:
     assert scene.look() == [ONE]
     scene.sleep()
     scene.mesh.content[ONE] = "a"
+    assert scene.look() == [ONE]
+
+
+def test_a_pause_of_a_route_wakes_its_target_and_so_does_its_end(scene: Scene) -> None:
+    scene.mesh.paused[ONE] = "Ann"
+    assert scene.look() == [ONE]
+    scene.sleep()
+    assert scene.look() == []
+    scene.mesh.paused.clear()
     assert scene.look() == [ONE]
 
 

@@ -142,5 +142,5 @@ def test_routes_in_a_persons_hand_come_first_because_a_revert_waits_for_them_too
     result = explain(release(phase=Phase.ROLLING_BACK, holds=stop), CONTEXT, LATER, "alice: by hand")
     assert result.why[0] == "nothing is written to its routes, reverts neither: alice: by hand"
     assert (result.waits_for, result.until) == (("its routes to be given back",), None)
-    assert result.who[0] == "an operator can give the routes back: resume of the whole service"
+    assert result.who[0] == "a resume of the whole service gives the routes back, or whoever paused them in the mesh"
     assert not any("stop" in one for one in result.why + result.who if "nobody" not in one)

@@ -88,7 +88,7 @@ class SlackChat:
 
     def _drawn(self, post: Post) -> dict[str, Any]:
         return {
-            "text": blocks.escaped(text(post.message, post.release)),
+            "text": blocks.escaped(text(post.message, post.release, paused=post.paused)),
             "blocks": blocks.message(post, self._secret),
             "unfurl_links": False,
         }

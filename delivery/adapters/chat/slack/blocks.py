@@ -31,7 +31,7 @@ def message(post: Post, secret: str) -> list[Block]:
     if not release.phase.closed:
         lines.append(f"`{escaped(bar(release))}`")
     lines += [escaped(line) for line in (*gates(release), *waits(release))]
-    lines.append(escaped(happened(post.message.event, release)))
+    lines.append(escaped(happened(post.message.event, release, post.paused)))
     blocks: list[Block] = [_section("\n".join(lines))]
     buttons = [_button(action, post, secret) for action in _LABELS if action in post.allowed]
     if buttons:
@@ -41,7 +41,7 @@ def message(post: Post, secret: str) -> list[Block]:
 
 def line(post: Post) -> str:
     """What happened, for the thread; whoever is needed is called by name."""
-    text = escaped(happened(post.message.event, post.release))
+    text = escaped(happened(post.message.event, post.release, post.paused))
     return f"{_mention(post.mention)} {text}" if post.message.call and post.mention else text
 
 

@@ -23,7 +23,7 @@ from delivery.model.event import Level
 from delivery.model.ids import ReleaseId, TargetId, target_id
 from delivery.model.version import Backend, Endpoint
 from delivery.ports.errors import Conflict, Refused, Unavailable
-from delivery.ports.mesh import Confirmation, Live, Route, Stamp
+from delivery.ports.mesh import Confirmation, Live, Route, Seen, Stamp
 
 ABSENT = "absent"
 """The revision of a section that is not there."""
@@ -101,10 +101,10 @@ class EnvoyMesh:
             if names & admit.by_name(document["resources"]).keys():
                 self._change_clusters(document, lambda known: [each for each in known if each["name"] not in names])
 
-    def observe(self) -> Mapping[TargetId, str]:
+    def observe(self) -> Mapping[TargetId, Seen]:
         stored = self._files.load(ROUTES)
         return {
-            target_id(section["name"], self._cluster): _live(section, stored.intact).content
+            target_id(section["name"], self._cluster): Seen(_live(section, stored.intact).content)
             for section in sections_of(stored.document)
         }
 

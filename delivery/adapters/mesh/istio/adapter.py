@@ -19,7 +19,7 @@ from delivery.model.ids import ReleaseId, TargetId, target_id
 from delivery.model.place import Place, host, object_name
 from delivery.model.version import Backend, Endpoint, Lane
 from delivery.ports.errors import Conflict, Refused, Unavailable
-from delivery.ports.mesh import Confirmation, Live, Route, Stamp
+from delivery.ports.mesh import Confirmation, Live, Route, Seen, Stamp
 
 SECRET_BYTES = 12
 
@@ -37,7 +37,7 @@ class IstioMesh:
         self._watch = Watch(kube)
         self._moments = Moments()
         self._kept: dict[TargetId, tuple[str, list[Document]]] = {}
-        self._seen: dict[tuple[str, str], tuple[int, str]] = {}
+        self._seen: dict[tuple[str, str], tuple[int, Seen]] = {}
 
     def close(self) -> None:
         """Ends what works in the background."""
@@ -52,7 +52,7 @@ class IstioMesh:
         place = self._locate(route.target)
         found = self._expected(route.target, expect)
         if (reason := targets.paused(found)) is not None:
-            raise Unavailable(reason)
+            raise Unavailable(f"nothing is written: {reason}")
         if (reason := uncarried(route)) is not None:
             raise Refused(f"{route.service}: {reason}")
         if not found:
@@ -108,32 +108,34 @@ class IstioMesh:
         self._limiting.drop(target, place, guarding)
         self._publishing.withdraw(target, place, backend)
 
-    def observe(self) -> Mapping[TargetId, str]:
+    def observe(self) -> Mapping[TargetId, Seen]:
         view = self._watch.view()
         marked = {
             (namespace, service) for (namespace, _), one in view.documents.items() for service in stamps.services(one)
         }
-        contents = {target_id(service, self._cluster): "" for _, service in marked}
-        for namespace, service in marked:
-            contents[target_id(service, self._cluster)] += self._observed(service, namespace, view)
-        return {target: content for target, content in contents.items() if content}
+        found = {
+            (namespace, target_id(service, self._cluster)): self._observed(service, namespace, view)
+            for namespace, service in sorted(marked)
+        }
+        return {target: seen for (_, target), seen in found.items() if seen.content}
 
-    def _observed(self, service: str, namespace: str, view: View) -> str:
-        """The content by the watch; computed again only where something changed in the namespace. Nothing where no
-        service file says that the service lives there."""
+    def _observed(self, service: str, namespace: str, view: View) -> Seen:
+        """By the watch; computed again only where something changed in the namespace. Nothing where no service file
+        says that the service lives there."""
         changes = view.changes[namespace]
         known = self._seen.get((namespace, service))
         if known is not None and known[0] == changes:
             return known[1]
-        content = ""
+        seen = Seen("")
         with contextlib.suppress(Refused):
             place = self._locate(target_id(service, self._cluster))
             if place.namespace == namespace:
                 beside = [one for (where, _), one in view.documents.items() if where == namespace]
-                content = targets.content(targets.select(beside, place, service), place, service)
-        if content:
-            self._seen[(namespace, service)] = (changes, content)
-        return content
+                chosen = targets.select(beside, place, service)
+                seen = Seen(targets.content(chosen, place, service), targets.paused(chosen))
+        if seen.content:
+            self._seen[(namespace, service)] = (changes, seen)
+        return seen
 
     def _keep(self, target: TargetId, place: Place, documents: list[Document]) -> Live:
         live = targets.live(documents, place, _service(target))

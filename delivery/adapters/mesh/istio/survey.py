@@ -168,7 +168,7 @@ def _scopes(paths: Paths, place: Place) -> Iterator[Finding]:
 
 def _notes(edited: Sequence[Document], service: str) -> Iterator[Finding]:
     if (reason := targets.paused(edited)) is not None:
-        yield Finding(Weight.BLOCKS, _name(edited[0]), reason)
+        yield Finding(Weight.BLOCKS, _name(edited[0]), f"nothing is written: {reason}")
     for one in edited:
         if others := sorted(stamps.services(one) - {service}):
             yield Finding(Weight.SAYS, _name(one), f"it carries releases of {', '.join(others)} already")

@@ -41,7 +41,8 @@ def live(documents: Sequence[Document], place: Place, service: str) -> Live:
     written = newest(documents, service)
     revision = ",".join(f"{each['metadata']['name']}@{each['metadata']['resourceVersion']}" for each in documents)
     weight = max((document.weight(each, service, place) for each in documents), default=0) if written else 0
-    return Live(revision or "none", written.stamp if written else None, content(documents, place, service), weight)
+    ours, stamp = content(documents, place, service), written.stamp if written else None
+    return Live(revision or "none", stamp, ours, weight, paused(documents))
 
 
 def content(documents: Sequence[Document], place: Place, service: str) -> str:
@@ -64,5 +65,5 @@ def paused(documents: Sequence[Document]) -> str | None:
         if (reason := stamps.annotations(each).get(stamps.PAUSE)) is not None:
             metadata = each["metadata"]
             where = f"VirtualService {metadata['namespace']}/{metadata['name']}"
-            return f"nothing is written: {where} has the annotation {stamps.PAUSE} ({reason}); remove it to go on"
+            return f"{where} has the annotation {stamps.PAUSE} ({reason}); remove it to go on"
     return None
