@@ -69,7 +69,7 @@ class SteadyMetrics:
     many there are.
     """
 
-    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
+    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample]:
         now = time.time_ns() // 1000
         return {subject: Sample(Micros(now), {"proxy": _series(subject, now)}) for subject in subjects}
 

@@ -210,6 +210,15 @@ class CountsOut(Out):
     requests: int
     errors: int
     slow: dict[str, int] = Field(default_factory=dict, description="Bound in milliseconds -> requests slower than it.")
+    lacks: dict[str, str] = Field(default_factory=dict, description="Measures of your own that could not be read: why.")
+
+
+class UnreadOut(Out):
+    """Why a side of a tick could not be read."""
+
+    side: str
+    why: str = Field(description="A code: not_scraped, stale, several, partial, refused, resting, unavailable, ...")
+    text: str
 
 
 class TickOut(Out):
@@ -222,6 +231,7 @@ class TickOut(Out):
     candidate: CountsOut
     stable: CountsOut
     complete: bool
+    unread: list[UnreadOut] = Field(default_factory=list, description="Why it is not complete.")
 
 
 class VerdictOut(GateOut):

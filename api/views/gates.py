@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from api.schemas.release import CountsOut, GateOut, TickOut, VerdictOut
+from api.schemas.release import CountsOut, GateOut, TickOut, UnreadOut, VerdictOut
 from api.services import Judge
 from delivery.model import event as events
 from delivery.model.event import Event
@@ -43,7 +43,8 @@ def newest(judge: Judge, measuring: Measuring | None, release: Release) -> tuple
 
 
 def counts(one: Counts) -> CountsOut:
-    return CountsOut(requests=one.requests, errors=one.errors, slow={str(bound): count for bound, count in one.slow})
+    slow = {str(bound): count for bound, count in one.slow}
+    return CountsOut(requests=one.requests, errors=one.errors, slow=slow, lacks=dict(one.lacks or ()))
 
 
 def tick(one: Tick) -> TickOut:
@@ -55,6 +56,7 @@ def tick(one: Tick) -> TickOut:
         candidate=counts(one.candidate),
         stable=counts(one.stable),
         complete=one.complete,
+        unread=[UnreadOut(side=each.side, why=each.why, text=each.text) for each in one.unread or ()],
     )
 
 

@@ -1,36 +1,37 @@
 """Ticks: raw counters of both versions -> counts of one window -> gates -> the signal Measured.
 
-A tick changes `Measuring` in place and makes no event. The first look after a confirmation only takes the counters to
-start from, so that no window began before the stage was confirmed.
+A tick changes `Measuring` in place and makes no event. The first look at counters that are no older than the stage's
+confirmation only takes them to start from, so that no window began before the stage was confirmed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from delivery.gates import deltas, split
+from delivery.engine import counting
+from delivery.engine.counting import Samples
+from delivery.gates import split
 from delivery.gates.gate import Gate
+from delivery.gates.measure import unmeasured
 from delivery.machine import backends
 from delivery.model.codec import canon, link
 from delivery.model.effect import Measure
 from delivery.model.hold import HoldKind
-from delivery.model.ids import GateId, Micros
+from delivery.model.ids import MINUTE, GateId, Micros
 from delivery.model.plan import GateSpec, Plan, Stage
 from delivery.model.release import Release
+from delivery.model.series import Unread
 from delivery.model.signal import Measured
-from delivery.model.verdict import Counts, Judgement, Tick, Verdict
+from delivery.model.verdict import Judgement, Tick, Unmeasured, Verdict
 from delivery.model.version import Lane
 from delivery.ports.ledger import Measuring, Segment
-from delivery.ports.metrics import Sample, Series, Subject
+from delivery.ports.metrics import Subject
 
 Build = Callable[[GateSpec, float, int], Gate]
 SEGMENT = 32  # ticks kept beside the live state before they move to a segment
 CAP = 2  # a tick counts at most this many intervals: a clock that jumps an hour passes no stage
-NOTHING = Counts(0, 0)
-CANDIDATE, STABLE = SIDES = ("candidate", "stable")
+CATCHES_UP = Micros(5 * MINUTE)  # how long counters may be older than their stage before that is told
 SPLIT = "%split"  # among the gates' states: no gate is called so
-Samples = tuple[Sample | None, Sample | None]
-Base = Mapping[str, Mapping[str, Series]]
 
 
 def due(measuring: Measuring | None, effect: Measure, release: Release, now: Micros) -> bool:
@@ -79,21 +80,28 @@ class Measurer:
     def look(
         self, measuring: Measuring, release: Release, effect: Measure, samples: Samples, now: Micros
     ) -> tuple[Measuring, Measured | None, tuple[Segment, ...]]:
-        """One look. No signal where it only took the counters to start from."""
+        """One look, asked for at `now`. No signal where it only took, or waits for, the counters to start from."""
         if (measuring.stage, measuring.dseq) != (effect.stage, effect.dseq):
             measuring = _cleared(measuring, effect, now)
-        if not measuring.base and None not in samples:
-            return replace(measuring, at=now, base=_carried({}, samples)), None, ()
+        if not measuring.base and counting.began(samples, _lasts(release, now)):
+            return replace(measuring, at=now, base=counting.carried({}, samples)), None, ()
+        if not measuring.base and _catches_up(release, samples, now):
+            return replace(measuring, at=now), None, ()
         return self._tick(measuring, release, samples, now)
 
     def _tick(
         self, measuring: Measuring, release: Release, samples: Samples, now: Micros
     ) -> tuple[Measuring, Measured, tuple[Segment, ...]]:
-        before = {side: _series(series) for side, series in measuring.base.items()}
-        candidate, stable, complete = _deltas(before, samples)
+        before = counting.stored(measuring.base)
+        candidate, stable = counting.counted(before, samples)
+        missing = counting.unread(before, samples, _lasts(release, now))
+        complete = bool(before) and not missing
         number = measuring.tick + 1
         down = release.held(HoldKind.STABLE_UNREADY) or None
-        tick = Tick(number, measuring.stage, measuring.dseq, measuring.at, now, candidate, stable, complete, down)
+        tick = Tick(
+            number, measuring.stage, measuring.dseq, measuring.at, now, candidate, stable, complete, down,
+            tuple(Unmeasured(side, one.why.value, one.text) for side, one in missing) or None,
+        )  # fmt: skip
         stage, gates = _stage(release), self.gates(release)
         states: dict[str, Any] = dict(measuring.gates)
         for gate_id in stage.gates:
@@ -107,14 +115,15 @@ class Measurer:
             at=now,
             baked=Micros(measuring.baked + lasted),
             requests=measuring.requests + candidate.requests,
-            base=measuring.base if None in samples else _carried(before, samples),
+            base=_base(measuring, before, samples),
             gates=states,
             ticks=(*measuring.ticks, tick),
             evidence=link(measuring.evidence, canon(tick)),
-            totals=(_sum(measuring.totals[0], candidate), _sum(measuring.totals[1], stable)),
+            totals=(counting.total(measuring.totals[0], candidate), counting.total(measuring.totals[1], stable)),
         )
         after, segments = _segmented(after)
-        return after, replace(_signal(after, self._judged(after, release)), split=divided), segments
+        signal = replace(_signal(after, self._judged(after, release)), split=divided, unread=unmeasured(tick))
+        return after, signal, segments
 
     def _judged(self, measuring: Measuring, release: Release) -> list[Judgement]:
         """The stage's gates. Numbers take time, so they are worked out only where the verdict is not the one that is
@@ -182,6 +191,24 @@ def _cleared(measuring: Measuring, effect: Measure, now: Micros) -> Measuring:
     )
 
 
+def _catches_up(release: Release, samples: Samples, now: Micros) -> bool:
+    """Whether the counters are only older than the stage, and not for so long that people have to know."""
+    read = not any(isinstance(sample, Unread) for sample in samples)
+    return read and _lasts(release, now) < CATCHES_UP
+
+
+def _lasts(release: Release, now: Micros) -> Micros:
+    """For how long the stage is proven."""
+    return Micros(now - release.confirmed_at)
+
+
+def _base(measuring: Measuring, before: counting.Base, samples: Samples) -> Mapping[str, object]:
+    """What the next delta starts from: what it was where a side could not be read."""
+    if not before or any(isinstance(sample, Unread) for sample in samples):
+        return measuring.base
+    return counting.carried(before, samples)
+
+
 def _stage(release: Release) -> Stage:
     return release.plan.stages[release.stage]
 
@@ -203,57 +230,3 @@ def _segmented(measuring: Measuring) -> tuple[Measuring, tuple[Segment, ...]]:
         return measuring, ()
     full = Segment(measuring.release, measuring.ticks[0].number, measuring.ticks, measuring.evidence)
     return replace(measuring, ticks=()), (full,)
-
-
-def _deltas(base: Base, samples: Samples) -> tuple[Counts, Counts, bool]:
-    """Counts of both sides since `base`. Not complete where a side could not be read or began anew meanwhile."""
-    sides, complete = [], bool(base)
-    for name, sample in zip(SIDES, samples, strict=True):
-        before = base.get(name, {})
-        if sample is None or not base:
-            sides.append(NOTHING)
-            complete = False
-        else:
-            counts = deltas.counts(before, sample)
-            if name == CANDIDATE:
-                counts = replace(counts, sources=deltas.sources(before, sample))
-            sides.append(counts)
-            complete = complete and not deltas.restarted(before, sample)
-    return sides[0], sides[1], complete
-
-
-def _carried(base: Base, samples: Samples) -> Mapping[str, object]:
-    """What the next delta starts from, as plain JSON: {side: {series: [requests, errors, epoch, [[bound, slow]]]}}.
-
-    Measures of the service's own come last, where there are any.
-    """
-    return {
-        name: {
-            key: [
-                *(series.requests, series.errors, series.epoch, list(map(list, series.slow))),
-                *([list(map(list, series.rates))] if series.rates else ()),
-            ]
-            for key, series in deltas.carry(base.get(name, {}), sample).items()
-        }
-        for name, sample in zip(SIDES, samples, strict=True)
-        if sample is not None
-    }
-
-
-def _series(plain: Any) -> dict[str, Series]:
-    return {
-        key: Series(requests, errors, tuple(map(tuple, pairs)), epoch, tuple(map(tuple, *rates)) if rates else None)
-        for key, (requests, errors, epoch, pairs, *rates) in plain.items()
-    }
-
-
-def _sum(a: Counts, b: Counts) -> Counts:
-    slow = dict(a.slow)
-    for bound, number in b.slow:
-        slow[bound] = slow.get(bound, 0) + number
-    rates = {name: (events, of) for name, events, of in a.rates or ()}
-    for name, events, of in b.rates or ():
-        known = rates.get(name, (0, 0))
-        rates[name] = (known[0] + events, known[1] + of)
-    told = tuple((name, *found) for name, found in sorted(rates.items())) or None
-    return Counts(a.requests + b.requests, a.errors + b.errors, tuple(sorted(slow.items())), rates=told)

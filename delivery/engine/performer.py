@@ -1,13 +1,14 @@
 """One round of port calls for a batch of turns, and what each outcome means for its turn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from delivery.engine import measure
 from delivery.engine.cluster import Cluster
+from delivery.engine.counting import Samples
 from delivery.engine.fence import Fence
-from delivery.engine.measure import Measurer, Samples
+from delivery.engine.measure import Measurer
 from delivery.engine.parts import Parts
 from delivery.engine.perform import perform
 from delivery.engine.task import Done, Published, Task
@@ -20,7 +21,7 @@ from delivery.model.release import Release
 from delivery.model.signal import Drifted, HistoryLost, MeshDown, MeshUp, Nacked, Signal, Unconfirmed, WorkloadMissing
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import FARTHEST, Alert
-from delivery.ports.metrics import Sample, Subject
+from delivery.ports.metrics import Sample, Subject, Unread, unread
 
 FAULTS = 5  # faults of ours in a row before a target is quarantined
 RETIRE_AGAIN = Micros(10 * SECOND)
@@ -113,28 +114,29 @@ class Performer:
         samples = self._sample(cluster, [subject for _, _, pair in due for subject in pair if subject])
         signals: Signals = []
         for turn, effect, (candidate, stable) in due:
-            pair = (samples.get(candidate), samples.get(stable) if stable else Sample(now, {}))
+            pair = (samples[candidate], samples[stable] if stable else Sample(now, {}))
             try:
-                signals.append((turn, self._look(turn, effect, pair)))
+                signals.append((turn, self._look(turn, effect, pair, now)))
                 turn.give_up(effect)
             except Exception as error:  # a gate that cannot read its state must not blind the others
                 self._faulted(turn, effect, error)
         return signals
 
-    def _sample(self, cluster: Cluster, subjects: Sequence[Subject]) -> dict[Subject, Sample | None]:
+    def _sample(self, cluster: Cluster, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | Unread]:
         """One call for all; a server that does not answer leaves every side unread."""
         try:
-            return dict(cluster.metrics.sample(subjects))
+            return cluster.metrics.sample(subjects)
         except Unavailable as error:
             self._telemetry.count("effects", kind="Measure", outcome="unavailable")
             self._telemetry.log("metrics_unavailable", cluster=cluster.name, error=str(error))
-            return {}
+            return dict.fromkeys(subjects, unread(error))
 
-    def _look(self, turn: Turn, effect: Measure, samples: Samples) -> tuple[Signal, ...]:
+    def _look(self, turn: Turn, effect: Measure, samples: Samples, now: Micros) -> tuple[Signal, ...]:
+        """`now`: when the samples were asked for. What they have happened before that."""
         before, release = turn.working.measuring, _measured_release(turn)
         mine = before if before is not None and before.release == release.id else None
         mine = mine or self._measurer.begin(release, self._ledger.gates_before(release))
-        measuring, measured, segments = self._measurer.look(mine, release, effect, samples, self._clock.now())
+        measuring, measured, segments = self._measurer.look(mine, release, effect, samples, now)
         turn.working.measuring = measuring
         turn.working.segments += segments
         turn.working.ticked = True

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from delivery.gates.gate import State
-from delivery.gates.measure import What, lacking
 from delivery.model.ids import HOUR, MINUTE
 
 _FAR = 24 * HOUR
@@ -14,11 +13,9 @@ def joined(clauses: Sequence[str]) -> str:
     return "; ".join(clause for clause in clauses if clause)
 
 
-def missing(lacks: What, seen: int) -> str:
-    """Why there is nothing to judge. `lacks` is what is not measured at all."""
-    if lacks is not None:
-        return lacking(lacks)
-    return "no complete measurement" if seen else "no requests of the candidate"
+def missing(why: str, seen: bool) -> str:
+    """Why there is nothing to judge. `why`: what was wrong with the last tick, nothing where it was whole."""
+    return why or ("no complete measurement" if seen else "no requests of the candidate")
 
 
 def above(objective: State, limit: float | None) -> str:

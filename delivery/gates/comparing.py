@@ -7,7 +7,7 @@ from typing import Any
 from delivery.gates import clauses, evalue, sources
 from delivery.gates.comparison import Comparison, Window
 from delivery.gates.gate import PATIENCE, State
-from delivery.gates.measure import What, events
+from delivery.gates.measure import What, events, lacking, unmeasured
 from delivery.gates.objective import Objective
 from delivery.model.ids import Micros
 from delivery.model.plan import GateSpec
@@ -63,7 +63,7 @@ class ComparingGate:
             known = before["against"]
         state = {
             "form": _FORM, "stage": -1, "starts": 0, "since": 0, "spent": 0, "lasted": 0,
-            "blank": 0, "seen": 0, "paired": 0, "beside": 0, "lacks": None, "down": False, "failed": None, "after": 0,
+            "blank": 0, "seen": 0, "paired": 0, "beside": 0, "why": "", "down": False, "failed": None, "after": 0,
             "against": [self._against.start(one) for one in known], "sources": sources.start(),
         }  # fmt: skip
         return {**state, "objective": self._objective.start()} if self._objective else state
@@ -76,8 +76,8 @@ class ComparingGate:
         cold = tick.start < state["since"] + self._settings.warm_up
         windows = [_window(tick, what, cold) for what in self._settings.what] if tick.complete else []
         if not windows or None in windows:
-            lacks = windows.index(None) if windows else None
-            return {**state, "blank": state["blank"] + 1, "lacks": lacks}
+            lacks = self._settings.what[windows.index(None)] if windows else None
+            return {**state, "blank": state["blank"] + 1, "why": lacking(lacks, tick) if windows else unmeasured(tick)}
         return self._added(state, tick, [window for window in windows if window is not None])
 
     def verdict(self, state: State) -> Verdict:
@@ -119,7 +119,7 @@ class ComparingGate:
     def _added(self, state: State, tick: Tick, windows: list[Window]) -> State:
         seen, took = state["seen"] + windows[0].n, max(0, tick.end - tick.start)
         after = {
-            **state, "seen": seen, "lacks": None,
+            **state, "seen": seen, "why": "",
             "down": bool(tick.stable_down), "blank": 0 if seen else state["blank"] + 1,
             "spent": state["spent"] + took, "lasted": state["lasted"] + took,
             "sources": sources.add(state["sources"], tick.candidate),
@@ -167,8 +167,7 @@ class ComparingGate:
     def _clauses(self, state: State, verdict: Verdict, worst: int) -> list[str]:
         settings, what = self._settings, self._settings.what[worst]
         if verdict is Verdict.NO_DATA:
-            lacks = state["lacks"]
-            return [clauses.missing(None if lacks is None else settings.what[lacks], state["seen"])]
+            return [clauses.missing(state.get("why", ""), state["seen"])]
         slower = [] if what is None or isinstance(what, str) else [f"slower than {what} ms"]
         if verdict is Verdict.FAIL:
             above = clauses.above(state["objective"], settings.objective) if state["failed"] == "objective" else ""

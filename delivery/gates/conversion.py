@@ -11,7 +11,7 @@ from typing import Any
 
 from delivery.gates import proportion
 from delivery.gates.gate import PATIENCE, Gate, State
-from delivery.gates.measure import events, lacking
+from delivery.gates.measure import events, lacking, unmeasured
 from delivery.model.fields import Fields
 from delivery.model.plan import GateSpec, Require
 from delivery.model.scalars import pattern
@@ -48,15 +48,16 @@ class ConversionGate:
         self._measure: str = params["measure"]
 
     def start(self, before: State | None = None) -> State:
-        return {"blank": 0, "lacks": False, "sides": [0, 0, 0, 0]}
+        return {"blank": 0, "why": "", "sides": [0, 0, 0, 0]}
 
     def add(self, state: State, tick: Tick) -> State:
         own, other = events(tick.candidate, self._measure), events(tick.stable, self._measure)
         if not tick.complete or (own is None and other is None):
-            return {**state, "blank": state["blank"] + 1, "lacks": tick.complete}
+            why = lacking(self._measure, tick) if tick.complete else unmeasured(tick)
+            return {**state, "blank": state["blank"] + 1, "why": why}
         more = (*(own or (0, 0)), *(other or (0, 0)))
         sides = [known + new for known, new in zip(state["sides"], more, strict=True)]
-        return {"blank": 0, "lacks": False, "sides": sides}
+        return {"blank": 0, "why": "", "sides": sides}
 
     def verdict(self, state: State) -> Verdict:
         return Verdict.NO_DATA if state["blank"] >= PATIENCE else Verdict.CONTINUE
@@ -66,7 +67,7 @@ class ConversionGate:
         verdict = self.verdict(state)
         detail = f"{_share(x, n)}, stable's {_share(y, m)}"
         if verdict is Verdict.NO_DATA:
-            detail = lacking(self._measure) if state["lacks"] else "no complete measurement"
+            detail = state.get("why") or "no complete measurement"
         return Judgement(self._spec.id, verdict, Side(x, n), Side(y, m), blocking=self._spec.blocking, detail=detail)
 
 

@@ -5,6 +5,7 @@ lose the first sample of a new series, which may be the candidate's first error.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from delivery.model.series import Sample, Series
 from delivery.model.verdict import Counts
@@ -36,6 +37,7 @@ def counts(base: Mapping[str, Series], now: Sample) -> Counts:
         tuple(sorted(slow.items())),
         rates=tuple((name, *found) for name, found in sorted(rates.items())) or None,
         gauges=_gauges(now),
+        lacks=tuple(sorted(now.lacks.items())) or None,
     )
 
 
@@ -62,15 +64,25 @@ def restarted(base: Mapping[str, Series], now: Sample) -> bool:
 def carry(base: Mapping[str, Series], now: Sample) -> Mapping[str, Series]:
     """What the next look starts from.
 
-    A series that is gone is kept: should it come back, its past is not counted a second time.
+    A series that is gone is kept: should it come back, its past is not counted a second time. One that was held ever
+    since it was first seen stays so: what it counted before it was read nobody can date.
     """
-    return {**base, **now.series}
+    return {**base, **{key: _dated(base.get(key), series) for key, series in now.series.items()}}
+
+
+def _dated(before: Series | None, series: Series) -> Series:
+    return series if before is None or before.held or not series.held else replace(series, held=False)
 
 
 def _pairs(base: Mapping[str, Series], now: Sample) -> Mapping[str, tuple[Series, Series]]:
-    """Each series of now with what it began from."""
-    pairs = {key: (base.get(key, _NEW), series) for key, series in now.series.items()}
-    return {key: (_NEW if _restart(before, series) else before, series) for key, (before, series) in pairs.items()}
+    """Each series of now with what it began from; one that was held when it was first seen begins with now."""
+    return {key: (_start(base.get(key, _NEW), series), series) for key, series in now.series.items()}
+
+
+def _start(before: Series, series: Series) -> Series:
+    if _restart(before, series):
+        return _NEW
+    return series if before.held else before
 
 
 def _add_rates(rates: dict[str, tuple[int, int]], before: Series, after: Series) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from delivery.gates.conversion import MEASURE
 from delivery.gates.gate import PATIENCE, Gate, State
-from delivery.gates.measure import lacking
+from delivery.gates.measure import unmeasured, unmeasured_name
 from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, MINUTE, Micros
 from delivery.model.plan import GateSpec, Require
@@ -73,7 +73,7 @@ class GaugeGate:
 
     def start(self, before: State | None = None) -> State:
         return {
-            "stage": -1, "since": 0, "blank": 0, "lacks": False, "failed": False, "lasted": 0, "after": 0,
+            "stage": -1, "since": 0, "blank": 0, "why": "", "failed": False, "lasted": 0, "after": 0,
             "block": [0.0, 0.0, 0, 0], "differences": [0, 0.0, 0.0], "levels": [0.0, 0.0],
         }  # fmt: skip
 
@@ -83,9 +83,11 @@ class GaugeGate:
             state = {**state, "stage": tick.stage, "since": tick.start, "blank": 0, "block": [0.0, 0.0, 0, 0]}
         own, other = self._level(tick.candidate), self._level(tick.stable)
         if not tick.complete or own is None or other is None:
-            return {**state, "blank": state["blank"] + 1, "lacks": tick.complete}
+            side = tick.candidate if own is None else tick.stable
+            why = unmeasured_name(self._measure, side) if tick.complete else unmeasured(tick)
+            return {**state, "blank": state["blank"] + 1, "why": why}
         took = max(0, tick.end - tick.start)
-        after = {**state, "blank": 0, "lacks": False, "lasted": state["lasted"] + took}
+        after = {**state, "blank": 0, "why": "", "lasted": state["lasted"] + took}
         if tick.stable_down or tick.start < state["since"] + self._warm_up:
             return after
         a, b, ticks, lasted = state["block"]
@@ -124,7 +126,7 @@ class GaugeGate:
 
     def _detail(self, state: State, verdict: Verdict) -> str:
         if verdict is Verdict.NO_DATA:
-            return lacking(self._measure) if state["lacks"] else "no complete measurement"
+            return state.get("why") or "no complete measurement"
         count, (own, other) = state["differences"][0], state["levels"]
         over = show_duration(Micros(self._over))
         if not count:

@@ -1,6 +1,6 @@
 """What is counted as an event, and out of how many."""
 
-from delivery.model.verdict import Counts
+from delivery.model.verdict import Counts, Tick
 
 What = int | str | None
 """None: errors. A number: requests slower than so many milliseconds. A name: a measure of the service's own."""
@@ -21,6 +21,39 @@ def events(counts: Counts, what: What) -> tuple[int, int] | None:
     return None if counts.slow else (0, counts.requests)
 
 
-def lacking(what: What) -> str:
-    """What is to be said where it is not measured."""
-    return f"{what} is not measured" if isinstance(what, str) else f"no latency bucket at {what} ms"
+def lacking(what: What, tick: Tick) -> str:
+    """Why there is nothing of it in this tick, and what there is instead."""
+    if what is None:
+        return ""
+    counts = tick.candidate if events(tick.candidate, what) is None else tick.stable
+    if not isinstance(what, str):
+        bounds = ", ".join(str(bound) for bound, _ in counts.slow)
+        return f"no latency bucket at {what} ms; there is: {bounds}"
+    return unmeasured_name(what, counts)
+
+
+def unmeasured_name(name: str, counts: Counts) -> str:
+    """Why a measure of the service's own is not among the counts."""
+    reasons = dict(counts.lacks or ())
+    if name in reasons:
+        return f"{name} is not measured: {reasons[name]}"
+    known = {*reasons, *(one for one, *_ in counts.rates or ()), *(one for one, _ in counts.gauges or ())}
+    if name in known:
+        return f"{name} is measured as {_shape(name, counts)}"
+    if not known:
+        return f"nothing measures {name}: the cluster's metrics have no measures of their own"
+    return f"nothing measures {name}; there is: {', '.join(sorted(known))}"
+
+
+def _shape(name: str, counts: Counts) -> str:
+    levels = {one for one, _ in counts.gauges or ()}
+    return "a level, which takes a gauge" if name in levels else "a share, which takes a conversion"
+
+
+def unmeasured(tick: Tick) -> str:
+    """Why a tick is not whole: one reason where both sides have the same."""
+    found = tick.unread or ()
+    texts = dict.fromkeys(one.text for one in found)
+    if len(texts) == 1 and len(found) > 1:
+        return next(iter(texts))
+    return "; ".join(f"{one.side}: {one.text}" for one in found)

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from delivery.gates import clauses
 from delivery.gates.gate import PATIENCE, Gate, State
-from delivery.gates.measure import events, lacking
+from delivery.gates.measure import events, lacking, unmeasured
 from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, MINUTE, SECOND, Micros
 from delivery.model.plan import GateSpec, Require
@@ -82,7 +83,7 @@ class ThresholdGate:
 
     def start(self, before: State | None = None) -> State:
         return {
-            "stage": -1, "since": 0, "blank": 0, "seen": 0, "lacks": False, "sides": [0, 0, 0, 0], "all": 0, "after": 0,
+            "stage": -1, "since": 0, "blank": 0, "seen": 0, "why": "", "sides": [0, 0, 0, 0], "all": 0, "after": 0,
             "lasted": 0, "bad": 0, "total": 0, "breaches": 0, "breach": None, "window": None,
         }  # fmt: skip
 
@@ -92,12 +93,13 @@ class ThresholdGate:
             state = {**state, **stage, "blank": 0, "seen": 0, "lasted": 0, "bad": 0, "total": 0}
         own, other = events(tick.candidate, self._above), events(tick.stable, self._above)
         if not tick.complete or own is None:
-            return {**state, "blank": state["blank"] + 1, "lacks": own is None}
+            why = lacking(self._above, tick) if tick.complete else unmeasured(tick)
+            return {**state, "blank": state["blank"] + 1, "why": why}
         (bad, total), (beside, besides) = own, other or (0, 0)
         seen, took = state["seen"] + total, max(0, tick.end - tick.start)
         x, n, y, m = state["sides"]
         after = {
-            **state, "seen": seen, "blank": 0 if seen else state["blank"] + 1, "lacks": False,
+            **state, "seen": seen, "blank": 0 if seen else state["blank"] + 1, "why": "",
             "sides": [x + bad, n + total, y + beside, m + besides], "all": state.get("all", 0) + took,
         }  # fmt: skip
         if tick.start < state.get("since", 0) + self._warm_up:
@@ -144,7 +146,7 @@ class ThresholdGate:
 
     def _detail(self, state: State, verdict: Verdict) -> str:
         if verdict is Verdict.NO_DATA:
-            return self._missing(state)
+            return clauses.missing(state.get("why", ""), state["seen"])
         window = state["breach"] if verdict is Verdict.FAIL else state["window"]
         if window is None:
             return f"has no whole window of {show_duration(Micros(self._over))} and {self._min_requests} requests yet"
@@ -154,8 +156,3 @@ class ThresholdGate:
         text = f"{100 * self._share(bad, total):.4g} % of {total}{slower} in {show_duration(Micros(lasted))}, {wanted}"
         breaches = state["breaches"]
         return f"{text}; breach {breaches}, {self._failure_limit} allowed" if breaches else text
-
-    def _missing(self, state: State) -> str:
-        if state["lacks"]:
-            return lacking(self._above)
-        return "no complete measurement" if state["seen"] else "no requests of the candidate"

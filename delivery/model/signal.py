@@ -144,7 +144,7 @@ class Measured(Signal):
 
     A gate without a judgement says CONTINUE. One whose verdict is the one that is known may bring its older numbers;
     where the tick may end the stage, all bring those of now.
-    `split` says how the requests were divided, where that is not as configured.
+    `split` says how the requests were divided, where that is not as configured; `unread` why this tick is not whole.
     """
 
     dseq: int
@@ -155,6 +155,7 @@ class Measured(Signal):
     first_tick: int
     evidence: str
     split: str = ""
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)

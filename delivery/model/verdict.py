@@ -44,6 +44,7 @@ class Counts:
     A request is counted once, when it ended; `errors` are answers of class 5xx, proxy-made ones too. `sources` has, in
     a tick with errors, the sources that had most of them, each with its requests and errors. `rates` are measures of
     the service's own: name, events, and what they are counted of (users who bought, users). `gauges`: name and level.
+    `lacks` has the measures that could not be read, each with the reason.
     """
 
     requests: int
@@ -52,14 +53,24 @@ class Counts:
     sources: tuple[tuple[str, int, int], ...] | None = None
     rates: tuple[tuple[str, int, int], ...] | None = None
     gauges: tuple[tuple[str, float], ...] | None = None
+    lacks: tuple[tuple[str, str], ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unmeasured:
+    """A side of a tick that could not be read: why, as a code (`delivery.model.series.Why`) and for people."""
+
+    side: str
+    why: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
     """One look at both versions over the same window. `number` has no gaps within a release; `dseq` is the traffic.
 
-    `complete` is False where a side could not be read, or where a proxy restarted inside the window. `stable_down` is
-    True where stable had no ready instance, so that its errors say nothing about the candidate.
+    `complete` is False where a side could not be read, or where a proxy restarted inside the window; `unread` says
+    why. `stable_down` is True where stable had no ready instance, so that its errors say nothing about the candidate.
     """
 
     number: int
@@ -71,3 +82,4 @@ class Tick:
     stable: Counts
     complete: bool = True
     stable_down: bool | None = None
+    unread: tuple[Unmeasured, ...] | None = None

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from delivery.model.ids import Micros, TargetId
-from delivery.model.series import Sample, Series
+from delivery.model.series import Sample, Series, Unread, Why
 from delivery.model.verdict import Counts
 from delivery.model.version import Backend, Lane
+from delivery.ports.errors import PortError, Unavailable
 
-__all__ = ["Metrics", "Past", "Sample", "Series", "Subject", "Window"]
+__all__ = ["Metrics", "Past", "Sample", "Series", "Subject", "Unmeasured", "Unread", "Why", "Window", "unread"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,21 @@ class Subject:
 class Metrics(Protocol):
     """Bounded in time. Raises Unavailable."""
 
-    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
-        """One sample for each subject, in as few calls as possible. None: this subject could not be read."""
+    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | Unread]:
+        """One sample for each subject, in as few calls as possible; or why this subject could not be read."""
+
+
+class Unmeasured(Unavailable):
+    """Nothing could be read, with the kind of reason."""
+
+    def __init__(self, text: str, why: Why, retry_after: float | None = None) -> None:
+        super().__init__(text, retry_after)
+        self.why = why
+
+
+def unread(error: PortError) -> Unread:
+    """What an error says of the subjects that were asked for."""
+    return Unread(error.why if isinstance(error, Unmeasured) else Why.UNAVAILABLE, str(error))
 
 
 @dataclass(frozen=True, slots=True)

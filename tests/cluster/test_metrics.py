@@ -13,7 +13,7 @@ from delivery.adapters.clock.system import SystemClock
 from delivery.gates.deltas import counts
 from delivery.model.ids import TargetId, target_id
 from delivery.model.place import Isolation, Place, object_name
-from delivery.model.series import Series
+from delivery.model.series import Sample, Series
 from delivery.model.verdict import Counts
 from delivery.model.version import Backend, VersionRef
 from delivery.ports.metrics import Metrics, Subject
@@ -74,7 +74,7 @@ def counted(metrics: Metrics, since: Since) -> dict[str, Counts]:
     """What each version did since then; nothing where it cannot be read."""
     samples = metrics.sample(list(VERSIONS.values()))
     found = {version: samples[subject] for version, subject in VERSIONS.items()}
-    return {version: counts(since.get(version, {}), one) for version, one in found.items() if one is not None}
+    return {version: counts(since.get(version, {}), one) for version, one in found.items() if isinstance(one, Sample)}
 
 
 def base(metrics: Metrics) -> Since:
@@ -82,7 +82,7 @@ def base(metrics: Metrics) -> Since:
     until, rested, known = time.monotonic() + 60, time.monotonic(), None
     while time.monotonic() < until:
         samples = metrics.sample(list(VERSIONS.values()))
-        now = {version: sample.series for version, one in VERSIONS.items() if (sample := samples[one]) is not None}
+        now = {version: one.series for version, of in VERSIONS.items() if isinstance(one := samples[of], Sample)}
         if now != known or len(now) < len(VERSIONS):
             known, rested = now, time.monotonic()
         elif time.monotonic() - rested > 4:

@@ -4,6 +4,7 @@ import pytest
 
 from delivery.adapters.metrics.memory import Behaviour, MemoryMetrics
 from delivery.model.ids import SECOND, Micros, target_id
+from delivery.model.series import Sample, Unread, Why
 from delivery.model.version import Backend, Lane, VersionRef
 from delivery.ports.metrics import Subject
 from delivery.testing.contracts.metrics import MetricsContract
@@ -58,7 +59,7 @@ def world() -> MemoryWorld:
 
 def read(world: MemoryWorld, subject: Subject) -> tuple[int, int]:
     sample = world.metrics.sample([subject])[subject]
-    assert sample is not None
+    assert isinstance(sample, Sample)
     return sum(s.requests for s in sample.series.values()), sum(s.errors for s in sample.series.values())
 
 
@@ -114,9 +115,9 @@ def test_a_source_that_is_gone_is_not_told(world):
     assert set(world.metrics.sample([subject])[subject].series) == {"proxy", "pod-b"}
 
 
-def test_an_unreadable_subject_is_told_as_none_and_spoils_no_other(world):
+def test_an_unreadable_subject_is_told_with_its_reason_and_spoils_no_other(world):
     stable, candidate = world.subject("1.4.1"), world.subject("1.4.2")
     world.metrics.unreadable.add(candidate)
     samples = world.metrics.sample([stable, candidate])
-    assert samples[candidate] is None
+    assert samples[candidate] == Unread(Why.NO_SERIES, "its counters are not there")
     assert samples[stable] is not None

@@ -83,7 +83,7 @@ class Counters:
         self._since: dict[Subject, float] = {}
         self._weights: dict[TargetId, int] = {}
 
-    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
+    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample]:
         return {subject: Sample(self._time.now(), {"proxy": self._grown(subject)}) for subject in subjects}
 
     def _grown(self, subject: Subject) -> Series:

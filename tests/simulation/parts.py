@@ -14,7 +14,7 @@ from delivery.ports.chat import Post
 from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.ledger import BEYOND
 from delivery.ports.mesh import Confirmation, Seen, Stamp
-from delivery.ports.metrics import Sample, Series, Subject
+from delivery.ports.metrics import Sample, Series, Subject, Unread, Why
 from tests.simulation.scheduler import Scheduler
 
 
@@ -165,6 +165,9 @@ def _runs(proxy: Proxy, target: TargetId) -> Stamp | None:
     return entry.stamp if entry else None
 
 
+BLIND = Unread(Why.STALE, "the newest counter is 90 s old")
+
+
 @dataclass
 class SimMetrics:
     """Counters that grow with simulated time, by the weight that the proxies really run.
@@ -183,12 +186,12 @@ class SimMetrics:
     counted: dict[tuple[TargetId, str, str], list[float]] = field(default_factory=dict)
     last: dict[TargetId, int] = field(default_factory=dict)
 
-    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
+    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | Unread]:
         if self.down:
             raise Unavailable("the metrics do not answer")
         for target in {subject.target for subject in subjects}:
             self._grow(target, [subject for subject in subjects if subject.target == target])
-        return {subject: None if self.blind else self._sample(subject) for subject in subjects}
+        return {subject: BLIND if self.blind else self._sample(subject) for subject in subjects}
 
     def restart(self) -> None:
         """Every counter begins at 0 again."""

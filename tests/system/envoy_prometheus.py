@@ -13,6 +13,7 @@ from delivery.adapters.metrics.prometheus.server import Server
 from delivery.adapters.metrics.prometheus.templates import ENVOY
 from delivery.model.ids import TargetId
 from delivery.model.place import Place
+from delivery.model.series import Sample
 from delivery.model.version import Lane
 from delivery.ports.errors import Unavailable
 from delivery.ports.metrics import Subject
@@ -77,7 +78,7 @@ class PrometheusWorld:
     def seen(self) -> bool:
         one = subject("1.4.1")
         try:
-            return self.metrics.sample([one])[one] is not None
+            return isinstance(self.metrics.sample([one])[one], Sample)
         except Unavailable:
             return False
 
@@ -90,7 +91,7 @@ class PrometheusWorld:
     def epochs(self) -> set[str]:
         one = subject("1.4.1")
         sample = self.metrics.sample([one])[one]
-        return {series.epoch for series in sample.series.values()} if sample else set()
+        return {series.epoch for series in sample.series.values()} if isinstance(sample, Sample) else set()
 
     def restart(self) -> None:
         """Returns when the new life was scraped, after one that was old enough to be told from it."""

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.gates.deltas import counts
 from delivery.machine.evolve import fold
+from delivery.model.series import Sample
 from tests.api.world import SERVICE, ManualClock, World, bearer, event, signed
 from tests.cluster.testbed.process import wait_until
 from tests.contracts.test_metrics_envoy import Obedient, subject
@@ -60,7 +61,7 @@ class Shop:
 
     def _counted(self) -> dict[object, int]:
         samples = self.seen.metrics.sample([STABLE, CANDIDATE])
-        return {one: counts({}, sample).requests for one, sample in samples.items() if sample is not None}
+        return {one: counts({}, sample).requests for one, sample in samples.items() if isinstance(sample, Sample)}
 
     def release(self) -> dict:
         (newest, *_) = self.http.get("/v1/releases", headers=VERA).json()["releases"]

@@ -7,6 +7,7 @@ import pytest
 from delivery.gates.deltas import counts
 from delivery.model.ids import target_id
 from delivery.model.place import Isolation, Mode, Place, object_name
+from delivery.model.series import Sample
 from delivery.model.version import Backend, Lane, VersionRef
 from delivery.ports.metrics import Subject
 from tests.system.exporter import Scraped
@@ -33,7 +34,7 @@ def told(metrics, *subjects):
     found: list[tuple[int, int, dict[int, int]] | None] = []
     for one in subjects:
         sample = samples[one]
-        if sample is None:
+        if not isinstance(sample, Sample):
             found.append(None)
             continue
         all_of_it = counts({}, sample)

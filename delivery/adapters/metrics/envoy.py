@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from delivery.adapters.http_socket import connect
-from delivery.model.series import Sample, Series
+from delivery.model.series import Sample, Series, Unread
 from delivery.ports.clock import Clock
 from delivery.ports.errors import Unavailable
 from delivery.ports.metrics import Subject
@@ -38,17 +38,17 @@ class EnvoyMetrics:
         self._proxy = proxy
         self._seconds = seconds
 
-    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
+    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | Unread]:
         if not subjects:
             return {}
         names = {subject: subject.backend.lane(subject.lane) for subject in subjects}
         counted: dict[str, _Counted] = {}
+        now = self._clock.now()
         with self._connected() as connection:  # one connection is one life of Envoy: epoch and counters belong together
             epoch = self._epoch(connection)
             wanted = sorted(set(names.values()))
             for first in range(0, len(wanted), BATCH):
                 counted |= _parse(self._get(connection, _path(wanted[first : first + BATCH])))
-        now = self._clock.now()
         return {
             subject: Sample(now, {self._proxy: counted.get(name, _Counted()).series(epoch)})
             for subject, name in names.items()

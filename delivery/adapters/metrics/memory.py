@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from delivery.model.ids import SECOND, Micros, TargetId
-from delivery.model.series import Sample, Series
+from delivery.model.series import Sample, Series, Unread, Why
 from delivery.ports.clock import Clock
 from delivery.ports.errors import Unavailable
 from delivery.ports.metrics import Subject
 
 BUCKETS_MS = (1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000)
 SOURCE = "proxy"
+UNREADABLE = Unread(Why.NO_SERIES, "its counters are not there")
 Shares = Callable[[], Mapping[Subject, float]]
 """Which share of a target's requests each subject gets now. Copies of a mirror come on top of 1."""
 
@@ -41,7 +42,7 @@ class _Load:
 
 
 class MemoryMetrics:
-    """`down` makes every call Unavailable; a subject in `unreadable` is told as None."""
+    """`down` makes every call Unavailable; a subject in `unreadable` cannot be read."""
 
     def __init__(self, clock: Clock) -> None:
         self.down = False
@@ -56,12 +57,12 @@ class MemoryMetrics:
 
     # The port.
 
-    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
+    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | Unread]:
         if self.down:
             raise Unavailable("the metrics server does not answer")
         with self._lock:
             self.advance()
-        return {subject: None if subject in self.unreadable else self._sample(subject) for subject in subjects}
+        return {subject: UNREADABLE if subject in self.unreadable else self._sample(subject) for subject in subjects}
 
     # The world.
 

@@ -64,6 +64,12 @@ class Reading:
         return lasted >= self.stage.bake
 
     @property
+    def unmeasured(self) -> bool:
+        """Whether the deadline is over and the stage could not be measured for as long as its bake, gates or not."""
+        blind = bool(self.saying(Verdict.NO_DATA))
+        return self.late and not self.baked and self.release.passed < self.release.stage and not blind
+
+    @property
     def ends_early(self) -> bool:
         """Whether every blocking gate has shown that the candidate is no worse.
 
@@ -130,9 +136,9 @@ def _changed_verdicts(reading: Reading) -> Events:
 def _wanting(reading: Reading) -> Mapping[HoldKind, str]:
     """What is missing for the stage to pass, as the hold that it would be, with its detail. No data: only that."""
     if blind := reading.saying(Verdict.NO_DATA):
-        return {HoldKind.NO_DATA: ", ".join(blind)}
-    if reading.late and not reading.baked and reading.release.passed < reading.release.stage:
-        return {HoldKind.NO_DATA: UNMEASURED}
+        return {HoldKind.NO_DATA: ", ".join(_outlook(reading, gate) for gate in blind)}
+    if reading.unmeasured:
+        return {HoldKind.NO_DATA: f"{UNMEASURED}: {reading.tick.unread}" if reading.tick.unread else UNMEASURED}
     found: dict[HoldKind, str] = {}
     advances = reading.late and reading.stage.low_traffic is LowTraffic.ADVANCE
     if not reading.enough and not advances:
@@ -174,7 +180,7 @@ def _hold_changes(reading: Reading, wanting: Mapping[HoldKind, str]) -> Events:
     until = Micros(at + release.plan.hold_limit)
     over = (HoldLifted(at=at, kind=kind) for kind in holds.OWN_LIMIT if release.held(kind) and kind not in due)
     new = (
-        holds.placed(kind, at, detail, until=None if detail is UNMEASURED else until)
+        holds.placed(kind, at, detail, until=None if reading.unmeasured and kind is HoldKind.NO_DATA else until)
         for kind, detail in due.items()
         if not release.held(kind)
     )

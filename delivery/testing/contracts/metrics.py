@@ -66,7 +66,7 @@ class MetricsContract:
 
     def test_nothing_sent_is_zero(self, world: MetricsWorld) -> None:
         sample = world.metrics.sample([world.subject("1.4.1")])[world.subject("1.4.1")]
-        assert sample is not None
+        assert isinstance(sample, Sample)
         assert plain(counts({}, sample)) == (0, 0)
 
     def test_nobody_asked_for_is_no_mistake(self, world: MetricsWorld) -> None:
@@ -136,7 +136,7 @@ class MetricsContract:
 def read(world: MetricsWorld, subject: Subject) -> Sample:
     """One subject's sample, which must be there."""
     sample = world.metrics.sample([subject])[subject]
-    assert sample is not None
+    assert isinstance(sample, Sample), sample
     return sample
 
 

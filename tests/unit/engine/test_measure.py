@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from delivery.engine.measure import CAP, SEGMENT, Measurer, Samples, due, subjects
+from delivery.engine.counting import Samples
+from delivery.engine.measure import CAP, SEGMENT, Measurer, due, subjects
 from delivery.gates.gate import Gate, State
 from delivery.model.codec import canon, link
 from delivery.model.effect import Measure
@@ -15,7 +16,7 @@ from delivery.model.hold import HoldKind
 from delivery.model.ids import SECOND, GateId, Micros
 from delivery.model.plan import GateSpec
 from delivery.model.release import Release
-from delivery.model.series import Sample, Series
+from delivery.model.series import Sample, Series, Unread, Why
 from delivery.model.signal import Measured
 from delivery.model.traffic import Mirror, Traffic
 from delivery.model.verdict import Judgement, Side, Tick, Verdict
@@ -31,6 +32,7 @@ PLAN = a_plan(
     tick=Micros(10 * SECOND),
 )
 TICK = PLAN.tick
+DARK = Unread(Why.PARTIAL, "the server answers only in part")
 
 
 @dataclass
@@ -178,17 +180,55 @@ class TestAWindow:
     @pytest.mark.parametrize("blind", [0, 1])
     def test_a_side_that_cannot_be_read_bakes_nothing_and_loses_nothing(self, bench: Bench, blind: int) -> None:
         samples = [bench.sample(40), bench.sample(760)]
-        signal = bench.tick(samples=(None, samples[1]) if blind == 0 else (samples[0], None))
+        signal = bench.tick(samples=(DARK, samples[1]) if blind == 0 else (samples[0], DARK))
         assert (signal.baked, bench.measuring.ticks[-1].complete) == (0, False)
+        assert signal.unread == f"{('candidate', 'stable')[blind]}: the server answers only in part"
+        (missing,) = bench.measuring.ticks[-1].unread or ()
+        assert (missing.why, missing.text) == ("partial", DARK.text)
         bench.tick()
         assert bench.measuring.ticks[-1].candidate.requests == 40, "both windows, as one"
 
     def test_without_a_start_nothing_is_counted(self) -> None:
         bench = Bench()
-        signal = bench.tick(samples=(None, None))
+        signal = bench.tick(samples=(DARK, DARK))
         assert (signal.requests, signal.baked, bench.measuring.base) == (0, 0, {})
         assert bench.look() is None, "now there is something to start from"
         assert bench.tick().requests == 20
+
+    @pytest.mark.parametrize("older", [0, 1])
+    def test_a_stage_does_not_begin_with_counters_from_before_its_proof(self, older: int) -> None:
+        bench = Bench()
+        lasts = bench.now + TICK - bench.release.confirmed_at
+
+        def aged(age: int) -> Samples:
+            sides = [bench.sample(bench.requests + 20), bench.sample(19 * (bench.requests + 20))]
+            sides[older] = replace(sides[older], age=Micros(age))
+            return sides[0], sides[1]
+
+        assert bench.look(samples=aged(lasts + 1)) is None
+        assert bench.measuring.base == {}, "a window that began before the stage would count"
+        assert bench.look(samples=aged(lasts)) is None
+        assert bench.measuring.base
+        assert bench.tick().requests == 20
+
+    def test_counters_that_stay_older_than_their_stage_are_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        bench, signal = Bench(), None
+        for _ in range(40):
+            lasts = bench.now + TICK - bench.release.confirmed_at
+            old = replace(bench.sample(7), age=Micros(lasts + SECOND))
+            signal = bench.look(samples=(old, old))
+        assert signal is not None
+        assert (signal.requests, signal.baked, bench.measuring.base) == (0, 0, {})
+        assert signal.unread.startswith("its counters are ")
+
+    def test_what_could_not_be_read_when_the_stage_began_is_dated_before_it_counts(self) -> None:
+        bench = Bench()
+        held = Sample(bench.now, {"proxy": Series(500, 40, held=True)})
+        assert bench.look(samples=(held, held)) is None
+        back = Sample(bench.now, {"proxy": Series(700, 90)})
+        assert bench.tick(samples=(back, back)).requests == 0
+        more = Sample(bench.now, {"proxy": Series(720, 90)})
+        assert bench.tick(samples=(more, more)).requests == 20
 
     def test_a_proxy_that_began_anew_makes_it_incomplete(self, bench: Bench) -> None:
         bench.tick()

@@ -7,7 +7,7 @@ from delivery.gates.gate import Gate, Kind, State
 from delivery.model.fields import Fields
 from delivery.model.ids import SECOND, GateId, Micros
 from delivery.model.plan import GateSpec
-from delivery.model.verdict import Counts, Judgement, Tick
+from delivery.model.verdict import Counts, Judgement, Tick, Unmeasured
 
 KINDS: Mapping[str, Kind] = {
     "ratio": ratio,
@@ -42,6 +42,7 @@ def tick(
     *,
     stage: int = 0,
     complete: bool = True,
+    unread: tuple[Unmeasured, ...] | None = None,
     slow: tuple[Slow, Slow] = ((), ()),
     start: int = 0,
     lasts: int = TICK,
@@ -50,7 +51,7 @@ def tick(
     """A tick in which each side had so many bad of so many requests."""
     (x, n), (y, m) = candidate, stable
     sides = Counts(n, x, slow[0]), Counts(m, y, slow[1])
-    return Tick(1, stage, 3, Micros(start), Micros(start + lasts), *sides, complete, stable_down)
+    return Tick(1, stage, 3, Micros(start), Micros(start + lasts), *sides, complete, stable_down, unread)
 
 
 def feed(gate: Gate, ticks: Iterable[Tick], state: State | None = None) -> State:

@@ -15,7 +15,7 @@ from delivery.gates import proportion
 from delivery.gates.gate import PATIENCE
 from delivery.model.fields import Fields
 from delivery.model.mistake import Invalid
-from delivery.model.verdict import Side, Verdict
+from delivery.model.verdict import Counts, Side, Verdict
 from tests.unit.gates.play import KINDS, feed, gate, judged, tick
 
 BUYS = {"conversion": "paid"}
@@ -91,8 +91,23 @@ def test_a_side_that_nobody_has_seen_yet():
 
 def test_a_measure_that_is_not_there_is_no_data_with_its_name():
     found = judged(gate(BUYS), [tick((0, 10), (0, 90))] * PATIENCE)
-    assert (found.verdict, found.detail) == (Verdict.NO_DATA, "paid is not measured")
+    reason = "nothing measures paid: the cluster's metrics have no measures of their own"
+    assert (found.verdict, found.detail) == (Verdict.NO_DATA, reason)
     assert judged(gate(BUYS), [tick(complete=False)] * PATIENCE).detail == "no complete measurement"
+
+
+@pytest.mark.parametrize(
+    ("counts", "reason"),
+    [
+        ({"rates": (("payed", 1, 9),)}, "nothing measures paid; there is: payed"),
+        ({"lacks": (("paid", "its query `of` gives nothing"),)}, "paid is not measured: its query `of` gives nothing"),
+        ({"gauges": (("paid", 3.0),)}, "paid is measured as a level, which takes a gauge"),
+    ],
+)
+def test_a_measure_that_is_not_there_is_told_with_what_there_is(counts, reason):
+    sides = Counts(9, 0, **counts), Counts(90, 0, **counts)
+    found = judged(gate(BUYS), [replace(tick(), candidate=sides[0], stable=sides[1])] * PATIENCE)
+    assert (found.verdict, found.detail) == (Verdict.NO_DATA, reason)
 
 
 @pytest.mark.parametrize("words", [{"blocking": True}, {"require": "pass"}])

@@ -51,6 +51,20 @@ def test_a_series_that_comes_back_is_not_counted_a_second_time():
     assert counts(base, sample(a=Series(104, 6), b=Series(61, 1))) == Counts(5, 1)
 
 
+def test_what_a_source_counted_before_it_was_first_read_has_no_date_and_counts_for_nothing():
+    base = dict(carry({}, sample(a=Series(100, 5, held=True), b=Series(50, 1))))
+    assert counts(base, sample(a=Series(100, 5, held=True), b=Series(51, 1))) == Counts(1, 0)
+    now = sample(a=Series(104, 6), b=Series(51, 1))
+    assert counts(base, now) == Counts(1, 0)
+    base = dict(carry(base, now))
+    assert counts(base, sample(a=Series(106, 7), b=Series(51, 1))) == Counts(2, 1)
+
+
+def test_what_a_source_counted_while_it_could_not_be_read_counts_when_it_is_back():
+    base = dict(carry({"a": Series(100, 5)}, sample(a=Series(100, 5, held=True))))
+    assert counts(base, sample(a=Series(104, 6))) == Counts(4, 1)
+
+
 def test_nothing_is_nothing():
     assert counts({}, sample()) == Counts(0, 0)
     assert not restarted({}, sample(a=Series(4, 1)))

@@ -90,7 +90,8 @@ def test_a_level_that_never_moves_is_no_measurement():
 
 def test_a_measure_that_is_not_there_is_no_data_with_its_name():
     found = judged(gate(CPU), [tick((0, 10), (0, 90))] * PATIENCE)
-    assert (found.verdict, found.detail) == (Verdict.NO_DATA, "cpu is not measured")
+    assert found.verdict is Verdict.NO_DATA
+    assert found.detail == "nothing measures cpu: the cluster's metrics have no measures of their own"
 
 
 def test_it_advises_unless_the_file_says_otherwise():

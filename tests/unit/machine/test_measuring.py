@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from delivery.model import signal as s
@@ -132,6 +134,21 @@ class TestNoData:
     def test_it_holds_at_once_and_ends_with_data(self):
         story = baking().tick(Verdict.NO_DATA, baked=SECOND)
         assert [(hold.kind, hold.detail) for hold in story.release.holds] == [(HoldKind.NO_DATA, "errors")]
+
+    def test_the_hold_says_what_the_gate_says(self):
+        blind = replace(a_judgement(Verdict.NO_DATA), detail="candidate: needs 9000 series, 2000 are allowed")
+        (hold,) = baking().tick(judgements=(blind,)).release.holds
+        assert hold.detail == "errors (candidate: needs 9000 series, 2000 are allowed)"
+
+    def test_and_a_stage_without_gates_why_nothing_was_measured(self):
+        story = baking(plan=a_plan(a_stage(gates=()), gates=()))
+        story.tick(baked=SECOND, after=LATE, unread="the server refuses us (401)")
+        (hold,) = story.release.holds
+        assert hold.detail.endswith("before its bake was measured: the server refuses us (401)")
+        assert hold.until is None
+
+    def test_no_data_stays_as_long_as_it_lasts(self):
+        story = baking().tick(Verdict.NO_DATA, baked=SECOND)
         assert passes(story.tick(Verdict.NO_DATA)) == []
         story.tick()
         assert passes(story) == ["baked"]

@@ -13,8 +13,10 @@ from delivery.adapters.metrics.prometheus.promql import BadQuery
 from delivery.adapters.metrics.prometheus.query import PART
 from delivery.adapters.metrics.prometheus.server import Access, Server
 from delivery.adapters.metrics.prometheus.templates import TEMPLATES
-from delivery.model.ids import target_id
+from delivery.gates.deltas import counts
+from delivery.model.ids import SECOND, target_id
 from delivery.model.place import Place
+from delivery.model.series import Sample, Unread, Why
 from delivery.model.version import Backend, Lane, VersionRef
 from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.metrics import Subject
@@ -26,6 +28,9 @@ AT = 2000.0
 
 def subject(version, lane=Lane.PLAIN, service="checkout"):
     return Subject(target_id(service, "prod"), Backend(service, VersionRef(version, version)), lane)
+
+
+CLUSTER = "checkout_1-4-1"
 
 
 def located(target):
@@ -82,7 +87,8 @@ def metrics(answers):
 
 
 def requests(sample):
-    return None if sample is None else sum(series.requests for series in sample.series.values())
+    """Of a sample; why there is none where there is none."""
+    return sample.why if isinstance(sample, Unread) else sum(series.requests for series in sample.series.values())
 
 
 def test_one_query_serves_every_release(metrics, counting):
@@ -118,7 +124,7 @@ def test_who_is_over_the_budget_is_left_out_and_said_once(metrics, counting, cap
     for _ in range(3):
         metrics.sample([subject("1.4.1"), subject("1.4.2")])
     found = metrics.sample([subject("1.4.1"), subject("1.4.2")])
-    assert [requests(found[subject(version)]) for version in ("1.4.1", "1.4.2")] == [0, None]
+    assert [requests(found[subject(version)]) for version in ("1.4.1", "1.4.2")] == [0, Why.TOO_MANY]
     assert all("1-4-2" not in query for query in counting.samples)
     assert caplog.text.count("needs 101 series, 100 are allowed") == 1
 
@@ -131,7 +137,7 @@ def test_one_query_that_fails_takes_no_other_with_it(metrics, counting, caplog, 
     counting.broken = ("checkout_1-0-250",)
     found = metrics.sample(many)
     assert requests(found[subject("1.0.001")]) == 0
-    assert found[subject("1.0.250")] is None
+    assert requests(found[subject("1.0.250")]) is Why.UNAVAILABLE
     assert caplog.text.count("checkout_1-0-200 and 199 more cannot be measured") == 1
 
 
@@ -141,13 +147,13 @@ def test_a_server_that_answers_nothing_is_unavailable(metrics, counting):
         metrics.sample([subject("1.4.1")])
 
 
-@pytest.mark.parametrize("seen", [AT - 61, None])
-def test_old_or_no_sources_are_no_zero(metrics, counting, answers, seen, caplog):
+@pytest.mark.parametrize(("seen", "why"), [(AT - 61, Why.STALE), (None, Why.NOT_SCRAPED)])
+def test_old_or_no_sources_are_no_zero(metrics, counting, answers, seen, why, caplog):
     if seen is None:
         answers.reply = lambda *_: (200, vector())
     else:
         counting.seen = seen
-    assert metrics.sample([subject("1.4.1")]) == {subject("1.4.1"): None}
+    assert requests(metrics.sample([subject("1.4.1")])[subject("1.4.1")]) is why
     assert "checkout_1-4-1 cannot be measured: " in caplog.text
 
 
@@ -155,7 +161,27 @@ def test_old_or_no_sources_are_no_zero(metrics, counting, answers, seen, caplog)
 def test_no_number_is_no_zero(metrics, counting, value):
     counting.counted = {"checkout_1-4-1": value, "checkout_1-4-2": "3"}
     found = metrics.sample([subject("1.4.1"), subject("1.4.2")])
-    assert [requests(found[subject(version)]) for version in ("1.4.1", "1.4.2")] == [None, 3]
+    assert [requests(found[subject(version)]) for version in ("1.4.1", "1.4.2")] == [Why.NOT_A_COUNT, 3]
+
+
+def test_a_sample_says_how_old_its_oldest_counter_is(metrics, counting):
+    counting.seen = AT - 14
+    assert metrics.sample([subject("1.4.1")])[subject("1.4.1")].age == 14 * SECOND
+
+
+def test_sources_that_cannot_be_scraped_are_told_from_those_that_can(metrics, counting, answers):
+    def reply(asked, handler):
+        query = asked.form["query"]
+        if "seen" not in query and "unless" in query:
+            return 200, vector(row("9", AT, **{PART: "requests", "envoy_cluster_name": CLUSTER, "instance": "b:1"}))
+        status, found = counting.reply(asked, handler)
+        lost = [row("1", AT, **{PART: "lost"})] if query in counting.samples else []
+        return status, vector(*found["data"]["result"], *lost)
+
+    counting.counted = {CLUSTER: "7"}
+    answers.reply = reply
+    series = metrics.sample([subject("1.4.1")])[subject("1.4.1")].series
+    assert {name: one.held for name, one in series.items() if one.requests} == {"a:1": False, "b:1": True}
 
 
 def test_a_target_without_a_place_is_told_and_spoils_no_other(answers, caplog):
@@ -170,7 +196,7 @@ def test_a_target_without_a_place_is_told_and_spoils_no_other(answers, caplog):
     found = metrics.sample([subject("1.4.1"), subject("1.4.1", service="lost")])
     server.close()
     assert requests(found[subject("1.4.1")]) == 0
-    assert found[subject("1.4.1", service="lost")] is None
+    assert requests(found[subject("1.4.1", service="lost")]) is Why.UNPLACED
     assert "does not say where it lives" in caplog.text
 
 
@@ -238,8 +264,31 @@ def test_a_measure_that_cannot_be_read_spoils_no_request(answers, counting, capl
         answers.url, Access(), Options("envoy", measures={"conversion": CONVERSION}), SystemClock(), located
     )
     found = metrics.sample([subject("1.4.1")])[subject("1.4.1")]
+    assert isinstance(found, Sample)
     assert requests(found) == 7
+    assert "503 " in found.lacks["conversion"]
     assert "503 " in caplog.text
+
+
+def test_each_measure_that_is_not_there_is_told_with_its_reason(answers, counting):
+    def reply(asked, handler):
+        query = asked.form["query"]
+        if "sessions" not in query:
+            return counting.reply(asked, handler)
+        heap = row("NaN", AT, **{PART: "gauge/heap", "delivery_subject": "0"})
+        paid = row("4", AT, **{PART: "of/paid", "delivery_subject": "0"})
+        return 200, vector(heap, paid)
+
+    answers.reply = reply
+    measures = {"conversion": CONVERSION, "heap": {"gauge": 'h{v="{version}"}'}, "paid": CONVERSION}
+    metrics = connect(answers.url, Access(), Options("envoy", measures=measures), SystemClock(), located)
+    found = metrics.sample([subject("1.4.1")])[subject("1.4.1")]
+    assert isinstance(found, Sample)
+    assert found.lacks == {
+        "conversion": "its query `of` gives nothing for this version",
+        "heap": "a value of it is no count (NaN or infinite)",
+    }
+    assert counts({}, found).rates == (("paid", 0, 4),)
 
 
 @pytest.mark.parametrize("options", [{"lag": "30s"}, {"stale": 0}, {"seconds": True}, {"tmplate": "istio"}])

@@ -1,7 +1,7 @@
 """Port Metrics over Prometheus: one query for all versions that are counted in the same way, all at one instant.
 
 Counters are raw, one Series for each source (a proxy, a pod): deltas are taken by the engine, so that the first error
-of a new series counts, which `rate` and `increase` lose. Where a version cannot be read the reason is logged.
+of a new series counts, which `rate` and `increase` lose. Where a version cannot be read the reason is told and logged.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,16 +9,16 @@ from dataclasses import dataclass
 
 from delivery.adapters.metrics.prometheus.budget import Budget
 from delivery.adapters.metrics.prometheus.query import LOST, PART, Builder
+from delivery.adapters.metrics.prometheus.reasons import Reasons
 from delivery.adapters.metrics.prometheus.rows import Key, key_of, read
 from delivery.adapters.metrics.prometheus.server import Server
 from delivery.adapters.metrics.prometheus.subjects import IN_KUBERNETES, Locate, key, values
 from delivery.adapters.metrics.prometheus.template import Scope, Template, View
-from delivery.adapters.metrics.prometheus.unread import Unread
 from delivery.model.ids import SECOND
-from delivery.model.series import Sample
+from delivery.model.series import Sample, Unread, Why
 from delivery.ports.clock import Clock
 from delivery.ports.errors import PortError, Unavailable
-from delivery.ports.metrics import Subject
+from delivery.ports.metrics import Subject, Unmeasured, unread
 
 BATCH = 200
 """Versions in one query: Prometheus looks up a list of at most 256 values without running a regular expression."""
@@ -61,42 +61,43 @@ class PrometheusMetrics:
         self._scope = scope
         self._limits = limits
         self._budgets: dict[int, Budget] = {}
-        self._unread = Unread()
+        self._reasons = Reasons()
 
-    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
+    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | Unread]:
         until = self._clock.monotonic() + self._limits.seconds
-        found: dict[Subject, Sample | str] = {}
+        found: dict[Subject, Sample | Unread] = {}
         views: dict[int, tuple[View, dict[Key, list[Subject]]]] = {}
         for subject in dict.fromkeys(subjects):
             try:
                 view, told = self._find(subject)
             except PortError as error:
-                found[subject] = str(error)
+                found[subject] = Unread(Why.UNPLACED, str(error))
                 continue
             views.setdefault(id(view), (view, {}))[1].setdefault(told, []).append(subject)
         for view, wanted in views.values():
             answers = self._view(view, list(wanted), until)
             found |= {subject: answers[told] for told, named in wanted.items() for subject in named}
-        return self._unread.told(found)
+        self._reasons.log(found)
+        return found
 
     def _find(self, subject: Subject) -> tuple[View, Key]:
         place = self._locate(subject.target) if self._locate else None
         view = self._template.view(subject.lane, place.isolation if place else None)
         return view, key(view, values(subject, place))
 
-    def _view(self, view: View, keys: list[Key], until: float) -> dict[Key, Sample | str]:
+    def _view(self, view: View, keys: list[Key], until: float) -> dict[Key, Sample | Unread]:
         """One answer for each key. Raises Unavailable where the server answered none of the queries."""
         budget = self._budgets.setdefault(
             id(view), Budget(self._limits.each, self._limits.total, self._clock.monotonic)
         )
-        found: dict[Key, Sample | str] = {}
+        found: dict[Key, Sample | Unread] = {}
         errors: list[Unavailable] = []
         for batch in _parts(budget.unknown(keys), BATCH):
             try:
                 self._size(view, batch, budget, until)
             except Unavailable as error:
                 errors.append(error)
-                found |= dict.fromkeys(batch, str(error))
+                found |= dict.fromkeys(batch, unread(error))
         refused = {one: reason for one in keys if one not in found and (reason := budget.refused(one))}
         found |= refused
         for batch in budget.batches([one for one in keys if one not in found], BATCH):
@@ -104,7 +105,7 @@ class PrometheusMetrics:
                 found |= self._batch(view, batch, until)
             except Unavailable as error:
                 errors.append(error)
-                found |= dict.fromkeys(batch, str(error))
+                found |= dict.fromkeys(batch, unread(error))
         if errors and not any(isinstance(one, Sample) for one in found.values()):
             raise errors[0]
         return found
@@ -117,12 +118,12 @@ class PrometheusMetrics:
                 sizes[told] = sizes.get(told, 0) + int(float(row["value"][1]))
         budget.learn(keys, sizes)
 
-    def _batch(self, view: View, keys: list[Key], until: float) -> dict[Key, Sample | str]:
+    def _batch(self, view: View, keys: list[Key], until: float) -> dict[Key, Sample | Unread]:
         builder = self._builder(view, keys)
-        rows = list(self._server.query(builder.sample(), self._left(until)))
-        if any(row["metric"].get(PART) == LOST for row in rows):
-            rows += self._server.query(builder.held(), self._left(until))
-        answered = read(rows, self._template, view, self._scope.lag, self._limits.stale)
+        rows = self._server.query(builder.sample(), self._left(until))
+        lost = any(row["metric"].get(PART) == LOST for row in rows)
+        held = self._server.query(builder.held(), self._left(until)) if lost else ()
+        answered = read(rows, self._template, view, self._scope.lag, self._limits.stale, held)
         return {one: answered.sample(one) for one in keys}
 
     def _builder(self, view: View, keys: list[Key]) -> Builder:
@@ -133,7 +134,8 @@ class PrometheusMetrics:
     def _left(self, until: float) -> float:
         left = until - self._clock.monotonic()
         if left <= 0:
-            raise Unavailable(f"{self._server.name} took longer than {self._limits.seconds:g} s")
+            text = f"{self._server.name} took longer than {self._limits.seconds:g} s"
+            raise Unmeasured(text, Why.UNAVAILABLE)
         return left
 
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from delivery.ports.errors import Unavailable
+from delivery.model.series import Why
+from delivery.ports.metrics import Unmeasured
 
 FAILURES = 3
 REST_SECONDS = 15.0
@@ -16,17 +17,20 @@ class Breaker:
         self._monotonic = monotonic
         self._failures = 0
         self._until = 0.0
+        self._last = ""
 
     def check(self) -> None:
-        """Raises Unavailable at once while the server is left alone."""
+        """Raises Unmeasured at once while the server is left alone, with what was wrong the last time."""
         left = self._until - self._monotonic()
         if left > 0:
-            raise Unavailable(f"{self._name} failed {self._failures} times and is asked again in {left:.0f} s", left)
+            text = f"{self._name} failed {self._failures} times and is left alone for a moment: {self._last}"
+            raise Unmeasured(text, Why.RESTING, left)
 
     def worked(self) -> None:
         self._failures, self._until = 0, 0.0
 
-    def failed(self) -> None:
+    def failed(self, reason: str) -> None:
         self._failures += 1
+        self._last = reason
         if self._failures >= FAILURES:
             self._until = self._monotonic() + REST_SECONDS

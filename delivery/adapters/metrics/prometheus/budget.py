@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from delivery.adapters.metrics.prometheus.rows import Key
+from delivery.model.series import Unread, Why
 
 RECOUNT_SECONDS = 600.0
 
@@ -31,12 +32,13 @@ class Budget:
             self._sizes = {key: told for key, told in self._sizes.items() if now - told[0] < RECOUNT_SECONDS}
         self._sizes |= {key: (now, sizes.get(key, 0)) for key in keys}
 
-    def refused(self, key: Key) -> str:
-        """Why a version is not asked for; nothing where it is."""
+    def refused(self, key: Key) -> Unread | None:
+        """Why a version is not asked for; None where it is."""
         size = self._sizes[key][1]
         if size <= self._each:
-            return ""
-        return f"needs {size} series, {self._each} are allowed: narrow it with `where`, or raise `series`"
+            return None
+        text = f"needs {size} series, {self._each} are allowed: narrow it with `where`, or raise `series`"
+        return Unread(Why.TOO_MANY, text)
 
     def batches(self, keys: Sequence[Key], most: int) -> list[list[Key]]:
         """Keys in as few queries as possible, each within the total and of at most so many keys."""

@@ -49,13 +49,14 @@ def connect(url: str, access: Access, options: Options, clock: Clock, locate: Lo
     found = _counters(server, options, clock, locate)
     if not options.measures:
         return found
-    asked = PerVersion(server, queries(parse(options.measures)), clock, locate, options.seconds)
-    return WithMeasures(found, asked)
+    measures = parse(options.measures)
+    return WithMeasures(found, measures, PerVersion(server, queries(measures), clock, locate, options.seconds))
 
 
 def _counters(server: Server, options: Options, clock: Clock, locate: Locate) -> Metrics:
     if options.queries is not None:
-        return PrometheusQueries(server, _queries(options.queries), clock, locate, options.seconds, options.series)
+        asked = _queries(options.queries)
+        return PrometheusQueries(server, asked, clock, locate, options.seconds, options.series, options.lag)
     limits = Limits(options.stale, options.seconds, options.series, max(options.series, DEFAULTS.total))
     scope = Scope({label(name): value for name, value in (options.where or {}).items()}, options.lag)
     return PrometheusMetrics(server, template(options), clock, locate, scope, limits)

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 from delivery.adapters.metrics.prometheus.per_version import PerVersion, check_query, source
 from delivery.adapters.metrics.prometheus.query import ERRORS, PART, REQUESTS
+from delivery.adapters.metrics.prometheus.reasons import Reasons
 from delivery.adapters.metrics.prometheus.rows import NOT_A_COUNT
 from delivery.adapters.metrics.prometheus.server import Row, Server
 from delivery.adapters.metrics.prometheus.subjects import Locate
-from delivery.adapters.metrics.prometheus.unread import Unread
 from delivery.model.ids import SECOND, Micros
-from delivery.model.series import Sample, Series
+from delivery.model.series import Sample, Series, Unread, Why
 from delivery.ports.clock import Clock
 from delivery.ports.metrics import Subject
 
@@ -42,35 +42,47 @@ class Queries:
 
 
 class PrometheusQueries:
-    """`seconds` bounds one call of `sample`; `each`: series that the queries of one version may give."""
+    """`seconds` bounds one call of `sample`; `each`: series that the queries of one version may give.
+
+    `lag`: seconds by which what the queries give is older than the moment in which they are asked.
+    """
 
     def __init__(
-        self, server: Server, queries: Queries, clock: Clock, locate: Locate, seconds: float = 10.0, each: int = 2_000
+        self,
+        server: Server,
+        queries: Queries,
+        clock: Clock,
+        locate: Locate,
+        seconds: float = 10.0,
+        each: int = 2_000,
+        lag: int = 0,
     ) -> None:
         self._asked = PerVersion(server, queries.parts(), clock, locate, seconds)
         self._each = each
-        self._unread = Unread()
+        self._lag = lag
+        self._reasons = Reasons()
 
-    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
+    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | Unread]:
         rows = self._asked.rows(list(dict.fromkeys(subjects)))
-        return self._unread.told(
-            {subject: one if isinstance(one, str) else self._sample(one) for subject, one in rows.items()}
-        )
+        found = {subject: one if isinstance(one, Unread) else self._sample(one) for subject, one in rows.items()}
+        self._reasons.log(found)
+        return found
 
-    def _sample(self, rows: Sequence[Row]) -> Sample | str:
+    def _sample(self, rows: Sequence[Row]) -> Sample | Unread:
         counted = [row for row in rows if row["metric"][PART] != ALIVE]
         if len(rows) == len(counted):
-            return "the query `alive` gives nothing: is what counts scraped?"
+            return Unread(Why.NOT_SCRAPED, "the query `alive` gives nothing: is what counts scraped?")
         if len(counted) > self._each:
-            return f"its queries give {len(counted)} series, {self._each} are allowed: sum by fewer labels"
+            text = f"its queries give {len(counted)} series, {self._each} are allowed: sum by fewer labels"
+            return Unread(Why.TOO_MANY, text)
         sources: dict[str, dict[str, int]] = {}
         for row in counted:
             part, value = row["metric"][PART], float(row["value"][1])
             if not math.isfinite(value):
-                return f"the query `{part}` {NOT_A_COUNT}"
+                return Unread(Why.NOT_A_COUNT, f"the query `{part}` {NOT_A_COUNT}")
             sources.setdefault(source(row), {})[part] = round(value)
         at = Micros(round(float(rows[0]["value"][0]) * SECOND))
-        return Sample(at, {name: _series(found) for name, found in sources.items()})
+        return Sample(at, {name: _series(found) for name, found in sources.items()}, Micros(self._lag * SECOND))
 
 
 def _series(found: Mapping[str, int]) -> Series:

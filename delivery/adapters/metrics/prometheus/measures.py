@@ -9,12 +9,12 @@ from typing import Any
 from delivery.adapters.metrics.prometheus.per_version import PerVersion, check_query, source
 from delivery.adapters.metrics.prometheus.promql import BadQuery
 from delivery.adapters.metrics.prometheus.query import PART
+from delivery.adapters.metrics.prometheus.reasons import Reasons
 from delivery.adapters.metrics.prometheus.rows import NOT_A_COUNT
 from delivery.adapters.metrics.prometheus.server import Row
-from delivery.adapters.metrics.prometheus.unread import Unread
-from delivery.model.series import Sample, Series
+from delivery.model.series import Sample, Series, Unread
 from delivery.ports.errors import Unavailable
-from delivery.ports.metrics import Metrics, Subject
+from delivery.ports.metrics import Metrics, Subject, unread
 
 EVENTS, OF, LEVEL = "events", "of", "gauge"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}")
@@ -52,28 +52,51 @@ def queries(measures: Mapping[str, Measure]) -> Mapping[str, str]:
 class WithMeasures:
     """Port Metrics: what `inner` says, with measures added. A measure that cannot be read spoils nothing else."""
 
-    def __init__(self, inner: Metrics, asked: PerVersion) -> None:
+    def __init__(self, inner: Metrics, measures: Mapping[str, Measure], asked: PerVersion) -> None:
         self._inner = inner
+        self._measures = measures
         self._asked = asked
-        self._unread = Unread()
+        self._reasons = Reasons()
 
-    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | None]:
+    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | Unread]:
         found = dict(self._inner.sample(subjects))
-        known = [subject for subject, one in found.items() if one is not None]
+        samples = {subject: one for subject, one in found.items() if isinstance(one, Sample)}
+        measured = {subject: self._with(samples[subject], one) for subject, one in self._rows(samples).items()}
+        self._reasons.log(measured)
+        return {**found, **measured}
+
+    def _rows(self, samples: Mapping[Subject, Sample]) -> Mapping[Subject, list[Row] | Unread]:
         try:
-            rows = self._asked.rows(known)
+            return self._asked.rows(list(samples))
         except Unavailable as error:
-            rows = dict.fromkeys(known, str(error))
-        told = {subject: one if isinstance(one, str) else _read(one) for subject, one in rows.items()}
-        self._unread.told({subject: one for subject, one in told.items() if isinstance(one, str)})
-        for subject, measured in told.items():
-            sample = found[subject]
-            if sample is not None and not isinstance(measured, str):
-                found[subject] = replace(sample, series={**sample.series, **measured})
-        return found
+            return dict.fromkeys(samples, unread(error))
+
+    def _with(self, sample: Sample, rows: Sequence[Row] | Unread) -> Sample:
+        """The sample with what the rows say, and with the reason for each measure of which they say nothing."""
+        if isinstance(rows, Unread):
+            return replace(sample, lacks=dict.fromkeys(self._measures, rows.text))
+        lacks = {name: reason for name, one in self._measures.items() if (reason := _missing(name, one, rows))}
+        kept = [row for row in rows if _name(row) not in lacks]
+        return replace(sample, series={**sample.series, **_series(kept)}, lacks=lacks)
 
 
-def _read(rows: Sequence[Row]) -> Mapping[str, Series] | str:
+def _name(row: Row) -> str:
+    name: str = row["metric"][PART].partition("/")[2]
+    return name
+
+
+def _missing(name: str, measure: Measure, rows: Sequence[Row]) -> str:
+    """Why there is nothing of a measure. Events that are not there are none; what they are counted of has to be."""
+    own = [row for row in rows if _name(row) == name]
+    needed = OF if OF in measure.queries else LEVEL
+    if any(not math.isfinite(float(row["value"][1])) for row in own):
+        return f"a value of it {NOT_A_COUNT}"
+    if not any(row["metric"][PART] == f"{needed}/{name}" for row in own):
+        return f"its query `{needed}` gives nothing for this version"
+    return ""
+
+
+def _series(rows: Sequence[Row]) -> Mapping[str, Series]:
     """A series of its own for each source that measures, so that it is mistaken for none that counts requests."""
     events: dict[tuple[str, str], int] = {}
     of: dict[tuple[str, str], int] = {}
@@ -81,8 +104,6 @@ def _read(rows: Sequence[Row]) -> Mapping[str, Series] | str:
     for row in rows:
         part, _, name = row["metric"][PART].partition("/")
         value, where = float(row["value"][1]), f"measured:{source(row)}"
-        if not math.isfinite(value):
-            return f"the measure {name} {NOT_A_COUNT}"
         if part == LEVEL:
             levels.setdefault(where, []).append((name, value))
         else:

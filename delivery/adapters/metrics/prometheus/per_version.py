@@ -6,9 +6,10 @@ from delivery.adapters.metrics.prometheus.promql import BadQuery, check, rendere
 from delivery.adapters.metrics.prometheus.query import PART
 from delivery.adapters.metrics.prometheus.server import Row, Server
 from delivery.adapters.metrics.prometheus.subjects import IN_KUBERNETES, PLACES, Locate, values
+from delivery.model.series import Unread, Why
 from delivery.ports.clock import Clock
 from delivery.ports.errors import PortError, Unavailable
-from delivery.ports.metrics import Subject
+from delivery.ports.metrics import Subject, Unmeasured, unread
 
 BATCH = 20
 """Versions in one call: each has a query for every thing that is asked."""
@@ -43,13 +44,13 @@ class PerVersion:
         self._locate = locate if placed else None
         self._seconds = seconds
 
-    def rows(self, subjects: Sequence[Subject]) -> Mapping[Subject, list[Row] | str]:
+    def rows(self, subjects: Sequence[Subject]) -> Mapping[Subject, list[Row] | Unread]:
         """The rows of each, each with its query in the label PART; or why there are none.
 
         Raises Unavailable where no call was answered.
         """
         until = self._clock.monotonic() + self._seconds
-        found: dict[Subject, list[Row] | str] = {}
+        found: dict[Subject, list[Row] | Unread] = {}
         errors = []
         for first in range(0, len(subjects), BATCH):
             batch = subjects[first : first + BATCH]
@@ -57,21 +58,21 @@ class PerVersion:
                 found |= self._batch(batch, until - self._clock.monotonic())
             except Unavailable as error:
                 errors.append(error)
-                found |= dict.fromkeys(batch, str(error))
-        if errors and all(isinstance(one, str) for one in found.values()):
+                found |= dict.fromkeys(batch, unread(error))
+        if errors and all(isinstance(one, Unread) for one in found.values()):
             raise errors[0]
         return found
 
-    def _batch(self, subjects: Sequence[Subject], left: float) -> dict[Subject, list[Row] | str]:
+    def _batch(self, subjects: Sequence[Subject], left: float) -> dict[Subject, list[Row] | Unread]:
         if left <= 0:
-            raise Unavailable(f"{self._server.name} took longer than {self._seconds:g} s")
-        found: dict[Subject, list[Row] | str] = {}
+            raise Unmeasured(f"{self._server.name} took longer than {self._seconds:g} s", Why.UNAVAILABLE)
+        found: dict[Subject, list[Row] | Unread] = {}
         texts: list[str] = []
         for number, subject in enumerate(subjects):
             try:
                 told = values(subject, self._locate(subject.target) if self._locate else None)
             except PortError as error:
-                found[subject] = str(error)
+                found[subject] = Unread(Why.UNPLACED, str(error))
                 continue
             texts += [_marked(rendered(query, told), part, number) for part, query in self._queries.items()]
         rows: dict[str, list[Row]] = {}

@@ -9,7 +9,7 @@ PART = "delivery_part"
 HELD = 300
 """Seconds for which the last values of a source that cannot be scraped stand in: it is counted on when it is back."""
 REQUESTS, ERRORS, BUCKETS = "requests", "errors", "buckets"
-START, LIVES, SEEN, TWICE, LOST = "start", "lives", "seen", "twice", "lost"
+START, LIVES, SEEN, OLDEST, TWICE, LOST = "start", "lives", "seen", "oldest", "twice", "lost"
 Values = Sequence[frozenset[str]]
 """For each label of a view: the values that are asked for."""
 
@@ -79,6 +79,8 @@ class Builder:
             (LOST, f"count({known} unless on ({source}) {self._alive()})"),
             (TWICE, f"count by ({source}) ({self._alive()}) > 1{mine}"),
         ]
+        if not template.listed:
+            parts.append((OLDEST, f"min({seen}{mine})"))
         if template.start:
             parts.append((START, f"max by ({source}) ({self._last(Count(template.start), (), HELD)}){mine}"))
         if template.uptime:

@@ -17,7 +17,8 @@ from prometheus_api_client.exceptions import PrometheusApiClientException
 from urllib3.util.retry import Retry
 
 from delivery.adapters.metrics.prometheus.breaker import Breaker
-from delivery.ports.errors import Unavailable
+from delivery.model.series import Why
+from delivery.ports.metrics import Unmeasured
 
 LARGEST = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
@@ -104,15 +105,20 @@ class Server:
             yield
         except _Told as error:  # it answered: another query may well be answered
             self._breaker.worked()
-            raise Unavailable(f"{self.name} {error}") from error
+            raise Unmeasured(f"{self.name} {error}", error.why) from error
         except (requests.RequestException, PrometheusApiClientException, ValueError, KeyError, TypeError) as error:
-            self._breaker.failed()
-            raise Unavailable(f"{self.name} does not answer: {_reason(error)}") from error
+            reason = _reason(error)
+            self._breaker.failed(reason)
+            raise Unmeasured(f"{self.name} does not answer: {reason}", Why.UNAVAILABLE) from error
         self._breaker.worked()
 
 
 class _Told(Exception):
     """The server answered, and not with what was asked for."""
+
+    def __init__(self, text: str, why: Why = Why.REFUSED) -> None:
+        super().__init__(text)
+        self.why = why
 
 
 class _Parsed(requests.Response):
@@ -163,7 +169,7 @@ def _read(response: requests.Response, *_: object, until: float, **__: object) -
         body.write(chunk)
         if body.tell() > LARGEST:
             response.close()
-            raise _Told(f"answers with more than {LARGEST >> 20} MiB: narrow the query with `where`")
+            raise _Told(f"answers with more than {LARGEST >> 20} MiB: narrow the query with `where`", Why.TOO_MANY)
         if time.monotonic() > until:
             response.close()
             raise requests.Timeout("its answer takes too long")
@@ -185,7 +191,7 @@ def _checked(response: requests.Response, body: bytes) -> Mapping[str, Any]:
     if document.get("status") != "success":
         raise requests.HTTPError(f"this is no Prometheus: {body[:100]!r}")
     if document.get("warnings"):
-        raise _Told(f"answers only in part: {'; '.join(map(str, document['warnings']))[:300]}")
+        raise _Told(f"answers only in part: {'; '.join(map(str, document['warnings']))[:300]}", Why.PARTIAL)
     return document
 
 
