@@ -156,7 +156,11 @@ def parse(document: Mapping[str, object] | Document, settings: Settings | None =
 def offers(settings: Settings) -> Offers:
     """What service files can choose from. Raises UnknownName for a kind of workloads that is not there."""
     clusters = {
-        name: Runs(choose(registry.RUNS, cluster.workloads.kind, f"clusters.{name}.workloads kind"), cluster.namespaces)
+        name: Runs(
+            choose(registry.RUNS, cluster.workloads.kind, f"clusters.{name}.workloads kind"),
+            cluster.namespaces,
+            frozenset(cluster.deployers),
+        )
         for name, cluster in settings.clusters.items()
     }
     return Offers(clusters, settings.processes, settings.notify)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from delivery.model.fields import Fields
-from delivery.model.place import Isolation, Mode, Place, Promotion, RouteRef
+from delivery.model.place import Isolation, Mode, Parameter, Place, Promotion, RouteRef, Told
 from delivery.model.scalars import name, pattern, text
 
 FIELDS: Final = ("service", "mode", "isolation", "candidate", "keep_stable_capacity", "port")
@@ -12,6 +12,8 @@ _SUBDOMAIN = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?"
 _OBJECT = pattern(_SUBDOMAIN, "the name of an object in Kubernetes, such as checkout")
 _BY_VERSION = pattern(r"[a-z0-9.-]*\{version\}[a-z0-9.-]*", 'a name with the version in it: "checkout-{version}"')
 _ENTRY = pattern(f"(?:configmap|secret)/{_SUBDOMAIN}", "configmap/NAME or secret/NAME, in the service's namespace")
+_PARAMETER = pattern(r"[A-Za-z0-9._\[\]\\/-]{1,200}", "the name of a Helm parameter, such as image.tag")
+_IMAGE = pattern(r"[a-z0-9][a-z0-9._:/-]{0,254}", "the name of an image without a tag, as kustomize knows it")
 
 
 def read_place(whole: Fields, workload: Fields, namespace: Fields, routes: Fields) -> Place:
@@ -23,6 +25,8 @@ def read_place(whole: Fields, workload: Fields, namespace: Fields, routes: Field
     for index, entry in enumerate(share):
         if entry in track:
             config.wrong("share", f"has {entry}, which is tracked too", "each in one of the two lists", index=index)
+    promotion = whole.sub("promotion")
+    via = promotion.choice("via", Promotion, Promotion.PATCH)
     return Place(
         namespace=namespace.name("namespace"),
         deployment=deployment,
@@ -35,7 +39,8 @@ def read_place(whole: Fields, workload: Fields, namespace: Fields, routes: Field
         keep_capacity=workload.flag("keep_stable_capacity", True),
         track=track,
         share=share,
-        promotion=whole.sub("promotion").choice("via", Promotion, Promotion.PATCH),
+        promotion=via,
+        parameter=_parameter(promotion, via),
     )
 
 
@@ -54,6 +59,18 @@ def _candidate(workload: Fields, mode: Mode) -> str | None:
         return workload.get("candidate", _BY_VERSION)
     workload.refuse(["candidate"], "names each version's own Deployment; expected mode: versioned with it")
     return None
+
+
+def _parameter(fields: Fields, via: Promotion) -> Parameter | None:
+    if via is not Promotion.ARGOCD:
+        fields.refuse(["application", "parameter", "image", "value"], "is for via: argocd alone")
+        return None
+    application = fields.get("application", _OBJECT)
+    if "image" in fields:
+        fields.refuse(["parameter", "value"], "is for Helm, and image for kustomize; expected one of the two")
+        return Parameter(application, fields.get("image", _IMAGE), kustomize=True, value=Told.IMAGE)
+    value = fields.choice("value", Told, Told.TAG)
+    return Parameter(application, fields.get("parameter", _PARAMETER), value=value)
 
 
 def _routes(fields: Fields) -> tuple[RouteRef, ...]:

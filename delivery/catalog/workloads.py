@@ -11,7 +11,7 @@ from typing import Final
 from delivery.catalog import places
 from delivery.model.fields import Fields
 from delivery.model.mistake import one_of, unknown
-from delivery.model.place import Mode
+from delivery.model.place import Mode, Place, Promotion
 from delivery.model.service import Workload
 
 PROCESS: Final = "process"
@@ -24,10 +24,12 @@ _PLACED: Final = ("namespace", "routes", "config", "promotion")
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """What a cluster can run, and in which namespaces service files may have it run; None: in any."""
+    """What a cluster can run, in which namespaces service files may have it run, and who else puts versions there, by
+    the names of the server's configuration; None: anything goes."""
 
     kinds: frozenset[str] = ANYTHING
     namespaces: Collection[str] | None = None
+    deployers: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,17 @@ def _deployment(said: _Said) -> Workload:
         problem = f"is {place.namespace}, where service files may have nothing written in {said.cluster}"
         expected = f"{one_of(allowed)} (clusters.{said.cluster}.namespaces of the server's configuration)"
         said.layer("namespace").wrong("namespace", problem, expected)
+    _check_promotion(said, place)
     return Workload(DEPLOYMENT, place.deployment, place)
+
+
+def _check_promotion(said: _Said, place: Place) -> None:
+    """A release that nobody can bring home is better not begun."""
+    via, known = place.promotion, said.runs.deployers
+    if known is not None and via not in (Promotion.PATCH, Promotion.NONE) and via.value not in known:
+        problem = f"is {via.value}, which nobody does in {said.cluster}"
+        expected = f"[clusters.{said.cluster}.deployers.{via.value}] in the server's configuration"
+        said.whole.sub("promotion").wrong("via", problem, expected)
 
 
 def _check_whole(fields: Fields, said: Collection[_Said], found: Iterable[Workload]) -> None:

@@ -94,10 +94,22 @@ def promote(task: Task, version: VersionRef, fence: Fence, published: Published)
 
 def _at_home(task: Task, version: VersionRef, fence: Fence) -> Running:
     target, workloads = task.row.target.id, task.cluster.workloads
-    if task.release is not None and task.release.plan.home is Promotion.NONE:
-        return workloads.look(target, workload_of(task), version, home=True)
+    home = task.release.plan.home if task.release is not None else None
     token = f"{task.release.id}/{task.release.dseq}" if task.release is not None else ""
-    return workloads.promote(target, workload_of(task), version, lambda: fence.owns(task.row), token)
+    if home in (None, Promotion.PATCH):
+        return workloads.promote(target, workload_of(task), version, lambda: fence.owns(task.row), token)
+    if home is not Promotion.NONE and not (brought := _brought(task, home.value, version, fence, token)).ready:
+        return brought
+    return workloads.look(target, workload_of(task), version, home=True)
+
+
+def _brought(task: Task, by: str, version: VersionRef, fence: Fence, token: str) -> Running:
+    """By somebody else, whose word is not enough: what it says is done is looked at afterwards."""
+    deployer = task.cluster.deployers.get(by)
+    if deployer is None:
+        where = f"[clusters.{task.cluster.name}.deployers.{by}]"
+        return Running(False, failing=f"the service file says promotion.via: {by}, and there is no {where}")
+    return deployer.bring(task.row.target.id, workload_of(task), version, lambda: fence.owns(task.row), token)
 
 
 def retire(task: Task, version: VersionRef, fence: Fence) -> Done:

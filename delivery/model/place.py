@@ -33,7 +33,28 @@ class Promotion(StrEnum):
     """Who makes the owners' Deployment run what a release of mode clone has promoted."""
 
     PATCH = "patch"  # we do
+    ARGOCD = "argocd"  # Argo CD does: we set a parameter of its Application
     NONE = "none"  # people do, or their tools: we wait until it does
+
+
+class Told(StrEnum):
+    """What of a version's image a parameter is set to."""
+
+    TAG = "tag"
+    DIGEST = "digest"
+    IMAGE = "image"
+    VERSION = "version"  # the label that people read
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """Of an Application of Argo CD, by which it is told which image to run: a Helm parameter, such as `image.tag`, or
+    the name of an image that kustomize replaces."""
+
+    application: str
+    name: str
+    kustomize: bool = False
+    value: Told = Told.TAG
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +72,7 @@ class Place:
 
     `keep_capacity` pins stable's replicas until the rollback window is over. `share` and `track` are ConfigMaps and
     Secrets (`configmap/checkout`): tracked ones take part in a version's identity. No `port`: the only one there is.
-    `promotion` says who brings a finished clone release home.
+    `promotion` says who brings a finished clone release home; by `parameter`, where Argo CD does.
     """
 
     namespace: str
@@ -66,6 +87,7 @@ class Place:
     track: tuple[str, ...] = ()
     share: tuple[str, ...] = ()
     promotion: Promotion = Promotion.PATCH
+    parameter: Parameter | None = None
 
 
 @dataclass(frozen=True, slots=True)

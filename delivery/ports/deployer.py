@@ -1,11 +1,13 @@
 """Port: who else puts versions into a cluster, such as Argo CD. Implemented beside adapters/workloads."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from delivery.model.ids import Micros, TargetId
 from delivery.model.service import Workload
+from delivery.model.version import VersionRef
+from delivery.ports.workloads import Running
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,4 +31,14 @@ class Deployer(Protocol):
         """What it has put there, read afresh; `hint` has what was said of it, which may be old or wrong.
 
         Raises Refused where the hint is about nothing of this target.
+        """
+
+    def bring(
+        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool], token: str
+    ) -> Running:
+        """Has the deployer make the owners' own workload run the version; ready once it says that it has. Whether the
+        workload itself is ready is not its to say. Idempotent for one `token`.
+
+        `still`, the token and Conflict are as `Workloads.promote` has them. The way back is the same: the version that
+        ran before is brought home.
         """

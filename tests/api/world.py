@@ -79,7 +79,10 @@ def settings() -> Settings:
     document = {
         "server": {"public_url": BASE},
         "database": {"url": "sqlite://"},
-        "clusters": {"local": {**memory, "namespaces": ["shop", "pay"]}, "other": {**memory, "namespaces": ["shop"]}},
+        "clusters": {
+            "local": {**memory, "namespaces": ["shop", "pay"], "deployers": {"argocd": {"kind": "memory"}}},
+            "other": {**memory, "namespaces": ["shop"]},
+        },
         "processes": {"checkout": {"command": ["checkout"]}},
         "sources": {
             "ci": {"dialect": "cloudevents", "secrets": [OLD_SECRET, SECRET]},
@@ -143,6 +146,7 @@ class World:
             )
             for name in self.settings.clusters
         }
+        self.engine_clusters: Any = clusters
         self.workloads: Any = clusters["local"].workloads
         book = Book(self.ledger, self.clock, partial(wiring.parse, settings=self.settings), compile_plan, frozen)
         parts = Parts(self.ledger, clusters, book, self.clock, UlidIds(), self.hints, InlineSlots(), MemoryTelemetry())

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from delivery.model.place import Isolation, Mode, Place, Promotion, RouteRef
+from delivery.catalog.workloads import DEPLOYMENT, Runs
+from delivery.model.mistake import Invalid
+from delivery.model.place import Isolation, Mode, Parameter, Place, Promotion, RouteRef, Told
 from delivery.model.service import Workload
 from tests.unit.catalog.test_service import OFFERS, read, refused
 
@@ -74,6 +76,26 @@ def test_promotion_may_be_left_to_people() -> None:
     versioned = 'workload: {deployment: checkout, mode: versioned, candidate: "checkout-{version}"}\n'
     said = refused(without(["workload"]) + versioned + "promotion: {via: patch}\n")
     assert said == ["5: promotion is about copies that we make of a Deployment; expected mode: clone, or no promotion"]
+
+
+@pytest.mark.parametrize(
+    ("section", "parameter"),
+    [
+        ("parameter: image.tag", Parameter("shop", "image.tag")),
+        ("parameter: image.digest, value: digest", Parameter("shop", "image.digest", value=Told.DIGEST)),
+        ("image: ghcr.io/acme/checkout", Parameter("shop", "ghcr.io/acme/checkout", kustomize=True, value=Told.IMAGE)),
+    ],
+)
+def test_argo_cd_is_told_by_a_parameter(section: str, parameter: Parameter) -> None:
+    place = read(SMALLEST + f"promotion: {{via: argocd, application: shop, {section}}}\n", OFFERS).workload.place
+    assert place == replace(HOME, promotion=Promotion.ARGOCD, parameter=parameter)
+
+
+def test_a_promotion_that_nobody_could_do_is_refused_before_anything_begins() -> None:
+    offers = replace(OFFERS, clusters={"prod-eu": Runs(frozenset((DEPLOYMENT,)), ["shop"], [])})
+    with pytest.raises(Invalid) as caught:
+        read(SMALLEST + "promotion: {via: argocd, application: shop, parameter: image.tag}\n", offers)
+    assert "[clusters.prod-eu.deployers.argocd]" in str(caught.value)
 
 
 def test_a_cluster_may_differ_in_each_of_three_things() -> None:

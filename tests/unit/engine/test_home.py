@@ -151,3 +151,60 @@ def test_what_is_observed_is_never_touched():
     assert shop.mesh._backends == {}
     assert shop.workloads.shares == {}
     assert shop.row.target.stable == NEW
+
+
+def by_argo(shop):
+    """Argo CD has the owners' own workload run what it is told."""
+    shop.apply(promotion={"via": "argocd", "application": "checkout", "parameter": "image.tag"})
+    shop.argocd.told = shop.workloads.own
+
+
+def test_argo_cd_brings_it_home_and_its_word_is_not_enough(shop):
+    by_argo(shop)
+    shop.argocd.told = lambda target, version: None
+    shop.to_full()
+    shop.go(20)
+    assert shop.release.home is Home.BEGUN, "Argo CD says that it is done, and the workload still runs the old version"
+    shop.workloads.own(CHECKOUT, NEW)
+    shop.go(5)
+    assert shop.ended is Phase.PROMOTED
+
+
+def test_what_argo_cd_waits_for_is_waited_for(shop):
+    by_argo(shop)
+    shop.argocd.waits = "an operation of Application checkout runs"
+    shop.to_full()
+    shop.go(10)
+    assert (shop.release.phase, shop.release.home) == (Phase.PROMOTING, Home.BEGUN)
+    shop.argocd.waits = ""
+    shop.go(5)
+    assert shop.ended is Phase.PROMOTED
+
+
+def test_what_argo_cd_cannot_sync_takes_the_release_back_by_the_same_way(shop):
+    by_argo(shop)
+    told = []
+
+    def tell(target, version):
+        told.append(version.version)
+        shop.workloads.own(target, version)
+
+    shop.argocd.told = tell
+    shop.argocd.broken = "the last sync failed: no such chart"
+    release = shop.to_full()
+    shop.go(3)
+    assert shop.release.phase is Phase.ROLLING_BACK
+    assert shop.release.cause.kind is CauseKind.CANDIDATE_FAILING
+    shop.argocd.broken = ""
+    shop.go(10)
+    assert (shop.release.id, shop.ended) == (release, Phase.ROLLED_BACK)
+    assert told == ["1.4.2", "1.4.1"]
+    assert shop.workloads._homes[CHECKOUT].version == OLD
+
+
+def test_an_argo_cd_that_is_not_configured_is_named(shop):
+    by_argo(shop)
+    shop.engine_clusters["local"].deployers.clear()
+    shop.to_full()
+    shop.go(3)
+    assert "[clusters.local.deployers.argocd]" in shop.release.cause.reason

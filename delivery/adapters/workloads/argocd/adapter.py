@@ -1,11 +1,12 @@
 """Port Deployer over Argo CD: its Application says whether it is done, the Deployment itself what runs."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document
 from delivery.adapters.workloads.argocd import application as app
 from delivery.adapters.workloads.argocd.application import Applications
+from delivery.adapters.workloads.argocd.bringing import Bringing
 from delivery.adapters.workloads.kubernetes import condition, identity, images
 from delivery.adapters.workloads.kubernetes.place import place_of
 from delivery.adapters.workloads.kubernetes.reader import Reader
@@ -16,6 +17,7 @@ from delivery.model.service import Workload
 from delivery.model.version import VersionRef
 from delivery.ports.deployer import Found
 from delivery.ports.errors import Refused
+from delivery.ports.workloads import Running
 from delivery.sources.times import micros
 
 
@@ -42,6 +44,15 @@ class ArgoDeployer:
         }
         waits = _unfinished(application, place) or condition.missing(deployment)
         return Found(facts, waits, micros(app.finished(application)), app.initiator(application))
+
+    def bring(
+        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool], token: str
+    ) -> Running:
+        place = place_of(workload, self._namespaces)
+        try:
+            return Bringing(self._kube, self._applications, target, place, version).bring(still, token)
+        except Refused as error:
+            return Running(False, failing=str(error), looked_for=str(error))
 
     def _deployment(self, application: Document, reader: Reader, place: Place) -> tuple[Document, VersionRef]:
         """The one that it put there last. Its `summary.images` has those of old pods too: the Deployment is read."""

@@ -8,6 +8,8 @@ from delivery.adapters.kube.objects import Document, path
 from delivery.ports.errors import Refused
 
 API = "argoproj.io/v1alpha1"
+TOKEN = "progressive-delivery"
+"""The name of the note by which an operation of ours is known again."""
 _RUNS = ("Running", "Terminating")
 
 
@@ -51,12 +53,44 @@ def operating(application: Document) -> str:
     return ""
 
 
-def failed(application: Document) -> str:
-    """Why its last operation came to nothing; nothing where it did not fail."""
+def failed(application: Document, token: str) -> str:
+    """Why the operation that we asked for, or an automated one of what it says now, came to nothing; else nothing."""
     state = _status(application).get("operationState") or {}
-    if state.get("phase") not in ("Failed", "Error"):
+    ours = was_told(application, token) or (
+        automated(application) and _source(state.get("syncResult")) == _wants(application)
+    )
+    if state.get("phase") not in ("Failed", "Error") or not ours:
         return ""
     return f"the last sync of {_name(application)} failed: {state.get('message', 'no reason given')}"
+
+
+def is_compared(application: Document) -> bool:
+    """Whether its sync status is about what it says now."""
+    compared = _status(application).get("sync", {}).get("comparedTo")
+    return _source(compared) == _wants(application)
+
+
+def automated(application: Document) -> bool:
+    """Whether it syncs by itself; otherwise people press the button."""
+    found = (application["spec"].get("syncPolicy") or {}).get("automated")
+    return found is not None and found.get("enabled") is not False
+
+
+def was_told(application: Document, token: str) -> bool:
+    """Whether its last operation is the one that this decision asked for."""
+    operation = (_status(application).get("operationState") or {}).get("operation") or {}
+    return {"name": TOKEN, "value": token} in (operation.get("info") or ())
+
+
+def operation(application: Document, named: Document, token: str, by: str) -> Document:
+    """What has one object of it synced, and nothing else: people may have left the rest for later. At the commit that
+    was synced last, so that nothing but the parameter is new."""
+    state = _status(application).get("operationState") or {}
+    result = state.get("syncResult") or {}
+    revisions = {key: result[key] for key in ("revision", "revisions") if result.get(key)}
+    options = (application["spec"].get("syncPolicy") or {}).get("syncOptions")
+    sync = {"resources": [named], **revisions, **({"syncOptions": options} if options else {})}
+    return {"initiatedBy": {"username": by}, "info": [{"name": TOKEN, "value": token}], "sync": sync}
 
 
 def finished(application: Document) -> str:
@@ -81,6 +115,16 @@ def deployments(application: Document, namespace: str) -> Iterator[tuple[str, st
 def _status(application: Document) -> Document:
     found: Document = application.get("status") or {}
     return found
+
+
+def _wants(application: Document) -> object:
+    return _source(application["spec"])
+
+
+def _source(of: Document | None) -> object:
+    """Where manifests come from, one or several."""
+    found = of or {}
+    return found.get("sources") or found.get("source")
 
 
 def _name(application: Document) -> str:

@@ -22,14 +22,19 @@ def tag(image: str) -> str:
     return name.rpartition(":")[2] if ":" in name.rpartition("/")[2] else ""
 
 
+def bare(image: str) -> str:
+    """Without tag and digest."""
+    name = image.partition("@")[0]
+    return name[: -len(tag(name)) - 1] if tag(name) else name
+
+
 def repository(image: str) -> str:
     """Without tag and digest, as Kubernetes itself completes it: `docker.io/library/nginx`."""
-    name = image.partition("@")[0]
-    bare = name[: -len(tag(name)) - 1] if tag(name) else name
-    first, _, rest = bare.partition("/")
+    name = bare(image)
+    first, _, rest = name.partition("/")
     if not rest:
-        return f"docker.io/library/{bare}"
-    return bare if "." in first or ":" in first or first == "localhost" else f"docker.io/{bare}"
+        return f"docker.io/library/{name}"
+    return name if "." in first or ":" in first or first == "localhost" else f"docker.io/{name}"
 
 
 def runs(found: str, asked: str) -> bool:

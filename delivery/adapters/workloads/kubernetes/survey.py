@@ -12,7 +12,7 @@ from delivery.adapters.workloads.kubernetes.reader import Reader
 from delivery.adapters.workloads.kubernetes.refusals import Copied, Home
 from delivery.model.finding import Finding, Weight
 from delivery.model.ids import target_id
-from delivery.model.place import Isolation, Mode, Place, object_name
+from delivery.model.place import Isolation, Mode, Place, Promotion, object_name
 from delivery.model.version import Backend, VersionRef
 from delivery.ports.errors import Refused
 
@@ -86,8 +86,9 @@ def _owners(deployment: Document, place: Place) -> Iterator[Finding]:
         text = f"git owns it ({by}): it rolls out in place, and would undo a promotion by patch"
         if place.mode is Mode.OBSERVE:
             yield Finding(Weight.WARNS, subject, f"{text}; so releases are judged and reported, and nothing is moved")
-        elif place.mode is Mode.CLONE:
-            yield Finding(Weight.BLOCKS, subject, f"{text}; ignore its image there, or use mode: versioned or observe")
+        elif place.mode is Mode.CLONE and place.promotion is Promotion.PATCH:
+            ways = "ignore its image there, or use promotion: {via: argocd}, or mode: versioned or observe"
+            yield Finding(Weight.BLOCKS, subject, f"{text}; {ways}")
     elif by := _marked(deployment, _HELM):
         text = f"Helm wrote it ({by}): a later upgrade sets the image of its values; give it the promoted one"
         yield Finding(Weight.WARNS, subject, text)
