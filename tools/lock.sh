@@ -10,9 +10,11 @@ compile() {
     out=$1
     shift
     # No index address goes into a file: everyone's pip has its own.
-    "$uv" pip compile pyproject.toml --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+    "$uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
         --custom-compile-command "make lock" --output-file "$out" "$@" >/dev/null
 }
 
-compile requirements/dev.txt --extra sandbox --group test --group lint --group build "$@"
-compile requirements/run.txt --constraint requirements/dev.txt "$@"
+compile requirements/dev.txt pyproject.toml --extra sandbox --group test --group lint --group build "$@"
+compile requirements/run.txt pyproject.toml --constraint requirements/dev.txt "$@"
+# What makes the wheel in deploy/Containerfile.
+compile requirements/build.txt --constraint requirements/dev.txt --group build "$@"

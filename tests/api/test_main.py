@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -55,6 +57,20 @@ def test_a_configured_server_takes_events_and_shows_the_metrics_of_its_engine(co
         metrics = http.get("/metrics").text
     assert 'delivery_admissions_total{outcome="release"' in metrics
     assert "delivery_ledger_up 1.0" in metrics
+
+
+MONITORING = Path(__file__).parents[2] / "deploy" / "chart" / "files"
+
+
+@pytest.mark.parametrize("file", ["alerts.yaml", "dashboard.json"])
+def test_alerts_and_dashboard_ask_for_metrics_that_there_are(configured, file):
+    configured(dialect="cloudevents", secrets=list(sample().sources["ci"].secrets))
+    with TestClient(main.of(load(os.environ))) as http:
+        text = http.get("/metrics").text
+    shown = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+    asked = set(re.findall(r"\bdelivery_[a-z_]+", (MONITORING / file).read_text()))
+    assert len(asked) > 5
+    assert asked <= {*shown, *(f"{name}_bucket" for name, kind in shown.items() if kind == "histogram")}
 
 
 @pytest.mark.parametrize(
