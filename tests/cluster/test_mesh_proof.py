@@ -69,7 +69,7 @@ def test_a_gateway_that_cannot_be_asked_is_proven_by_what_it_acknowledged(world:
 
 def test_istiod_tells_those_who_may_know(cluster: Cluster, world: IstioWorld, case: Case, tmp_path: Path) -> None:
     istiods = remote(cluster, token_file(cluster, tmp_path, DEBUG_NAMESPACE))
-    assert [proxy.kind for proxy in istiods.proxies()] == ["router"]
+    assert [proxy.kind for proxy in istiods.account().proxies] == ["router"]
     assert proven_by(world, case, world.connect(probing=False, istiods=istiods)) is Level.ACKED
 
 
@@ -78,9 +78,9 @@ def test_without_the_right_only_time_tells(
 ) -> None:
     stranger = remote(cluster, token_file(cluster, tmp_path, world.namespace))
     with pytest.raises(Denied, match="DEBUG_ENDPOINT_AUTH_ALLOWED_NAMESPACES"):
-        stranger.proxies()
+        stranger.account()
     with pytest.raises(Denied, match="token with the audience istio-ca"):
-        remote(cluster, None).proxies()
+        remote(cluster, None).account()
     mesh = world.connect(probing=False, istiods=stranger)
     monkeypatch.setattr(proof, "DEBOUNCE", 2.0)
     monkeypatch.setattr(proof, "SLACK", 1.0)

@@ -48,7 +48,7 @@ def test_sidecars_follow_the_weights_and_prove_them(
     world: IstioWorld, istiods: Istiods, client: Sidecar, case: Case
 ) -> None:
     name = host(world.place(case.target), "checkout")
-    world.until(lambda: client.name in {proxy.name for proxy in istiods.proxies()})
+    world.until(lambda: client.name in {proxy.name for proxy in istiods.account().proxies})
     for traffic, answers in ((ALL_STABLE, {"1.4.1"}), (ALL_CANDIDATE, {"1.4.2"}), (ALL_STABLE, {"1.4.1"})):
         case.shift(traffic)
         assert set(client.send(name, 20)) == answers

@@ -216,6 +216,48 @@ def test_a_proxy_that_nothing_was_sent_to_for_long_is_only_settled(istiod):
     assert (found.proven, found.level) == (True, Level.ACKED), "it was not told again: what it was told had the change"
 
 
+@contextmanager
+def silent():
+    """An address at which nobody listens any more."""
+    with answering(lambda path: (200, "")) as address:
+        pass
+    yield address
+
+
+def of(*addresses):
+    return Proof({}, Istiods(Fixed(addresses)))
+
+
+def test_a_replica_that_does_not_answer_is_named_and_nothing_is_proven_meanwhile(istiod):
+    """Whom it serves is not known: a proxy that hangs on it may still run the old configuration."""
+    istiod.proxies = [entry("a.shop", time.time() - 2)]
+    with silent() as address:
+        found = of(address, istiod.address).routes(mesh_only(), LEAST, ago(5))
+        assert (found.proven, found.missing) == (False, (f"istiod at {address}",))
+        old = ago(proof.DEBOUNCE + proof.SLACK + 1)
+        assert not of(istiod.address, address).routes(mesh_only(), LEAST, old).proven, "time alone proves it neither"
+        with pytest.raises(Unavailable, match="does not answer: what the proxies know that it serves cannot be told"):
+            of(istiod.address, address).backends(ago(5))
+        with pytest.raises(Unavailable, match="does not answer"):
+            of(address).routes(mesh_only(), LEAST, ago(5))
+
+
+def test_of_a_proxy_that_went_to_another_replica_the_newest_is_told(istiod):
+    now = time.time()
+    istiod.proxies = [entry("a.shop", now - 60, acked=False)]
+    other = FakeIstiod()
+    other.proxies = [entry("a.shop", now - 2)]
+    with answering(other.answer) as address:
+        for pair in ((istiod.address, address), (address, istiod.address)):
+            found = of(*pair).routes(mesh_only(), LEAST, ago(5))
+            assert (found.proven, found.level, found.proxies) == (True, Level.ACKED, 1)
+
+
+def test_an_istiod_without_a_replica_is_an_outage_and_no_proof():
+    with pytest.raises(Unavailable, match="no replica of istiod"):
+        of().routes(mesh_only(), LEAST, ago(5))
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_where_istiod_does_not_tell_only_time_does_and_a_refusal_is_seen(istiod, status):
     istiod.status = status

@@ -4,7 +4,8 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -20,6 +21,7 @@ SECONDS = 3.0
 EXACT = 0.004
 """Seconds of uncertainty about a replica's clock that are good enough: less than its shortest debounce."""
 ASKS = 14
+AT_ONCE = 8
 FRESH = 0.2
 """Seconds for which the answer about all proxies is kept: of thousands it is a megabyte."""
 TYPE = "type.googleapis.com/envoy.config."
@@ -51,6 +53,14 @@ class Synced:
     sent: Mapping[str, Sent]
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What the replicas tell: each proxy once. `silent` are those that do not answer; whom they serve is not known."""
+
+    proxies: tuple[Synced, ...]
+    silent: tuple[str, ...] = ()
+
+
 class Istiods:
     """All replicas of istiod. The token file is read for every call: such tokens are renewed."""
 
@@ -61,24 +71,45 @@ class Istiods:
         self._setting: set[str] = set()
         self._lock = threading.Lock()
         self._asking = threading.Lock()
-        self._known: tuple[float, list[Synced]] = (float("-inf"), [])
+        self._known: tuple[float, Account] = (float("-inf"), Account(()))
 
-    def proxies(self) -> list[Synced]:
-        """Raises Denied where we may not, Unavailable where a replica does not answer.
+    def account(self) -> Account:
+        """Raises Denied where we may not, Unavailable where no replica answers.
 
         Up to FRESH old, for many targets are confirmed at once: what was acknowledged then is acknowledged now.
         """
         with self._asking:
             if time.monotonic() - self._known[0] > FRESH:
-                self._known = (time.monotonic(), self._proxies())
+                asked = time.monotonic()
+                self._known = (asked, self._account())
             return self._known[1]
 
-    def _proxies(self) -> list[Synced]:
-        found: list[Synced] = []
-        for address in self._addresses.find().values():
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The replicas that did not answer when they were asked last."""
+        return self._known[1].silent
+
+    def _account(self) -> Account:
+        addresses = tuple(self._addresses.find().values())
+        if not addresses:
+            raise Unavailable("no replica of istiod is ready")
+        with ThreadPoolExecutor(min(AT_ONCE, len(addresses))) as pool:
+            answers = list(pool.map(self._listed, addresses))
+        errors = [answer for answer in answers if isinstance(answer, Unavailable)]
+        if len(errors) == len(answers):
+            raise errors[0]
+        silent = [
+            address for address, answer in zip(addresses, answers, strict=True) if isinstance(answer, Unavailable)
+        ]
+        told = [proxy for answer in answers if not isinstance(answer, Unavailable) for proxy in answer]
+        return Account(_newest(told), tuple(f"istiod at {address}" for address in silent))
+
+    def _listed(self, address: str) -> list[Synced] | Unavailable:
+        try:
             clock, listed = self.clock(address), json.loads(self._ask(address, "/debug/syncz"))
-            found += [_synced(entry, clock) for entry in listed]
-        return found
+        except Unavailable as error:
+            return error
+        return [_synced(entry, clock) for entry in listed]
 
     def rejects(self) -> metrics.Told:
         """What all replicas tell of refused configurations and of how long pushes take. It needs no right."""
@@ -149,6 +180,20 @@ def _denied(address: str, path: str, status: int) -> str:
         f"istiod at {address} does not let our namespace read {path}: add it to "
         "DEBUG_ENDPOINT_AUTH_ALLOWED_NAMESPACES of istiod"
     )
+
+
+def _newest(told: Iterable[Synced]) -> tuple[Synced, ...]:
+    """A proxy that has gone to another replica may still be listed by the one that it left."""
+    found: dict[str, Synced] = {}
+    for proxy in told:
+        known = found.get(proxy.name)
+        if known is None or _last(known) < _last(proxy):
+            found[proxy.name] = proxy
+    return tuple(found.values())
+
+
+def _last(proxy: Synced) -> float:
+    return max((sent.at.last for sent in proxy.sent.values()), default=float("-inf"))
 
 
 def _synced(entry: Mapping[str, Any], clock: RemoteClock) -> Synced:

@@ -6,7 +6,7 @@ not tell, all that is left is to wait longer than it ever delays a push.
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from delivery.adapters.kube.objects import Document
 from delivery.adapters.mesh.istio import probe
@@ -16,7 +16,7 @@ from delivery.adapters.mesh.istio.probe import Question
 from delivery.adapters.mesh.istio.proxies import Addresses
 from delivery.adapters.mesh.istio.pushes import BOTH, Spread, spread
 from delivery.model.event import Level
-from delivery.ports.errors import PortError, Refused
+from delivery.ports.errors import PortError, Refused, Unavailable
 from delivery.ports.mesh import Confirmation
 
 DEBOUNCE = 10.0
@@ -66,8 +66,15 @@ class Proof:
         return _together(probed, rest) if probed.proxies else rest
 
     def backends(self, change: Span) -> bool:
-        """Whether every proxy knows a backend that was made known within `change`, and where it is."""
-        return self._pushed(change, (CLUSTERS, ENDPOINTS), BOTH, "backends").proven
+        """Whether every proxy knows a backend that was made known within `change`, and where it is.
+
+        Raises Unavailable where a replica of istiod keeps that from being known: the candidate cannot help it.
+        """
+        found = self._pushed(change, (CLUSTERS, ENDPOINTS), BOTH, "backends")
+        silent = self._istiods.silent if self._istiods else ()
+        if silent and not found.proven:
+            raise Unavailable(f"{silent[0]} does not answer: what the proxies know that it serves cannot be told")
+        return found.proven
 
     def probed(self, exposed: Iterable[Exposed], least: tuple[str, int, int]) -> Confirmation:
         """What the gateways themselves say. Raises Unavailable where none of them answers."""
@@ -94,7 +101,7 @@ class Proof:
         if probed.proven or self._istiods is None:
             return probed
         try:
-            refused = spread(self._istiods.proxies(), change, (ROUTES,), (ROUTER,)).refused
+            refused = spread(self._istiods.account().proxies, change, (ROUTES,), (ROUTER,)).refused
         except PortError:
             return probed
         return Confirmation(False, probed.level, probed.proxies, probed.missing, refused)
@@ -103,9 +110,11 @@ class Proof:
         if self._istiods is None:
             return self._waited(change, key)
         try:
-            found = spread(self._istiods.proxies(), change, kinds, frozenset(types))
+            account = self._istiods.account()
         except Refused:  # Denied: the rung below
             return self._waited(change, key)
+        found = spread(account.proxies, change, kinds, frozenset(types))
+        found = replace(found, missing=(*account.silent, *found.missing))
         return _acknowledged(found, _age(change) >= DEBOUNCE + SLACK)
 
     def _waited(self, change: Span, key: str) -> Confirmation:
