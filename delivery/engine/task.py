@@ -55,9 +55,13 @@ class Published:
         self._known: dict[tuple[TargetId, str, bool], tuple[Endpoint, ...]] = {}
 
     def ensure(self, task: Task, backend: Backend, endpoints: tuple[Endpoint, ...]) -> bool:
-        """Whether the proxies know the backend at these addresses. A release that is not ready yet always asks."""
+        """Whether the proxies know the backend at these addresses. A release that is not ready yet always asks, and
+        one that is on its way home: what was known may have been withdrawn since, by whichever process.
+        """
         key = (task.row.target.id, backend.version.identity, backend.home)
-        if task.release is not None and task.release.ready and self._known.get(key) == endpoints:
+        release = task.release
+        begins = release is None or not release.ready or (backend.home and backend.version == release.candidate)
+        if not begins and self._known.get(key) == endpoints:
             return True
         done = task.cluster.mesh.publish(task.row.target.id, backend, endpoints)
         if done:

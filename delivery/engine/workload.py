@@ -1,5 +1,7 @@
 """Performing what concerns workloads: what runs, what is started and sized, what goes home, what is stopped."""
 
+from dataclasses import replace
+
 from delivery.engine.fence import Fence
 from delivery.engine.task import Done, Published, Task, workload_of
 from delivery.model.effect import EnsureWorkload
@@ -17,6 +19,7 @@ from delivery.model.signal import (
     WorkloadMissing,
     WorkloadReady,
 )
+from delivery.model.target import Target
 from delivery.model.version import Backend, VersionRef
 from delivery.ports.errors import Conflict, PortError, Refused, Unavailable
 from delivery.ports.workloads import Need, Running
@@ -119,13 +122,21 @@ def retire(task: Task, version: VersionRef, fence: Fence) -> Done:
     """
     target = task.row.target
     try:
-        task.cluster.mesh.withdraw(target.id, Backend(target.service, version))
+        for backend in _reached(target, version):
+            task.cluster.mesh.withdraw(target.id, backend)
         if not fence.owns(task.row):
             return Done(lost=True)
         task.cluster.workloads.retire(target.id, workload_of(task), version)
     except (Conflict, Unavailable):
         return Done(later=True)
     return Done(later=True, retired=True)
+
+
+def _reached(target: Target, version: VersionRef) -> tuple[Backend, ...]:
+    """By what a version was reached that goes. Of what is stable at home only our copy goes."""
+    copy = Backend(target.service, version)
+    stays = target.stable is not None and target.stable.identity == version.identity
+    return (copy,) if stays else (copy, replace(copy, home=True))
 
 
 def rest(task: Task, fence: Fence) -> Done:

@@ -53,7 +53,7 @@ def taken(world: World, moves: Sequence[Move]) -> Change:
     target = world.target
     for move in moves:
         if isinstance(move.event, StableFound):
-            target = _stable_is(target, move.event.stable)
+            target = _stable_is(target, move.event)
     if release.dseq:
         target = replace(target, last=release.id)
     if release.phase.closed:
@@ -61,9 +61,14 @@ def taken(world: World, moves: Sequence[Move]) -> Change:
     return Change(World(target, {**world.releases, release.id: release}), tuple(moves))
 
 
-def _stable_is(target: Target, found: VersionRef | None) -> Target:
-    """What its owners were found to run; it is not to be retired, but for a copy of ours beside it."""
+def _stable_is(target: Target, event: StableFound) -> Target:
+    """What its owners were found to run; it is not to be retired, but for a copy of ours beside it. What was stable
+    before runs nowhere any more, and is only to be forgotten.
+    """
+    found, old = event.stable, target.stable
     kept = tuple(entry for entry in target.retiring if entry.copy or not _same(entry.version, found))
+    if old is not None and not _same(old, found):
+        kept = (*_unretire(kept, old), Retiring(old, event.at))
     return replace(target, stable=found, retiring=kept)
 
 
@@ -124,7 +129,7 @@ def _rests(release: Release) -> Micros:
 
 def _promoted(target: Target, release: Release) -> Target:
     """The stable pointer moves here, and to what was found where its owners keep it. The old version stays for the
-    rollback window; of one that came home only our copy goes.
+    rollback window; of one that came home only our copy goes, and what it replaced there is forgotten.
 
     What a rollback replaced counts as rejected: it comes back by `retry`, not by a late event.
     """
@@ -132,12 +137,12 @@ def _promoted(target: Target, release: Release) -> Target:
     rejected = tuple(one for one in target.rejected if one != release.candidate.identity)
     if release.rolls_back is not None and old is not None:
         rejected = _remember(rejected, old.identity)
-    retiring = _unretire(target.retiring, release.candidate)
-    if release.plan.home is not None:
-        retiring = (*retiring, Retiring(release.candidate, Micros(release.at + DRAIN), copy=True))
-    elif old is not None:
-        after = Micros(release.at + release.plan.rollback_window)
+    retiring, home = _unretire(target.retiring, release.candidate), release.plan.home is not None
+    after = Micros(release.at + (DRAIN if home else release.plan.rollback_window))
+    if old is not None:
         retiring = (*_unretire(retiring, old), Retiring(old, after))
+    if home:
+        retiring = (*retiring, Retiring(release.candidate, after, copy=True))
     return replace(target, stable=release.candidate, rejected=rejected, retiring=retiring)
 
 

@@ -115,9 +115,10 @@ def host(place: Place, service: str) -> str:
 def object_name(backend: Backend, lane: Lane = Lane.PLAIN) -> str:
     """What our objects for a version are called, in all adapters: a DNS-1123 label such as `checkout-1-4-2-5f0c3a1e`.
 
-    The hash tells apart builds of one label, and what was cut off.
+    The hash tells apart builds of one label, what was cut off, and a copy from what runs at home.
     """
-    told = f"{backend.service}\n{backend.version.identity}".encode()
+    home = "\nhome" if backend.home else ""
+    told = f"{backend.service}\n{backend.version.identity}{home}".encode()
     readable = re.sub(r"[^a-z0-9]+", "-", f"{backend.service}-{backend.version.version}".lower())
     name = f"{readable[:_READABLE].rstrip('-')}-{hashlib.sha256(told).hexdigest()[:8]}"
     return name if lane is Lane.PLAIN else f"{name}-{lane.value}"

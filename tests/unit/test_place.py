@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +26,13 @@ def test_subsets_share_the_service() -> None:
     place = Place("shop", "checkout", "web", isolation=Isolation.SUBSET)
     assert destination(place, COPY) == Destination("web.shop.svc.cluster.local", object_name(COPY))
     assert destination(place, HOME).subset == object_name(HOME)
+
+
+def test_a_copy_and_what_is_at_home_are_two_places_also_of_one_version() -> None:
+    place = Place("shop", "checkout", "web", isolation=Isolation.SUBSET)
+    for by in Lane:
+        assert destination(place, COPY, by) != destination(place, replace(COPY, home=True), by)
+        assert destination(PLACE, COPY, by) != destination(PLACE, replace(COPY, home=True), by)
 
 
 def test_stable_answers_in_another_lane_under_another_name() -> None:

@@ -17,6 +17,7 @@ from tests.api.world import SERVICE, ManualClock, World, bearer
 
 CHECKOUT = TargetId("checkout@local")
 OLD, NEW = VersionRef.of("1.4.1"), VersionRef.of("1.4.2")
+THIRD = VersionRef.of("1.4.3")
 CLONE = {**SERVICE, "namespace": "shop", "workload": {"deployment": "checkout", "rollback_window": "1m"}}
 
 
@@ -54,6 +55,12 @@ class Shop(World):
     def row(self) -> Any:
         (row,) = self.ledger.rows("checkout")
         return row
+
+    @property
+    def published(self) -> set[str]:
+        """The backends that the mesh knows, by their plain lanes."""
+        plain = [backend.name for one in (OLD, NEW, THIRD) for backend in _backends(one)]
+        return set(plain) & self.mesh._backends.keys()
 
     @property
     def backends(self) -> tuple[Backend | None, Backend | None]:
@@ -95,6 +102,46 @@ def test_it_goes_home_and_the_copy_goes(shop):
     shop.go(DRAIN // SECOND + 2)
     assert not shop.workloads.runs(CHECKOUT, NEW.identity)
     assert (shop.workloads.pinned, shop.row.target.resting, shop.row.target.retiring) == (set(), None, ())
+
+
+def test_what_was_at_home_before_is_known_no_more(shop):
+    shop.to_full()
+    shop.go(5)
+    shop.go(DRAIN // SECOND + 2)
+    assert shop.published == {Backend("checkout", NEW, home=True).name}
+
+
+def test_it_can_come_home_again(shop):
+    """What this process has published once may have been withdrawn since, by any process."""
+    for version in ("1.4.2", "1.4.1", "1.4.2"):
+        release = shop.send("", service="checkout", version=version)["releases"][0]["id"]
+        shop.go(5)
+        shop.send(f"/{release}/promote", reason="hurry")
+        shop.go(DRAIN // SECOND + 12)
+        assert (shop.release.phase, shop.row.target.stable.version) == (Phase.PROMOTED, version)
+        assert shop.published == {Backend("checkout", shop.row.target.stable, home=True).name}
+
+
+def test_one_that_did_not_stay_at_home_is_known_no_more(shop):
+    shop.workloads.slow_home = True
+    release = shop.to_full()
+    shop.go(5)
+    shop.workloads.slow_home = False
+    shop.send(f"/{release}/abort", reason="slow")
+    shop.go(DRAIN // SECOND + 12)
+    assert shop.ended is Phase.ROLLED_BACK
+    assert shop.published == {Backend("checkout", OLD, home=True).name}
+
+
+def test_what_its_owners_replaced_is_known_no_more(shop):
+    shop.to_full()
+    shop.go(DRAIN // SECOND + 12)
+    shop.workloads.own(CHECKOUT, OLD)
+    shop.send("", service="checkout", version="1.4.3")
+    shop.go(DRAIN // SECOND + 12)
+    assert shop.row.target.stable == OLD
+    wanted = {Backend("checkout", OLD, home=True), Backend("checkout", THIRD)}
+    assert shop.published == {one.name for one in wanted}
 
 
 def test_people_bring_it_home_where_the_service_says_so(shop):
@@ -208,3 +255,7 @@ def test_an_argo_cd_that_is_not_configured_is_named(shop):
     shop.to_full()
     shop.go(3)
     assert "[clusters.local.deployers.argocd]" in shop.release.cause.reason
+
+
+def _backends(version: VersionRef) -> tuple[Backend, Backend]:
+    return Backend("checkout", version), Backend("checkout", version, home=True)

@@ -207,14 +207,23 @@ class TestOnTheWayHome:
         story.promote()
         target, at = story.world.target, story.moves[-1].event.at
         assert target.stable == CANDIDATE
-        assert target.retiring == (Retiring(CANDIDATE, Micros(at + DRAIN), copy=True),)
+        after = Micros(at + DRAIN)
+        assert target.retiring == (Retiring(STABLE, after), Retiring(CANDIDATE, after, copy=True))
         assert target.resting == at + DRAIN
+
+    def test_what_its_owners_replaced_is_to_be_forgotten(self):
+        story = running()
+        story.promote()
+        story.ask(a_version("1.4.3"))
+        story.tell(s.StableIs(OTHER))
+        assert [entry.version for entry in story.world.target.retiring if not entry.copy] == [STABLE, CANDIDATE]
+        assert story.world.target.stable == OTHER
 
     def test_the_next_release_leaves_the_old_copy_to_go(self):
         story = running()
         story.promote()
         story.ask(a_version("1.4.3"))
-        assert [entry.version for entry in story.world.target.retiring] == [CANDIDATE]
+        assert [entry.version for entry in story.world.target.retiring] == [STABLE, CANDIDATE]
         assert story.world.target.resting is None
 
     def test_a_rollback_of_it_prepares_the_old_version_as_a_copy(self):
