@@ -145,6 +145,28 @@ def _argo_deployer(
     return ArgoDeployer(kube, around.namespaces, Applications(kube if hub is None else Kube(**hub), namespace))
 
 
+def _git_deployer(
+    around: Surroundings,
+    *,
+    url: str,
+    directory: str,
+    services: Mapping[str, Any],
+    branch: str = "main",
+    kubeconfig: str | None = None,
+    context: str | None = None,
+    **access: str,
+) -> Deployer:
+    """`services` has, for each that may be committed, a table with `path`, `key` and perhaps `value`. `directory` is
+    for a bare copy; `access` has the fields of `configured.repository`."""
+    from delivery.adapters.git.configured import repository
+    from delivery.adapters.kube.client import Kube
+    from delivery.adapters.workloads.gitops.adapter import GitDeployer
+    from delivery.adapters.workloads.gitops.configured import entries
+
+    found = repository(url, branch, directory, **access)
+    return GitDeployer(Kube(kubeconfig, context), around.namespaces, found, entries(services))
+
+
 def _memory_deployer(around: Surroundings) -> Deployer:
     from delivery.adapters.workloads.deployer_memory import MemoryDeployer
 
@@ -272,7 +294,11 @@ WORKLOADS: Mapping[str, Callable[..., Workloads]] = {
     "process": _process_workloads,
     "memory": _memory_workloads,
 }
-DEPLOYERS: Mapping[str, Callable[..., Deployer]] = {"argocd": _argo_deployer, "memory": _memory_deployer}
+DEPLOYERS: Mapping[str, Callable[..., Deployer]] = {
+    "argocd": _argo_deployer,
+    "git": _git_deployer,
+    "memory": _memory_deployer,
+}
 RUNS: Mapping[str, frozenset[str]] = {
     "process": frozenset((PROCESS,)),
     "kubernetes": frozenset((DEPLOYMENT,)),

@@ -34,6 +34,7 @@ class Promotion(StrEnum):
 
     PATCH = "patch"  # we do
     ARGOCD = "argocd"  # Argo CD does: we set a parameter of its Application
+    GIT = "git"  # whoever follows a git repository does: we commit the image there
     NONE = "none"  # people do, or their tools: we wait until it does
 
 

@@ -16,8 +16,9 @@ from delivery.adapters.workloads.argocd.application import Applications
 from delivery.adapters.workloads.kubernetes import images, promotion
 from delivery.adapters.workloads.kubernetes.cloned import ClonedWorkload
 from delivery.adapters.workloads.kubernetes.reader import Reader
+from delivery.adapters.workloads.told import demand_way_back
 from delivery.model.ids import TargetId
-from delivery.model.place import Parameter, Place, Told
+from delivery.model.place import Parameter, Place
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Conflict, Refused
 from delivery.ports.workloads import Running
@@ -69,9 +70,8 @@ class Bringing:
     def _wanted(self, read: Document, deployment: Document, parameter: Parameter) -> tuple[str, Note]:
         """What the parameter has to be, and what is noted with it. Raises Refused where there would be no way back."""
         value, note = parameters.value_of(self.version, parameter), parameters.noted(read)
-        if not note and parameter.value is not Told.VERSION:
-            image = str(self._container(deployment)["image"])
-            parameters.value_of(VersionRef.of("what runs now", image), parameter)
+        if not note:
+            demand_way_back(str(self._container(deployment)["image"]), parameter.value, parameter.name)
         changes = parameters.current(read, parameter) != value
         tries = note.get("tries", 0) if note.get("value") == value else 0
         return value, {"value": value, "tries": tries + changes}

@@ -8,7 +8,8 @@ from typing import Any
 from delivery.adapters.kube import marks
 from delivery.adapters.kube.objects import Document
 from delivery.adapters.workloads.kubernetes import images
-from delivery.model.place import Parameter, Told
+from delivery.adapters.workloads.told import told
+from delivery.model.place import Parameter
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Refused
 
@@ -22,20 +23,8 @@ Source = dict[str, Any]
 
 def value_of(version: VersionRef, parameter: Parameter) -> str:
     """What the parameter has to be for this version. Raises Refused where its image does not say that."""
-    image = version.image or ""
-    if parameter.kustomize:
-        found = f"{parameter.name}={image}" if image else ""
-    else:
-        found = {
-            Told.TAG: images.tag(image),
-            Told.DIGEST: images.digest(image),
-            Told.IMAGE: image,
-            Told.VERSION: version.version,
-        }[parameter.value]
-    if not found:
-        told = f"{version.version} ({image or 'no image'})"
-        raise Refused(f"{told} has no {parameter.value.value} to set {parameter.name} to: the event has to say it")
-    return found
+    found = told(version, parameter.value, parameter.name)
+    return f"{parameter.name}={found}" if parameter.kustomize else found
 
 
 def current(application: Document, parameter: Parameter) -> str | None:

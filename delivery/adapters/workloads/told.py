@@ -1,0 +1,27 @@
+"""What of a version's image a parameter or a file is set to. Pure."""
+
+from delivery.adapters.workloads.kubernetes import images
+from delivery.model.place import Told
+from delivery.model.version import VersionRef
+from delivery.ports.errors import Refused
+
+
+def told(version: VersionRef, what: Told, where: str) -> str:
+    """Raises Refused where the version does not say it. `where` is what is set."""
+    image = version.image or ""
+    found = {
+        Told.TAG: images.tag(image),
+        Told.DIGEST: images.digest(image),
+        Told.IMAGE: image,
+        Told.VERSION: version.version,
+    }[what]
+    if not found:
+        named = f"{version.version} ({image or 'no image'})"
+        raise Refused(f"{named} has no {what.value} to set {where} to: the event has to say it")
+    return found
+
+
+def demand_way_back(image: str, what: Told, where: str) -> None:
+    """Raises Refused where what runs now could not be told by the same way: nothing could be taken back."""
+    if what is not Told.VERSION:
+        told(VersionRef.of("what runs now", image), what, where)

@@ -1,0 +1,69 @@
+"""A git repository of somebody else, as a host has it: bare, with one branch, and a clone in which people commit."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+NOBODY: Mapping[str, str] = {
+    "PATH": os.environ["PATH"],
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    **{f"GIT_{role}_{what}": "ann@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")},
+}
+
+
+class GitServer:
+    """`url` is where it is served. `files` are on the branch `main` from the start."""
+
+    def __init__(self, directory: Path, files: Mapping[str, str]) -> None:
+        self.bare = directory / "host.git"
+        self.url = f"file://{self.bare}"
+        self._clone = directory / "people"
+        self._git("init", "--quiet", "--bare", "--initial-branch=main", str(self.bare))
+        self._git("clone", "--quiet", self.url, str(self._clone))
+        self._git("checkout", "--quiet", "-B", "main", at=self._clone)
+        self.commit("the beginning", files)
+
+    def commit(self, message: str, files: Mapping[str, str]) -> str:
+        """Somebody pushes this."""
+        self._git("fetch", "--quiet", "origin", at=self._clone)
+        if self.log():
+            self._git("reset", "--quiet", "--hard", "origin/main", at=self._clone)
+        for name, text in files.items():
+            path = self._clone / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            self._git("add", name, at=self._clone)
+        self._git("commit", "--quiet", "--allow-empty", "-m", message, at=self._clone)
+        self._git("push", "--quiet", "origin", "main", at=self._clone)
+        return self.log()[0].partition(" ")[0]
+
+    def read(self, name: str) -> str:
+        """What the branch says now."""
+        return self._git("show", f"main:{name}", at=self.bare)
+
+    def log(self) -> list[str]:
+        """`COMMIT SUBJECT`, newest first."""
+        try:
+            return self._git("log", "--format=%H %s", "main", at=self.bare).splitlines()
+        except subprocess.CalledProcessError:
+            return []
+
+    def head(self) -> str:
+        return self._git("rev-parse", "main", at=self.bare).strip()
+
+    def refuses(self, text: str) -> None:
+        """From now on every push is declined, as a protected branch does it."""
+        hook = self.bare / "hooks" / "pre-receive"
+        hook.write_text(f"#!/bin/sh\necho {text!r} >&2\nexit 1\n")
+        hook.chmod(0o755)
+
+    def takes(self) -> None:
+        (self.bare / "hooks" / "pre-receive").unlink()
+
+    def _git(self, *arguments: str, at: Path | None = None) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=at, env={**NOBODY}, check=True, capture_output=True, text=True, timeout=60
+        )
+        return done.stdout
