@@ -9,11 +9,14 @@ from starlette.concurrency import run_in_threadpool
 
 from api import docs, openapi, problems
 from api.access import page
+from api.access.cookies import Cookies
 from api.access.keyring import Keyring
+from api.access.proofs import Proofs
 from api.access.sessions import Sessions
 from api.auth import Authenticate
 from api.intake import Intake
 from api.limits import BodyLimit
+from api.oidc.setup import trusted
 from api.requests import Requests
 from api.routes import ROUTERS
 from api.services import AppServices, Running, Streams
@@ -51,8 +54,9 @@ def create_app(
 
     keyring = Keyring(services.tokens, services.access, services.clock)
     secure = services.public_url.startswith("https:")
-    sessions = Sessions(services.access, services.clock, keyring, secure=secure)
-    running = Running(services, intake, counters, Streams(counters), keyring, sessions)
+    sessions = Sessions(services.access, services.clock, keyring, Cookies(secure=secure))
+    trust, sign_in = trusted(services.identity, services.tokens, services.public_url)
+    running = Running(services, intake, counters, Streams(counters), keyring, sessions, sign_in)
     desk = Desk(running, services.slack) if services.slack else None
     socket = Socket(services.slack, desk) if services.slack and services.slack.app_token and desk else None
 
@@ -91,6 +95,6 @@ def create_app(
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(BodyLimit)
-    app.add_middleware(Authenticate, keyring=keyring, sessions=sessions)
+    app.add_middleware(Authenticate, proofs=Proofs(keyring, trust, services.clock), sessions=sessions)
     app.add_middleware(Requests, counters=counters)
     return app

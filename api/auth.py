@@ -13,8 +13,9 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access.caller import Caller
-from api.access.keyring import Keyring
+from api.access.proofs import Proofs
 from api.access.sessions import Sessions
+from api.oidc.verify import Untrusted
 from api.problems import Problem
 from delivery.model.role import Role
 
@@ -26,20 +27,16 @@ _SCHEME = HTTPBearer(
 class Authenticate:
     """Refuses requests below /v1 that carry no valid token, before their body is read or their path looked up."""
 
-    def __init__(self, app: ASGIApp, keyring: Keyring, sessions: Sessions) -> None:
+    def __init__(self, app: ASGIApp, proofs: Proofs, sessions: Sessions) -> None:
         self._app = app
-        self._keyring = keyring
+        self._proofs = proofs
         self._sessions = sessions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _guarded(scope["path"]):
             caller = await self._caller(HTTPConnection(scope))
             if caller is None:
-                raise Problem(
-                    "unauthenticated",
-                    "send a valid token as `Authorization: Bearer TOKEN`",
-                    {"WWW-Authenticate": 'Bearer realm="delivery"'},
-                )
+                raise _unauthenticated("send a valid token as `Authorization: Bearer TOKEN`")
             scope["state"]["caller"] = caller
             structlog.contextvars.bind_contextvars(token=caller.name, principal=caller.principal)
         await self._app(scope, receive, send)
@@ -47,12 +44,19 @@ class Authenticate:
     async def _caller(self, request: HTTPConnection) -> Caller | None:
         given = request.headers.get("authorization")
         if given is not None:
-            return await run_in_threadpool(self._keyring.find, _bearer(given))
+            try:
+                return await run_in_threadpool(self._proofs.caller, _bearer(given))
+            except Untrusted as error:
+                raise _unauthenticated(f"this token does not count: {error}") from None
         cookie = self._sessions.secret(request) if request.scope["method"] in ("GET", "HEAD") else ""
         if not cookie:
             return None
         signed_in = await run_in_threadpool(self._sessions.find, cookie)
         return signed_in.caller if signed_in else None
+
+
+def _unauthenticated(detail: str) -> Problem:
+    return Problem("unauthenticated", detail, {"WWW-Authenticate": 'Bearer realm="delivery"'})
 
 
 def _guarded(path: str) -> bool:

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from api.access import first
 from api.app import create_app
+from api.oidc.setup import Identity
 from api.people import People
 from api.services import AppServices
 from delivery import wiring
@@ -55,4 +56,5 @@ def services(wired: wiring.Wired) -> AppServices:
         public_url=wired.settings.server.public_url,
         slack=wiring.slack(wired.settings),
         people=People(wired.settings.people),
+        identity=Identity(wired.settings.oidc, wired.settings.ci, wired.settings.people),
     )

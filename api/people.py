@@ -18,10 +18,13 @@ class People:
         """The person behind a Slack user's id."""
         return self._slack.get(user)
 
+    def of_login(self, login: str) -> Principal:
+        """By the name that this person has everywhere; by that of CI for somebody whom the table does not know."""
+        return Principal(self._logins.get(login.lower(), login))
+
     def named(self, notice: Notice) -> Notice:
         """The notice with its actor by the name that this person has everywhere, so that four eyes stay four."""
         says = notice.says
         if not isinstance(says, ReleaseRequested | Happened | Hinted):
             return notice
-        known = self._logins.get(says.actor.lower())
-        return notice if known is None else replace(notice, says=replace(says, actor=Principal(known)))
+        return replace(notice, says=replace(says, actor=self.of_login(says.actor)))

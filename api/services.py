@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from api.access.keyring import Keyring
 from api.access.sessions import Sessions
 from api.intake import Intake
+from api.oidc.setup import Identity, SignIn
 from api.people import People
 from api.telemetry import Counters
 from delivery.catalog.document import Document
@@ -59,6 +60,7 @@ class AppServices:
     public_url: str
     slack: SlackApp | None = None
     people: People = field(default_factory=People)
+    identity: Identity = field(default_factory=Identity)
 
 
 class Streams:
@@ -94,6 +96,7 @@ class Running:
     streams: Streams
     keyring: Keyring
     sessions: Sessions
+    sign_in: SignIn | None
 
 
 # Async, because FastAPI sends whatever is not to a thread, which costs more than all the rest of a webhook.

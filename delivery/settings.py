@@ -10,6 +10,7 @@ import types
 import typing
 from collections.abc import Mapping
 from difflib import get_close_matches
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -127,6 +128,84 @@ class Person(_Model):
     groups: tuple[str, ...] = Field(default=(), strict=False, description="a list of approver groups")
     slack: tuple[str, ...] = Field(default=(), strict=False, description="a list of Slack user ids, such as U0123ABC")
     logins: tuple[str, ...] = Field(default=(), strict=False, description="a list of logins at CI, as events name them")
+    oidc: tuple[str, ...] = Field(
+        default=(), strict=False, description="a list of what the claim [oidc] claim says of them, such as an address"
+    )
+
+
+def _issuer_url(url: str) -> str:
+    """As its tokens write it: not a slash may be more or less."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError("not an http(s) URL")
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        raise ValueError("not https: anybody on the way could let themselves in")
+    return url
+
+
+IssuerUrl = Annotated[str, AfterValidator(_issuer_url)]
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+_ALGORITHMS: tuple[Algorithm, ...] = ("RS256", "ES256")
+_ALGORITHMS_TEXT = "a list of signature algorithms, such as RS256; none is symmetric"
+
+
+class Oidc(_Model):
+    """The organisation's provider of OpenID Connect: people sign in on the page, and bring its tokens to the API."""
+
+    issuer: IssuerUrl = Field(description="the https URL of the issuer, as it writes it in its tokens")
+    title: str = Field(default="OpenID Connect", min_length=1, max_length=60, description="what people call it")
+    audience: str = Field(default="", description="the audience of the tokens that the API takes; empty: none")
+    client_id: str = Field(default="", description="our client there, for the page; empty: no sign-in there")
+    client_secret: str = Field(default="", repr=False, description="its secret; empty for a public client")
+    scopes: tuple[str, ...] = Field(
+        default=("profile", "email"), strict=False, description="a list of scopes to ask for besides openid"
+    )
+    claim: str = Field(
+        default="email", min_length=1, description="the claim that names somebody, and no other can have"
+    )
+    groups_claim: str = Field(default="groups", min_length=1, description="the claim that lists their groups")
+    roles: dict[Annotated[Role, Field(strict=False)], Annotated[tuple[str, ...], Field(strict=False)]] = Field(
+        default_factory=dict, description='a table: admin = ["platform"], operator = [...]; "*" is everybody'
+    )
+    algorithms: tuple[Algorithm, ...] = Field(
+        default=_ALGORITHMS, min_length=1, strict=False, description=_ALGORITHMS_TEXT
+    )
+
+
+class CiKind(StrEnum):
+    GITHUB = "github"
+    GITLAB = "gitlab"
+
+
+class CiRule(_Model):
+    """Which jobs may start releases of which services."""
+
+    repositories: tuple[str, ...] = Field(
+        min_length=1, strict=False, description="a list of repositories by their whole paths: acme/checkout"
+    )
+    refs: tuple[str, ...] = Field(
+        min_length=1, strict=False, description='a list of refs: "refs/heads/main", "refs/tags/v*"'
+    )
+    services: tuple[Name, ...] = Field(min_length=1, strict=False, description="a list of services")
+    clusters: tuple[Name, ...] = Field(default=(), strict=False, description="a list of clusters; without it: all")
+
+
+class Ci(_Model):
+    """A CI whose jobs prove themselves by the token that each run is given."""
+
+    kind: CiKind = Field(strict=False, description="github or gitlab")
+    issuer: IssuerUrl | None = Field(default=None, description="the https URL of its issuer; without it the public one")
+    audience: str = Field(default="", description="the audience that jobs ask for; without it server.public_url")
+    rules: tuple[CiRule, ...] = Field(min_length=1, strict=False, description="tables [[ci.NAME.rules]]")
+    algorithms: tuple[Algorithm, ...] = Field(
+        default=_ALGORITHMS, min_length=1, strict=False, description=_ALGORITHMS_TEXT
+    )
+
+    @property
+    def at(self) -> str:
+        """Its issuer."""
+        public = {CiKind.GITHUB: "https://token.actions.githubusercontent.com", CiKind.GITLAB: "https://gitlab.com"}
+        return self.issuer or public[self.kind]
 
 
 class Server(_Model):
@@ -159,6 +238,8 @@ class Settings(_Model):
     sources: dict[Name, Source] = Field(default_factory=dict, description="tables [sources.NAME]")
     tokens: tuple[Token, ...] = Field(default=(), strict=False, description="tables [[tokens]]")
     people: tuple[Person, ...] = Field(default=(), strict=False, description="tables [[people]]")
+    oidc: Oidc | None = Field(default=None, description="a table: [oidc] with the issuer")
+    ci: dict[Name, Ci] = Field(default_factory=dict, description="tables [ci.NAME]")
     notify: dict[Name, Adapter] = Field(default_factory=dict, description='tables [notify.NAME] with kind = "slack"')
 
     @model_validator(mode="after")
@@ -172,7 +253,7 @@ class Settings(_Model):
 
     @model_validator(mode="after")
     def _people_are_told_apart(self) -> "Settings":
-        for field in ("slack", "logins"):
+        for field in ("slack", "logins", "oidc"):
             names = [name.lower() for person in self.people for name in getattr(person, field)]
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
@@ -236,7 +317,7 @@ def _resolve(value: Any, environ: Mapping[str, str], place: str, mistakes: list[
 def _explain(error: Mapping[str, Any]) -> tuple[str, str]:
     loc = tuple(part for part in error["loc"] if part != "[key]")
     place = re.sub(r"\.\[", "[", ".".join(f"[{part}]" if isinstance(part, int) else str(part) for part in loc))
-    if error["loc"][-1:] == ("[key]",):
+    if error["loc"][-1:] == ("[key]",) and error["type"] != "enum":
         return place, "not a DNS-1123 name (lower-case letters, digits and -)"
     if error["type"] == "extra_forbidden":
         near = get_close_matches(str(loc[-1]), _fields_at(loc[:-1]), n=1)

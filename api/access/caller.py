@@ -12,13 +12,16 @@ class Came(StrEnum):
     """How a caller proved who they are."""
 
     TOKEN = "token"  # a bearer token of ours
+    OIDC = "oidc"  # a token of the organisation's provider
+    CI = "ci"  # the token of a job's run
     PAGE = "page"  # a browser that is signed in
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """`name` is the credential's: that of the token, also where a browser signed in with it. `principal` is the person:
-    the same whatever they come with, so that four eyes stay four.
+    the same whatever they come with, so that four eyes stay four. `once`: the credential is for one run, told from all
+    others by this.
     """
 
     name: str
@@ -27,6 +30,7 @@ class Caller:
     groups: tuple[str, ...]
     came: Came
     scope: Scope = EVERYTHING
+    once: str = ""
 
     @property
     def via(self) -> str:

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from api.access.caller import Caller, Came
+from api.access.cookies import Cookies
 from api.access.keyring import Keyring
 from delivery.model.ids import HOUR, SECOND, Micros
 from delivery.ports.access import Access, Session
@@ -16,6 +17,7 @@ from delivery.ports.clock import Clock
 
 LASTS = Micros(12 * HOUR)
 """A working day; after it one signs in again."""
+_COOKIE = "session"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +29,13 @@ class SignedIn:
 
 
 class Sessions:
-    """`secure`: people come by https. The database is asked, so its calls belong in a thread."""
+    """The database is asked, so its calls belong in a thread."""
 
-    def __init__(self, access: Access, clock: Clock, keyring: Keyring, *, secure: bool) -> None:
+    def __init__(self, access: Access, clock: Clock, keyring: Keyring, cookies: Cookies) -> None:
         self._access = access
         self._clock = clock
         self._keyring = keyring
-        self._secure = secure
-        # The prefix is the browser's promise that no other host, and nothing unencrypted, has set it.
-        self.cookie = "__Host-delivery" if secure else "delivery"
+        self.cookies = cookies
 
     def open(self, caller: Caller) -> str:
         """Signs somebody in who has proven who they are. The secret for their cookie. Raises Unavailable."""
@@ -53,29 +53,33 @@ class Sessions:
         return secret
 
     def find(self, secret: str) -> SignedIn | None:
-        """Who is behind a cookie now: a token that is gone takes its sessions with it. Raises Unavailable."""
+        """Who is behind a cookie now. Raises Unavailable."""
         session = self._access.session(_digest(secret)) if secret else None
         if session is None or session.until <= self._clock.now():
             return None
-        caller = self._keyring.named(session.name)
+        caller = self._caller(session)
         if caller is None:
             return None
         return SignedIn(replace(caller, came=Came.PAGE), hmac.digest(secret.encode(), b"csrf", "sha256").hex())
+
+    def _caller(self, session: Session) -> Caller | None:
+        """A token that is gone takes its sessions with it. What a provider said holds until the session is over."""
+        if session.way == Came.TOKEN:
+            return self._keyring.named(session.name)
+        return Caller(session.name, session.principal, session.role, session.groups, Came.PAGE)
 
     def close(self, secret: str) -> None:
         self._access.close_session(_digest(secret))
 
     def secret(self, request: HTTPConnection) -> str:
         """What the browser has in its cookie; empty for one that is not signed in."""
-        return request.cookies.get(self.cookie, "")
+        return self.cookies.get(request, _COOKIE)
 
     def set_cookie(self, response: Response, secret: str) -> None:
-        response.set_cookie(
-            self.cookie, secret, max_age=LASTS // SECOND, secure=self._secure, httponly=True, samesite="lax"
-        )
+        self.cookies.set(response, _COOKIE, secret, LASTS // SECOND)
 
     def drop_cookie(self, response: Response) -> None:
-        response.delete_cookie(self.cookie, secure=self._secure, httponly=True, samesite="lax")
+        self.cookies.drop(response, _COOKIE)
 
 
 def _digest(secret: str) -> str:

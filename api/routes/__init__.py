@@ -6,6 +6,7 @@ from api.routes import (
     health,
     inbox,
     login,
+    login_oidc,
     outbox,
     plan,
     releases,
@@ -32,4 +33,5 @@ ROUTERS = (
     tokens.router,
     health.router,
     login.router,
+    login_oidc.router,
 )

@@ -65,7 +65,13 @@ class Call:
 
 async def _call(app: App, request: Request, key: Key = None) -> Call:
     caller: Caller = request.state.caller
-    return Call(app, caller, request.url.path, await request.body(), key, _through(caller, request))
+    path, body = request.url.path, await request.body()
+    return Call(app, caller, path, body, key or _own_key(caller, path, body), _through(caller, request))
+
+
+def _own_key(caller: Caller, path: str, body: bytes) -> str | None:
+    """A credential for one run says the same thing once, however often somebody sends a copy of it."""
+    return sha256(b"\n".join((caller.once.encode(), path.encode(), body))).hexdigest() if caller.once else None
 
 
 def _through(caller: Caller, request: Request) -> str:

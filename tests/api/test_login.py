@@ -62,7 +62,7 @@ def test_nobody_is_led_elsewhere(browser, elsewhere):
 
 def test_the_cookie_is_kept_from_scripts_other_sites_and_plain_http(browser):
     cookie = browser.sign_in("vera").headers["set-cookie"]
-    assert cookie.startswith("__Host-delivery=")
+    assert cookie.startswith("__Host-delivery-session=")
     for attribute in ("HttpOnly", "Secure", "SameSite=lax", "Path=/", f"Max-Age={LASTS // SECOND}"):
         assert attribute in cookie
     assert "Domain" not in cookie
@@ -72,7 +72,7 @@ def test_by_plain_http_the_cookie_can_be_sent_back(world):
     app = create_app(replace(world.services, public_url="http://127.0.0.1:8080"))
     with TestClient(app, base_url="http://127.0.0.1:8080", follow_redirects=False) as http:
         answer = http.post("/login", data={"token": secret("vera")}, headers={"Origin": "http://127.0.0.1:8080"})
-        assert answer.headers["set-cookie"].startswith("delivery=")
+        assert answer.headers["set-cookie"].startswith("delivery-session=")
         assert "Secure" not in answer.headers["set-cookie"]
         assert http.get("/v1/releases").status_code == 200
 
@@ -97,9 +97,9 @@ def test_the_form_shows_nothing_of_others_as_markup(browser):
 
 
 def test_a_cookie_of_nobody(browser):
-    browser.http.cookies.set("__Host-delivery", "guessed")
+    browser.http.cookies.set("__Host-delivery-session", "guessed")
     assert browser.open("/page").status_code == 303
-    browser.http.cookies.set("__Host-delivery", "")
+    browser.http.cookies.set("__Host-delivery-session", "")
     assert browser.open("/page").status_code == 303
 
 
@@ -113,22 +113,22 @@ def test_a_session_ends(browser, world):
 
 def test_signing_out_ends_the_session_and_not_the_cookie_alone(browser, world):
     browser.sign_in("vera")
-    cookie = browser.http.cookies["__Host-delivery"]
+    cookie = browser.http.cookies["__Host-delivery-session"]
     answer = browser.send("/logout", csrf=csrf(browser))
     assert (answer.status_code, answer.headers["location"]) == (303, "/login")
-    assert "__Host-delivery" not in browser.http.cookies
-    browser.http.cookies.set("__Host-delivery", cookie)
+    assert "__Host-delivery-session" not in browser.http.cookies
+    browser.http.cookies.set("__Host-delivery-session", cookie)
     assert browser.open("/page").status_code == 303
 
 
 def test_signing_in_anew_ends_the_session_that_was_there(browser):
     browser.sign_in("vera")
-    old = browser.http.cookies["__Host-delivery"]
+    old = browser.http.cookies["__Host-delivery-session"]
     browser.sign_in("adam")
-    assert browser.http.cookies["__Host-delivery"] != old
+    assert browser.http.cookies["__Host-delivery-session"] != old
     stolen = Browser.__new__(Browser)
     stolen.http = TestClient(browser.http.app, base_url=BASE, follow_redirects=False)
-    stolen.http.cookies.set("__Host-delivery", old)
+    stolen.http.cookies.set("__Host-delivery-session", old)
     assert stolen.http.get("/page").status_code == 303
 
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from api.app import create_app
+from api.oidc.setup import Identity
 from api.people import People
 from api.services import AppServices
 from delivery import registry, wiring
@@ -130,6 +131,7 @@ class World:
     clock: ManualClock = field(default_factory=ManualClock)
     hints: MemoryHints = field(default_factory=MemoryHints)
     slack: SlackApp | None = None
+    identity: Identity = field(default_factory=Identity)
 
     def __post_init__(self) -> None:
         self.settings = settings()
@@ -172,6 +174,7 @@ class World:
             clusters=tuple(self.settings.clusters),
             public_url=self.settings.server.public_url,
             slack=self.slack,
+            identity=self.identity,
             people=People(
                 Person(principal=person, slack=(user,), logins=(f"{person}-acme",), role=role, groups=groups(person))
                 for person, user, role in SLACK

@@ -97,6 +97,9 @@ def test_the_smallest_configuration():
     assert settings.tokens == ()
 
 
+RULE = {"repositories": ["acme/checkout"], "refs": ["refs/heads/main"], "services": ["checkout"]}
+
+
 @pytest.mark.parametrize(
     ("document", "field", "text"),
     [
@@ -121,6 +124,18 @@ def test_the_smallest_configuration():
             "sources.ci.secrets",
             "at least one secret",
         ),
+        (minimal(oidc={"issuer": "http://id.example.org"}), "oidc.issuer", "the https URL of the issuer"),
+        (minimal(oidc={"issuer": "https://i", "roles": {"root": ["x"]}}), "oidc.roles.root", 'admin = ["platform"]'),
+        (minimal(oidc={"issuer": "https://i", "algorithms": ["HS256"]}), "oidc.algorithms[0]", "none is symmetric"),
+        (minimal(ci={"g": {"kind": "github", "rules": []}}), "ci.g.rules", "tables [[ci.NAME.rules]]"),
+        (
+            minimal(ci={"g": {"kind": "github", "rules": [{**RULE, "refs": []}]}}),
+            "ci.g.rules[0].refs",
+            "refs/heads/main",
+        ),
+        (minimal(ci={"g": {"kind": "jenkins", "rules": [RULE]}}), "ci.g.kind", "github or gitlab"),
+        (minimal(tokens=[token(actions=["fly"])]), "tokens[0].actions[0]", "of start, approve"),
+        (minimal(tokens=[token(expires_at="soon")]), "tokens[0].expires_at", "a time with its zone"),
         (minimal(processes={"c": {"command": "x"}}), "processes.c.command", "expected a list: the program"),
         (minimal(database={"url": {"env": "NOPE"}}), "database.url", "the environment variable NOPE is not set"),
         (minimal(database={"url": {"file": "/no/such"}}), "database.url", "cannot read the file that it names"),
@@ -169,8 +184,9 @@ def test_settings_are_values():
 
 def test_the_documented_configuration_is_one_that_can_be_used(tmp_path):
     documented = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text(encoding="utf-8")
-    example = documented.split("```toml\n")[1].split("```")[0].replace("/run/secrets/ci", str(tmp_path / "ci"))
+    example = documented.split("```toml\n")[1].split("```")[0].replace("/run/secrets/", f"{tmp_path}/")
     (tmp_path / "ci").write_text("whsec_bmV3")
+    (tmp_path / "oidc").write_text("the secret of a client")
     settings = parse(tomllib.loads(example), {"DATABASE_URL": "sqlite:///delivery.db"})
     assert set(settings.clusters) == {"local"}
     assert [name for name in Settings.model_fields if f"[{name}" not in example] == []

@@ -1,0 +1,128 @@
+"""A small OpenID Connect provider on loopback: discovery, keys that rotate, the authorization code flow with PKCE."""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from tests.serving import serving
+
+CLIENT, SECRET = "delivery", "a secret of the client / with a slash"
+LEFT_OUT: Any = object()
+
+
+def new_key(algorithm: str = "ES256") -> Any:
+    if algorithm.startswith(("RS", "PS")):
+        return rsa.generate_private_key(65537, 2048)
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def public(key: Any, kid: str, **more: str) -> dict[str, Any]:
+    algorithm: Any = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
+    return {**json.loads(algorithm.to_jwk(key.public_key())), "kid": kid, "use": "sig", **more}
+
+
+@dataclass
+class Idp:
+    """`keys` are shown in the order in which they came; the last one signs. `now` is in seconds. `asked` are paths."""
+
+    now: float
+    issuer: str = ""
+    keys: dict[str, Any] = field(default_factory=lambda: {"k1": new_key()})
+    asked: list[str] = field(default_factory=list)
+    user: dict[str, Any] = field(default_factory=dict)
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    wrong: dict[str, Any] = field(default_factory=dict)
+    down: bool = False
+
+    def token(self, aud: str, /, key: Any = None, kid: str | None = None, alg: str = "ES256", **claims: Any) -> str:
+        """A signed token; LEFT_OUT takes a claim out."""
+        kid = kid or list(self.keys)[-1]
+        known = {"iss": self.issuer, "aud": aud, "sub": "s-1", "iat": int(self.now), "exp": int(self.now) + 300}
+        told = {name: value for name, value in {**known, **claims}.items() if value is not LEFT_OUT}
+        return jwt.encode(told, self.keys[kid] if key is None else key, alg, headers={"kid": kid})
+
+    def rotate(self, kid: str) -> None:
+        """A new key signs; the old ones are no longer shown."""
+        self.keys = {kid: new_key()}
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "issuer": self.issuer,
+            "jwks_uri": f"{self.issuer}/keys",
+            "authorization_endpoint": f"{self.issuer}/authorize",
+            "token_endpoint": f"{self.issuer}/token",
+            **self.wrong,
+        }
+
+    def authorize(self, query: Mapping[str, str]) -> str:
+        """What a browser is sent back to, once its user has said yes."""
+        assert query["response_type"] == "code"
+        assert (query["client_id"], query["code_challenge_method"]) == (CLIENT, "S256")
+        code = f"code-{len(self.codes)}"
+        self.codes[code] = dict(query)
+        return f"{query['redirect_uri']}?{urlencode({'code': code, 'state': query['state'], 'iss': self.issuer})}"
+
+    def redeem(self, form: Mapping[str, str], authorization: str) -> dict[str, str] | None:
+        """The tokens for a code: once, by the client that has the secret, with the verifier of the challenge."""
+        begun = self.codes.pop(form.get("code", ""), None)
+        pair = "delivery:a%20secret%20of%20the%20client%20%2F%20with%20a%20slash"
+        if begun is None or authorization != "Basic " + base64.b64encode(pair.encode()).decode():
+            return None
+        digest = base64.urlsafe_b64encode(sha256(form["code_verifier"].encode()).digest()).rstrip(b"=").decode()
+        if digest != begun["code_challenge"] or form["redirect_uri"] != begun["redirect_uri"]:
+            return None
+        return {"id_token": self.token(CLIENT, nonce=begun["nonce"], **self.user), "token_type": "Bearer"}
+
+
+def handler(idp: Idp) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            idp.asked.append(url.path)
+            if idp.down:
+                self._answer(503, {})
+            elif url.path == "/.well-known/openid-configuration":
+                self._answer(200, idp.document())
+            elif url.path == "/keys":
+                self._answer(200, {"keys": [public(key, kid) for kid, key in idp.keys.items()]})
+            else:
+                self.send_response(302)
+                query = {name: values[0] for name, values in parse_qs(url.query).items()}
+                self.send_header("Location", idp.authorize(query))
+                self.end_headers()
+
+        def do_POST(self) -> None:
+            form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            tokens = idp.redeem(form, self.headers.get("Authorization", ""))
+            self._answer(200, tokens) if tokens else self._answer(400, {"error": "invalid_grant"})
+
+        def _answer(self, status: int, document: object) -> None:
+            body = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    return Handler
+
+
+@contextmanager
+def provider(now: float) -> Iterator[Idp]:
+    """A provider, for as long as the block lasts. Its clock stands still at `now`, in seconds."""
+    idp = Idp(now)
+    with serving(handler(idp)) as port:
+        idp.issuer = f"http://127.0.0.1:{port}"
+        yield idp
