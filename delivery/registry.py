@@ -21,6 +21,7 @@ from delivery.ports.clock import Clock
 from delivery.ports.deployer import Deployer
 from delivery.ports.mesh import Mesh
 from delivery.ports.metrics import Metrics, Past
+from delivery.ports.subscriber import Subscriber
 from delivery.ports.workloads import Workloads
 from delivery.sources import authorization, github, gitlab, signing
 from delivery.sources.alertmanager import Alertmanager
@@ -274,6 +275,26 @@ def _slack_chat(*, token: str, signing_secret: str = "", app_token: str = "", ba
     return SlackChat(token, token, base_url)
 
 
+def _webhook(base: str, *, url: str, secrets: Sequence[str], ca: str | None = None) -> Subscriber:
+    from delivery.adapters.events.webhook import Webhook
+
+    return Webhook(base, url, secrets, ca)
+
+
+def _cdevents_out(base: str, *, url: str, secrets: Sequence[str] = (), ca: str | None = None) -> Subscriber:
+    """Without `secrets` they are not signed: most receivers of CDEvents know no signature."""
+    from delivery.adapters.events.cdevents import CDEvents
+
+    return CDEvents(base, url, secrets, ca)
+
+
+def _github_out(base: str, *, token: str, **options: Any) -> Subscriber:
+    """`token` may write deployments; the other options are those of the adapter."""
+    from delivery.adapters.events.github import GitHub
+
+    return GitHub(base, lambda: token, **options)
+
+
 STRATEGIES: Mapping[str, Callable[[Fields], Strategy]] = {
     "canary": canary.parse,
     "blue_green": blue_green.parse,
@@ -319,6 +340,12 @@ SOURCES: Mapping[str, Callable[[str, Sequence[str]], Source | Batch]] = {
     "gitlab": _gitlab,
 }
 """Dialects: the name of a configured source and its secrets -> its reader. Raises ValueError for a bad secret."""
+SUBSCRIBERS: Mapping[str, Callable[..., Subscriber]] = {
+    "cdevents": _cdevents_out,
+    "github": _github_out,
+    "webhook": _webhook,
+}
+"""Kinds of receivers of events: where people reach the API, and the arguments -> the adapter."""
 CHATS: Mapping[str, Callable[..., Chat]] = {"console": _console_chat, "slack": _slack_chat}
 
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from delivery.model.ids import SECOND, Micros
+from delivery.model.outward import Topic
 from delivery.model.role import Role
 from delivery.model.scope import ACTIONS, Scope
 
@@ -90,6 +91,17 @@ class Source(_Model):
     dialect: str = Field(min_length=1, description='the name of a dialect, such as "cloudevents"')
     secrets: tuple[str, ...] = Field(
         min_length=1, strict=False, repr=False, description="at least one secret: without one nothing is accepted"
+    )
+
+
+class Subscriber(Adapter):
+    """Another system that is told of releases; every other key is an argument of the adapter `kind`."""
+
+    services: tuple[str, ...] = Field(default=(), strict=False, description="a list of services, `checkout-*` too")
+    owners: tuple[str, ...] = Field(default=(), strict=False, description="a list of owners of services")
+    clusters: tuple[str, ...] = Field(default=(), strict=False, description="a list of clusters")
+    events: tuple[Topic, ...] = Field(
+        default=(), strict=False, description=f"a list of events: {', '.join(topic.value for topic in Topic)}"
     )
 
 
@@ -240,6 +252,9 @@ class Settings(_Model):
     people: tuple[Person, ...] = Field(default=(), strict=False, description="tables [[people]]")
     oidc: Oidc | None = Field(default=None, description="a table: [oidc] with the issuer")
     ci: dict[Name, Ci] = Field(default_factory=dict, description="tables [ci.NAME]")
+    subscribers: dict[Name, Subscriber] = Field(
+        default_factory=dict, description='tables [subscribers.NAME] with kind = "webhook"'
+    )
     notify: dict[Name, Adapter] = Field(default_factory=dict, description='tables [notify.NAME] with kind = "slack"')
 
     @model_validator(mode="after")
@@ -249,6 +264,12 @@ class Settings(_Model):
             twice = sorted({token.name for token in self.tokens if values.count(getattr(token, field)) > 1})
             if twice:
                 raise ValueError(f"two tokens have the same {field} ({', '.join(twice)}); each needs one of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _receivers_are_told_apart(self) -> "Settings":
+        if twice := sorted(set(self.notify) & set(self.subscribers)):
+            raise ValueError(f"a channel and a subscriber have the same name: {', '.join(twice)}")
         return self
 
     @model_validator(mode="after")

@@ -29,13 +29,14 @@ from delivery.engine.fence import Fence
 from delivery.engine.inbox import Inbox
 from delivery.engine.measure import Measurer
 from delivery.engine.observe import Observer
-from delivery.engine.outbox import Outbox
+from delivery.engine.outbox import Outbox, Receivers
 from delivery.engine.parts import Parts
 from delivery.engine.performer import Performer
 from delivery.engine.reread import Rereader
 from delivery.gates.gate import Gate
 from delivery.machine.evolve import fold
 from delivery.model.ids import Micros
+from delivery.model.outward import Subscriber as Concern
 from delivery.model.plan import GateSpec, Plan
 from delivery.model.service import Service
 from delivery.ports.chat import Chat
@@ -44,6 +45,7 @@ from delivery.ports.errors import Refused
 from delivery.ports.hints import Hints
 from delivery.ports.ids import Ids
 from delivery.ports.metrics import Past
+from delivery.ports.subscriber import Subscriber
 from delivery.registry import Batch, Source, Surroundings, UnknownName, choose
 from delivery.settings import Adapter, Settings
 from delivery.strategies.plan import compile_plan
@@ -93,10 +95,11 @@ def wire(settings: Settings, hints: Hints | None = None, only: Iterable[str] | N
     clock = _clock(settings, ledger)
     ids, telemetry = UlidIds(), PrometheusTelemetry()
     hints = hints or _hints(settings, telemetry)
-    book = Book(ledger, clock, partial(parse, settings=settings), compile_plan, frozen)
+    book = Book(ledger, clock, partial(parse, settings=settings), compile_plan, frozen, subscribers(settings))
     clusters = _clusters(settings, clock, book, settings.clusters if only is None else only)
     parts = Parts(ledger, clusters, book, clock, ids, hints, ThreadSlots(), telemetry)
-    outbox = Outbox(ledger, ledger, _chats(settings), book, clock, telemetry, ids.owner())
+    receivers = Receivers(_chats(settings), _subscribers(settings))
+    outbox = Outbox(ledger, ledger, receivers, book, clock, telemetry, ids.owner())
     inbox = Inbox(parts)
     rereads = {
         name: Rereader(parts, cluster, inbox, ids.owner()) for name, cluster in clusters.items() if cluster.deployers
@@ -274,6 +277,18 @@ def _clusters(settings: Settings, clock: Clock, book: Book, names: Iterable[str]
 
 def _chats(settings: Settings) -> Mapping[str, Chat]:
     return {name: _make(registry.CHATS, adapter, f"notify.{name}") for name, adapter in settings.notify.items()}
+
+
+def subscribers(settings: Settings) -> tuple[Concern, ...]:
+    """Who is concerned by what."""
+    return tuple(
+        Concern(name, one.services, one.owners, one.clusters, one.events) for name, one in settings.subscribers.items()
+    )
+
+
+def _subscribers(settings: Settings) -> Mapping[str, Subscriber]:
+    base, table = settings.server.public_url, registry.SUBSCRIBERS
+    return {name: _make(table, one, f"subscribers.{name}", base) for name, one in settings.subscribers.items()}
 
 
 def _make(table: Mapping[str, Callable[..., T]], adapter: Adapter, place: str, *around: Any) -> T:

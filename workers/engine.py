@@ -19,8 +19,12 @@ class Drain(Protocol):
 
 
 class Outbox(Protocol):
-    def run(self) -> int:
-        """Sends what waits to be sent, bounded in time; how much was tried."""
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """Who is sent to, each by itself."""
+
+    def run(self, lane: str, /) -> int:
+        """Sends what waits to be sent in a lane, bounded in time; how much was tried."""
 
 
 class Heart(Protocol):

@@ -13,11 +13,13 @@ from celery import bootsteps
 from celery.exceptions import ImproperlyConfigured
 from celery.worker import WorkController
 
-from workers.engine import DRAIN_LIMIT, Drain, Engine, OneDrain
+from workers.engine import DRAIN_LIMIT, Drain, Engine, OneDrain, Outbox
 from workers.loop import Loop
 
 IDLE = 0.25
 """Seconds between looks while nothing is due: what a lost hint costs."""
+SENT_WITHIN = 1.0
+"""Seconds between looks into the outbox while nothing was decided here: for what people and webhooks decided."""
 BUSY = 0.05
 BEAT_EVERY = 2.0
 JOIN_WITHIN = DRAIN_LIMIT + 9.0
@@ -29,8 +31,8 @@ log = logging.getLogger(__name__)
 
 
 class Scan:
-    """Drains and sends for ever, each cluster's drain and the outbox in a thread of its own: a revert never waits for a
-    message to be delivered, nor for another cluster to answer.
+    """Drains and sends for ever, each cluster's drain and each lane of the outbox in a thread of its own: a revert
+    never waits for a message to be delivered, nor for another cluster to answer; a slow receiver holds up no other.
     """
 
     def __init__(self, engine: Engine, detail: str) -> None:
@@ -48,7 +50,10 @@ class Scan:
             Loop(f"rereads {name}", partial(_reread, one), idle=2 * IDLE, busy=BUSY)
             for name, one in engine.rereaders.items()
         ]
-        self._outbox = Loop("outbox", lambda: engine.outbox.run() > 0, idle=2 * IDLE, busy=BUSY)
+        self._outbox = [
+            Loop(f"outbox {lane}".rstrip(), partial(_send, engine.outbox, lane), idle=SENT_WITHIN, busy=BUSY)
+            for lane in engine.outbox.lanes
+        ]
 
     def start(self, name: str) -> None:
         self._name = name
@@ -62,7 +67,7 @@ class Scan:
                 return
             if one.run() is None:
                 self._scans[name].wake()
-        self._outbox.wake()
+        self._send_soon()
 
     def shut(self) -> None:
         """Claims nothing from now on, for hints neither."""
@@ -81,7 +86,11 @@ class Scan:
     def _loops(self) -> Iterator[Loop]:
         yield from self._scans.values()
         yield from self._rereads
-        yield self._outbox
+        yield from self._outbox
+
+    def _send_soon(self) -> None:
+        for loop in self._outbox:
+            loop.wake()
 
     def _drain_once(self, one: OneDrain) -> bool:
         if time.monotonic() - self._beaten_at >= BEAT_EVERY:
@@ -89,8 +98,12 @@ class Scan:
             self._beaten_at = time.monotonic()
         done = one.run()
         if done:
-            self._outbox.wake()
+            self._send_soon()
         return done is None or done > 0
+
+
+def _send(outbox: Outbox, lane: str) -> bool:
+    return outbox.run(lane) > 0
 
 
 def _reread(reader: Drain) -> bool:

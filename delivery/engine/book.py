@@ -3,8 +3,10 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from delivery.engine.audience import Audience
 from delivery.model.context import Context, Freeze, Stop
 from delivery.model.ids import SECOND, Micros, Principal, ReleaseId, TargetId
+from delivery.model.outward import Subscriber
 from delivery.model.place import Place
 from delivery.model.plan import Plan
 from delivery.model.service import FreezeRule, Service
@@ -35,12 +37,23 @@ class Entry:
 
 
 class Book:
-    def __init__(self, ledger: Ledger, clock: Clock, parse: Parse, compile_plan: Compile, frozen: Frozen) -> None:
+    """`subscribers` are the server's: other systems that are told of releases."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        clock: Clock,
+        parse: Parse,
+        compile_plan: Compile,
+        frozen: Frozen,
+        subscribers: Sequence[Subscriber] = (),
+    ) -> None:
         self._ledger = ledger
         self._clock = clock
         self._parse = parse
         self._compile = compile_plan
         self._frozen = frozen
+        self._subscribers = tuple(subscribers)
         self._entries: dict[tuple[str, str], Entry] = {}
         self._recent: dict[str, tuple[Micros, Entry | None]] = {}
         self._stops: tuple[Micros, tuple[StopOrder, ...]] | None = None
@@ -88,6 +101,15 @@ class Book:
         if place is None:
             raise Refused(f"the service file of {name} does not say where it lives in {cluster}: namespace, deployment")
         return place
+
+    def audience(self, target: Target) -> Audience:
+        """Who is told of what is decided about this target now."""
+        entry = self.recent(target.service)
+        service = entry.service if entry else None
+        channels = tuple(f"{kind}:{name}" for kind, name in sorted(service.notify.items())) if service else ()
+        owners = service.owners if service else ()
+        concerned = (one for one in self._subscribers if one.concerned(target.service, owners, target.cluster))
+        return Audience(channels, tuple(concerned))
 
     def context(self, target: Target, fresh_ids: tuple[ReleaseId, ...] = (), *, recent: bool = False) -> Context:
         """What a decision about this target may know now."""

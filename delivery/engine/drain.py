@@ -107,12 +107,10 @@ class Drain:
         target = snapshot.row.target
         begun = max((stored.release.created_at for stored in snapshot.releases.values()), default=Micros(0))
         entry = self._book.since(target.service, begun)
-        service = entry.service if entry else None
-        channels = tuple(f"{kind}:{name}" for kind, name in sorted(service.notify.items())) if service else ()
         context = self._book.context(target, recent=True)  # decisions are made in a fresh one
         if snapshot.row.due_at is not None:
             self._telemetry.observe("lateness", max(0, context.now - snapshot.row.due_at) / SECOND)
-        return Turn(Working.of(snapshot, channels), cluster, entry, context, observed.get(target.id))
+        return Turn(Working.of(snapshot, self._book.audience(target)), cluster, entry, context, observed.get(target.id))
 
     def _decide(self, turn: Turn, signals: Sequence[Signal]) -> None:
         """Steps the target with each signal. A step that raises takes out this target and no other."""

@@ -127,7 +127,8 @@ class Inbox:
         known = dict(self._ledger.deliveries([part.key for part in parts]))
         targets = {part.target for part in parts if part.target is not None}
         snapshots = self._ledger.load(sorted(targets))
-        working = {target: Working.of(snapshot, self._channels(target)) for target, snapshot in snapshots.items()}
+        audience = self._book.audience
+        working = {key: Working.of(found, audience(found.row.target)) for key, found in snapshots.items()}
         decided: dict[TargetId, list[tuple[_Part, Answer]]] = {}
         notes: list[tuple[_Part, Answer, Delivery]] = []
         for part in parts:
@@ -270,11 +271,6 @@ class Inbox:
             return [part]
         answers.setdefault(part.index, []).append(answer)
         return []
-
-    def _channels(self, target: TargetId) -> tuple[str, ...]:
-        entry = self._book.recent(target.partition("@")[0])
-        service = entry.service if entry else None
-        return tuple(f"{kind}:{name}" for kind, name in sorted(service.notify.items())) if service else ()
 
     def _hint(self, parts: Sequence[_Part]) -> None:
         self._hints.due(sorted({part.target.partition("@")[2] for part in parts if part.target}))

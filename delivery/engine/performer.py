@@ -17,6 +17,7 @@ from delivery.model.effect import ConfirmTraffic, Effect, Measure, Rest, Retire,
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import SECOND, Micros
+from delivery.model.outward import Topic
 from delivery.model.release import Release
 from delivery.model.signal import Drifted, HistoryLost, MeshDown, MeshUp, Nacked, Signal, Unconfirmed, WorkloadMissing
 from delivery.ports.errors import Unavailable
@@ -177,6 +178,9 @@ def _let_go(turn: Turn, effect: Retire | Rest, done: bool, now: Micros) -> None:
         if not (done and entry.version == effect.version)
     )
     turn.working.retarget(replace(target, retiring=kept))
+    for entry in target.retiring:
+        if done and entry.version == effect.version and entry.kept_for is not None:
+            turn.working.tell(*entry.kept_for, Topic.WINDOW_CLOSED, now)
 
 
 def _alerts(turn: Turn, result: Done, now: Micros) -> list[Alert]:

@@ -88,7 +88,7 @@ class Turn:
 
     def reload(self, snapshot: Snapshot) -> None:
         """Goes on from what is stored now; what was decided since is dropped."""
-        self.working = Working.of(snapshot, self.working.channels)
+        self.working = Working.of(snapshot, self.working.audience)
         self._note_pause()
         self.afresh()
 

@@ -1,13 +1,13 @@
 """A target while it is being worked on: what was read, what was decided since, and the unit that makes it true."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from delivery.machine.announce import announce
+from delivery.engine.audience import SILENT, Audience
 from delivery.machine.change import Change, Move
 from delivery.model.codec import GENESIS, StoredEvent, seal
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros, ReleaseId
+from delivery.model.outward import Topic
 from delivery.model.release import Release
 from delivery.model.target import Target, World
 from delivery.ports.ledger import (
@@ -33,7 +33,7 @@ class Working:
     heads: dict[ReleaseId, str]
     measuring: Measuring | None
     stored: Snapshot
-    channels: tuple[str, ...] = ()
+    audience: Audience = SILENT
     changed: dict[ReleaseId, StoredRelease] = field(default_factory=dict)
     events: list[StoredEvent] = field(default_factory=list)
     outbox: list[Outgoing] = field(default_factory=list)
@@ -44,10 +44,10 @@ class Working:
     row_changed: bool = False
 
     @staticmethod
-    def of(snapshot: Snapshot, channels: Sequence[str] = ()) -> "Working":
+    def of(snapshot: Snapshot, audience: Audience = SILENT) -> "Working":
         world = World(snapshot.row.target, {key: stored.release for key, stored in snapshot.releases.items()})
         heads = {key: stored.head for key, stored in snapshot.releases.items()}
-        return Working(snapshot.row, world, heads, snapshot.measuring, snapshot, tuple(channels))
+        return Working(snapshot.row, world, heads, snapshot.measuring, snapshot, audience)
 
     @property
     def target(self) -> Target:
@@ -78,7 +78,7 @@ class Working:
 
     def quarantine(self, error: str, now: Micros) -> None:
         """Takes the target out of service: what was decided since the last commit is dropped, people are told once."""
-        fresh = Working.of(self.stored, self.channels)
+        fresh = Working.of(self.stored, self.audience)
         self.world, self.heads, self.measuring = fresh.world, fresh.heads, fresh.measuring
         self._clear()
         if self.row.quarantined is None:
@@ -115,6 +115,10 @@ class Working:
         self.world = World(target, self.world.releases)
         self.row_changed = True
 
+    def tell(self, release: ReleaseId, seq: int, said: Topic, now: Micros) -> None:
+        """Other systems are told, once, of what is no event of the release's own."""
+        self.outbox += self.audience.told(release, seq, said, now)
+
     def _append(self, move: Move, now: Micros) -> None:
         release = move.after
         event = seal(release.id, release.seq, self.heads.get(release.id, GENESIS), move.event)
@@ -122,12 +126,7 @@ class Working:
         self.events.append(event)
         self.changed[release.id] = StoredRelease(release, event.hash)
         self.row_changed = True
-        for message in announce(move.before, move.event, move.after):
-            for channel in self.channels:
-                key = f"{message.release}:{message.seq}:{channel}"
-                self.outbox.append(
-                    Outgoing(key, channel, message.release, message.seq, message.topic, now, call=message.call)
-                )
+        self.outbox += self.audience.hears(move, now)
 
     @property
     def dirty(self) -> bool:

@@ -140,7 +140,10 @@ def _promoted(target: Target, release: Release) -> Target:
     retiring, home = _unretire(target.retiring, release.candidate), release.plan.home is not None
     after = Micros(release.at + (DRAIN if home else release.plan.rollback_window))
     if old is not None:
-        retiring = (*_unretire(retiring, old), Retiring(old, after))
+        retiring = (
+            *_unretire(retiring, old),
+            Retiring(old, after, kept_for=None if home else (release.id, release.seq)),
+        )
     if home:
         retiring = (*retiring, Retiring(release.candidate, after, copy=True))
     return replace(target, stable=release.candidate, rejected=rejected, retiring=retiring)

@@ -48,7 +48,7 @@ def _small(before: Release | None, event: Event, after: Release) -> bool:
 def _calls(event: Event, after: Release) -> bool:
     match event:
         case events.HoldPlaced(hold=hold):
-            return _needs_people(hold)
+            return needs_people(hold)
         case events.RollbackBegun(cause=cause, stay=stay):
             return stay or cause.kind not in WANTED
         case events.Closed(phase=phase, cause=cause):
@@ -63,6 +63,6 @@ def _calls(event: Event, after: Release) -> bool:
     return False
 
 
-def _needs_people(hold: Hold) -> bool:
+def needs_people(hold: Hold) -> bool:
     """Holds for want of measurements may end by themselves; once their limit is over they need people."""
     return HOLDS[hold.kind].calls or (hold.kind in OWN_LIMIT and hold.until is None)

@@ -18,6 +18,7 @@ class Retiring:
     version: VersionRef
     after: Micros
     copy: bool | None = None
+    kept_for: tuple[ReleaseId, int] | None = None  # the release whose rollback window this is, and its last event
 
 
 @dataclass(frozen=True, slots=True)

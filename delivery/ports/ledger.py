@@ -280,11 +280,18 @@ class Ledger(Protocol):
         """Oldest first; those of one cluster alone are told by their key, `KEY#SERVICE@CLUSTER`."""
 
     def claim_outbox(
-        self, owner: str, lease: Micros, limit: int, without: Collection[str] = ()
+        self,
+        owner: str,
+        lease: Micros,
+        limit: int,
+        without: Collection[str] = (),
+        only: str | None = None,
+        in_turn: bool = False,
     ) -> tuple[Outgoing, ...]:
         """Leases rows that are waiting and due; a row is handed out again when the lease is over.
 
-        `without` has chats, as channels begin with them, whose rows are left where they are.
+        `without` has receivers, as channels begin with them, whose rows are left where they are; `only` names the one
+        whose rows are meant. `in_turn`: a row whose release has an earlier one waiting for the same channel stays.
         """
 
     def update_outbox(self, rows: Sequence[Outgoing]) -> None:

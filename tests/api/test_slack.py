@@ -13,7 +13,7 @@ from slack_sdk.signature import SignatureVerifier
 from delivery.adapters.chat.slack.adapter import SlackChat
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.adapters.telemetry.memory import MemoryTelemetry
-from delivery.engine.outbox import Outbox
+from delivery.engine.outbox import Outbox, Receivers
 from delivery.machine.evolve import fold
 from delivery.model.ids import target_id
 from delivery.ports.ledger import OutboxState
@@ -52,7 +52,9 @@ class Chatting:
         world = self.world
         telemetry = MemoryTelemetry()
         chats = {"slack": chat}
-        self.outbox = Outbox(world.ledger, world.ledger, chats, world.services.book, clock, telemetry, "outbox")
+        self.outbox = Outbox(
+            world.ledger, world.ledger, Receivers(chats), world.services.book, clock, telemetry, "outbox"
+        )
         self.clicks = 0
 
     @contextmanager

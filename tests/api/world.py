@@ -31,6 +31,7 @@ from delivery.engine.measure import Measurer
 from delivery.engine.parts import Parts
 from delivery.engine.reread import Rereader
 from delivery.model.ids import SECOND, Micros
+from delivery.model.outward import Subscriber
 from delivery.model.role import Role
 from delivery.model.version import Backend, VersionRef
 from delivery.ports.metrics import Subject
@@ -132,6 +133,7 @@ class World:
     hints: MemoryHints = field(default_factory=MemoryHints)
     slack: SlackApp | None = None
     identity: Identity = field(default_factory=Identity)
+    subscribers: tuple[Subscriber, ...] = ()
 
     def __post_init__(self) -> None:
         self.settings = settings()
@@ -150,7 +152,14 @@ class World:
         }
         self.engine_clusters: Any = clusters
         self.workloads: Any = clusters["local"].workloads
-        book = Book(self.ledger, self.clock, partial(wiring.parse, settings=self.settings), compile_plan, frozen)
+        book = Book(
+            self.ledger,
+            self.clock,
+            partial(wiring.parse, settings=self.settings),
+            compile_plan,
+            frozen,
+            self.subscribers,
+        )
         parts = Parts(self.ledger, clusters, book, self.clock, UlidIds(), self.hints, InlineSlots(), MemoryTelemetry())
         engine = wiring.assemble(parts)
         self.drain, self.inbox = engine.drain, engine.inbox

@@ -45,7 +45,9 @@ class CountingOutbox:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    def run(self) -> int:
+    lanes = ("",)
+
+    def run(self, lane: str) -> int:
         self._journal.write("send")
         return 0
 

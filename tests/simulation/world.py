@@ -10,7 +10,7 @@ from delivery.catalog.freeze import frozen
 from delivery.engine.book import Book
 from delivery.engine.cluster import Cluster
 from delivery.engine.inbox import Inbox
-from delivery.engine.outbox import Outbox
+from delivery.engine.outbox import Outbox, Receivers
 from delivery.engine.parts import Parts
 from delivery.model.ids import Principal, TargetId
 from delivery.model.target import Target
@@ -231,7 +231,7 @@ class World:
 
     def outbox(self, parts: Parts) -> Outbox:
         chats = {"memory": self.port(self.chat, "chat")}
-        return Outbox(parts.ledger, self.ledger, chats, parts.book, self.clock, Silent(), self.ids.owner())
+        return Outbox(parts.ledger, self.ledger, Receivers(chats), parts.book, self.clock, Silent(), self.ids.owner())
 
     def worker(self, name: str, *, old: bool = False) -> None:
         """Starts a worker process: as in production a thread for each cluster drains, and another one sends."""

@@ -166,8 +166,9 @@ class Engine:
 @dataclass
 class Sending:
     work: Work
+    lanes: tuple[str, ...] = ("",)
 
-    def run(self) -> int:
+    def run(self, lane: str, /) -> int:
         return int(self.work())
 
 
@@ -258,7 +259,9 @@ def test_an_outbox_that_hangs_does_not_hold_up_drains():
         @property
         def outbox(self) -> "Sending":
             class Hanging:
-                def run(self) -> int:
+                lanes = ("",)
+
+                def run(self, lane: str) -> int:
                     leave.wait(LIMIT)
                     return 0
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from delivery.model.ids import MINUTE, SECOND, Micros, Principal, ReleaseId, target_id
-from delivery.ports.ledger import InboxState, OutboxState, Result, StopOrder, Unit
+from delivery.ports.ledger import InboxState, OutboxState, Outgoing, Result, StopOrder, Unit
 from delivery.testing.contracts.ledger_values import (
     LEASE,
     START,
@@ -65,6 +65,24 @@ class Queues:
         committed(world.ledger, Unit(outbox=(slack, other)))
         assert world.ledger.claim_outbox("o1", LEASE, 9, without={"slack", "console"}) == (other,)
         assert world.other.claim_outbox("o2", LEASE, 9) == (slack,)
+
+    def test_effects_of_one_receiver_may_be_asked_for_alone_and_in_turn(self, world: LedgerWorld) -> None:
+        def row(release: ReleaseId, number: int, channel: str, late: int = 0) -> Outgoing:
+            due = Micros(START + late)
+            return replace(outgoing(release, number, channel, due), key=f"{release}:{number}:{channel}promoted")
+
+        other = ReleaseId("rel_02")
+        first, second = row(R1, 2, "audit:", late=5), row(R1, 10, "audit:")
+        alone, slack = row(other, 11, "audit:"), row(R1, 1, "audit_2:#a")
+        committed(world.ledger, Unit(outbox=(first, second, alone, slack)))
+        assert world.ledger.claim_outbox("o", LEASE, 9, only="audit", in_turn=True) == (alone,)
+        world.ledger.update_outbox([replace(alone, state=OutboxState.SENT)])
+        world.clock.pass_by(Micros(5))
+        assert world.other.claim_outbox("o", LEASE, 9, only="audit", in_turn=True) == (first,)
+        assert world.ledger.claim_outbox("o", LEASE, 9, only="audit", in_turn=True) == ()
+        world.ledger.update_outbox([replace(first, state=OutboxState.DEAD)])
+        assert world.other.claim_outbox("o", LEASE, 9, only="audit", in_turn=True) == (second,)
+        assert world.other.claim_outbox("o", LEASE, 9) == (slack,)
 
     def test_an_effect_that_failed_comes_again_when_it_is_due(self, world: LedgerWorld) -> None:
         committed(world.ledger, Unit(outbox=(outgoing(R1, 1), outgoing(R1, 2))))

@@ -1,7 +1,7 @@
 """A message is marked as sent before the next one is sent, so that a crash repeats one at most."""
 
 from delivery.engine.answer import Arrival
-from delivery.engine.outbox import LEASE, Outbox
+from delivery.engine.outbox import LEASE, Outbox, Receivers
 from delivery.model.ids import HOUR, SECOND, Principal
 from delivery.model.notice import Notice, ReleaseRequested
 from delivery.model.version import VersionRef
@@ -35,7 +35,9 @@ def asked(world: World, version: str) -> None:
 
 
 def outbox_of(world: World, chat: Port) -> Outbox:
-    return Outbox(world.ledger, world.ledger, {"memory": chat}, world.parts().book, world.clock, Silent(), "owner")
+    return Outbox(
+        world.ledger, world.ledger, Receivers({"memory": chat}), world.parts().book, world.clock, Silent(), "owner"
+    )
 
 
 def sends(world: World, chat: Chat) -> None:

@@ -357,7 +357,8 @@ class TestCapacity:
         story.promote()
         target, at = story.world.target, story.moves[-1].event.at
         assert target.resting == at + story.plan.rollback_window
-        assert target.retiring == (Retiring(STABLE, Micros(at + HOUR)),)
+        (kept,) = target.retiring
+        assert (kept.version, kept.after, kept.kept_for is not None) == (STABLE, at + HOUR, True)
 
     def test_a_candidate_that_had_traffic_has_time_to_end_its_requests(self):
         story = running()

@@ -46,7 +46,8 @@ class TestPromoted:
         target, at = story.world.target, story.moves[-1].event.at
         assert isinstance(story.moves[-1].event, Promoted)
         assert (target.stable, target.active, target.last) == (CANDIDATE, None, "rel_1")
-        assert target.retiring == (Retiring(STABLE, Micros(at + HOUR)),)
+        (kept,) = target.retiring
+        assert (kept.version, kept.after, kept.kept_for is not None) == (STABLE, at + HOUR, True)
 
     def test_a_first_version_leaves_nothing_behind(self):
         story = a_target(stable=None)

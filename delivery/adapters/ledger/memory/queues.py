@@ -37,7 +37,13 @@ class Queues(Base):
         return tuple(sorted(found, key=lambda row: (row.received_at, row.source, row.key))[:limit])
 
     def claim_outbox(
-        self, owner: str, lease: Micros, limit: int, without: Collection[str] = ()
+        self,
+        owner: str,
+        lease: Micros,
+        limit: int,
+        without: Collection[str] = (),
+        only: str | None = None,
+        in_turn: bool = False,
     ) -> tuple[Outgoing, ...]:
         with self._transaction() as journal:
             now = self._clock.now()
@@ -48,11 +54,17 @@ class Queues(Base):
                 and past(row.due_at, now)
                 and past(leased_until, now)
                 and row.channel.partition(":")[0] not in without
+                and only in (None, row.channel.partition(":")[0])
+                and not (in_turn and self._has_earlier(row))
             ]
             due = sorted(due, key=_oldest_first)[:limit]
             for row in due:
                 journal.put(self._tables.outbox, row.key, (row, Micros(now + lease)))
             return tuple(due)
+
+    def _has_earlier(self, row: Outgoing) -> bool:
+        waiting = (one for one, _ in self._tables.outbox.values() if one.state is OutboxState.WAITING)
+        return any((one.release, one.channel) == (row.release, row.channel) and one.seq < row.seq for one in waiting)
 
     def update_outbox(self, rows: Sequence[Outgoing]) -> None:
         with self._transaction() as journal:

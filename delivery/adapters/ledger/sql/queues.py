@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, select, update
 
 from delivery.adapters.ledger.sql import coding
 from delivery.adapters.ledger.sql.part import Part, past
@@ -12,6 +12,14 @@ from delivery.model.ids import Micros, ReleaseId
 from delivery.ports.ledger import Delivery, InboxState, OutboxState, Outgoing
 
 _OLDEST_FIRST = (OUTBOX.c.due_at, OUTBOX.c.release, OUTBOX.c.seq, OUTBOX.c.channel)
+_EARLIER = OUTBOX.alias("earlier")
+_HAS_EARLIER = exists().where(
+    _EARLIER.c.key > OUTBOX.c.release + ":",  # keys begin with the release: this is the way by the primary key
+    _EARLIER.c.key < OUTBOX.c.release + ";",
+    _EARLIER.c.channel == OUTBOX.c.channel,
+    _EARLIER.c.seq < OUTBOX.c.seq,
+    _EARLIER.c.state == OutboxState.WAITING.value,
+)
 _OUTCOME = update(OUTBOX).where(OUTBOX.c.key == bindparam("b_key"))
 
 
@@ -43,10 +51,20 @@ class Queues(Part):
             return tuple(coding.delivery_from(columns) for columns in connection.execute(query))
 
     def claim_outbox(
-        self, owner: str, lease: Micros, limit: int, without: Collection[str] = ()
+        self,
+        owner: str,
+        lease: Micros,
+        limit: int,
+        without: Collection[str] = (),
+        only: str | None = None,
+        in_turn: bool = False,
     ) -> tuple[Outgoing, ...]:
         now = self._database.now()
         others = [~OUTBOX.c.channel.startswith(f"{chat}:", autoescape=True) for chat in sorted(without)]
+        if only is not None:
+            others.append(OUTBOX.c.channel.startswith(f"{only}:", autoescape=True))
+        if in_turn:
+            others.append(~_HAS_EARLIER)
         due = (
             select(OUTBOX.c.key)
             .where(
