@@ -6,6 +6,7 @@ each, watched by one gate: the candidate's share of failed requests against stab
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Protocol
 
 from delivery.catalog.document import Document
@@ -19,6 +20,7 @@ from delivery.model.plan import GateSpec, Require
 from delivery.model.policy_section import read_policy as read_traffic_policy
 from delivery.model.scalars import duration, name, pattern, text
 from delivery.model.service import OnNewVersion, Service, Strategy
+from delivery.model.verdict import Baseline
 
 StrategyParser = Callable[[Fields], Strategy]
 DEFAULT_STRATEGIES: Sequence[Mapping[str, object]] = ({"canary": {}},)
@@ -26,10 +28,22 @@ DEFAULT_GATES: Mapping[str, object] = {"errors": {"ratio": "http_errors"}}
 MENTION = "mention"
 
 
+class _Written(StrEnum):
+    """The baselines that a file may name."""
+
+    STABLE = "stable"
+    FRESH = "fresh"
+    PREVIOUS = "previous"
+
+
 class GateKind(Protocol):
-    """What the catalogue needs of a kind of gate. `BLOCKS`: it decides, unless the file says otherwise."""
+    """What the catalogue needs of a kind of gate. `BLOCKS`: it decides, unless the file says otherwise.
+
+    `COMPARES`: it can compare with stable as it was before, too.
+    """
 
     BLOCKS: bool
+    COMPARES: bool
 
     def parse(self, fields: Fields) -> Mapping[str, object]:
         """The parameters, as plain JSON; mistakes stay in `fields`."""
@@ -126,10 +140,21 @@ def _gate(gate: str, section: Fields, kinds: Mapping[str, GateKind]) -> GateSpec
         section.skip()
         return None
     kind = kinds[named[0]]
-    blocking = section.flag("blocking", kind.BLOCKS)
+    baseline = _baseline(section) if kind.COMPARES else None
+    blocking = section.flag("blocking", kind.BLOCKS and baseline is None)
     require = section.choice("require", Require, Require.NO_FAIL)
-    spec = GateSpec(GateId(gate), named[0], kind.parse(section), blocking, require)
+    spec = GateSpec(GateId(gate), named[0], kind.parse(section), blocking, require, baseline=baseline)
     return replace(spec, at_full=kind.at_full(spec))
+
+
+def _baseline(section: Fields) -> Baseline | None:
+    """What the gate compares with; None for what every gate does where nothing is said."""
+    written = section.choice("baseline", _Written, _Written.STABLE)
+    if written is not _Written.FRESH:
+        return Baseline.PREVIOUS if written is _Written.PREVIOUS else None
+    problem = "is fresh: pods of stable as young as the candidate's, which nobody starts (docs/gates.md, Baselines)"
+    section.wrong("baseline", problem, "stable, with a warm_up for what a cold candidate does, or previous")
+    return None
 
 
 def _notify(section: Fields, offers: Offers | None) -> Mapping[str, str]:

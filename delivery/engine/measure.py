@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from delivery.engine import counting
+from delivery.engine import counting, record
 from delivery.engine.counting import Samples
 from delivery.gates import split
 from delivery.gates.gate import Gate
@@ -22,7 +22,7 @@ from delivery.model.plan import GateSpec, Plan, Stage
 from delivery.model.release import Release
 from delivery.model.series import Unread
 from delivery.model.signal import Measured
-from delivery.model.verdict import Judgement, Tick, Unmeasured, Verdict
+from delivery.model.verdict import Earlier, Judgement, Tick, Unmeasured, Verdict
 from delivery.model.version import Lane
 from delivery.ports.ledger import Measuring, Segment
 from delivery.ports.metrics import Subject
@@ -75,7 +75,7 @@ class Measurer:
     def begin(self, release: Release, earlier: Mapping[str, Any]) -> Measuring:
         """Nothing measured yet. `earlier` has where gates ended in the release before."""
         gates = {gate_id: gate.start(earlier.get(gate_id)) for gate_id, gate in self.gates(release).items()}
-        return Measuring(release.id, gates=gates)
+        return Measuring(release.id, gates={**gates, **record.begin(release.plan, release.bound, earlier)})
 
     def look(
         self, measuring: Measuring, release: Release, effect: Measure, samples: Samples, now: Micros
@@ -98,16 +98,19 @@ class Measurer:
         complete = bool(before) and not missing
         number = measuring.tick + 1
         down = release.held(HoldKind.STABLE_UNREADY) or None
+        states: dict[str, Any] = dict(measuring.gates)
+        stage, gates = _stage(release), self.gates(release)
+        earlier = _earlier(states, release) if complete else None
         tick = Tick(
             number, measuring.stage, measuring.dseq, measuring.at, now, candidate, stable, complete, down,
-            tuple(Unmeasured(side, one.why.value, one.text) for side, one in missing) or None,
+            tuple(Unmeasured(side, one.why.value, one.text) for side, one in missing) or None, earlier,
         )  # fmt: skip
-        stage, gates = _stage(release), self.gates(release)
-        states: dict[str, Any] = dict(measuring.gates)
         for gate_id in stage.gates:
             state = states[gate_id] if gate_id in states else gates[gate_id].start()
             states[gate_id] = gates[gate_id].add(state, tick)
         divided = _divided(states, tick, stage)
+        if record.RECORD in states:
+            states[record.RECORD] = record.add(states[record.RECORD], release.plan, stage, release.bound, tick)
         lasted = min(max(0, now - measuring.at), CAP * release.plan.tick) if complete else 0
         after = replace(
             measuring,
@@ -171,6 +174,14 @@ def _divided(states: dict[str, Any], tick: Tick, stage: Stage) -> str:
         state = {**split.add(state, tick.candidate.requests, tick.stable.requests, share), "stage": tick.stage}
     states[SPLIT] = state
     return split.told(state, share)
+
+
+def _earlier(states: dict[str, Any], release: Release) -> Earlier | None:
+    """What stable did before, for the next tick; the record notes that it was used."""
+    if record.RECORD not in states:
+        return None
+    states[record.RECORD], found = record.earlier(states[record.RECORD], release.plan, _stage(release), release.bound)
+    return found
 
 
 def _undivided(tick: Tick) -> dict[str, Any]:

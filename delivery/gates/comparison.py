@@ -85,6 +85,8 @@ class Comparison:
             "x": state["x"] + x, "n": state["n"] + n, "y": state["y"] + y, "m": state["m"] + m,
             "floor": self._floor.add(state["floor"], x, n, phi),
         }  # fmt: skip
+        if not m and x:
+            after["curve"] = interval.add(state["curve"], x, 1.0)  # what nothing stands beside moves no end of it
         if not n or not m:
             return after
         w, e = n / (n + m), x + y

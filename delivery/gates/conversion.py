@@ -18,6 +18,7 @@ from delivery.model.scalars import pattern
 from delivery.model.verdict import Judgement, Side, Tick, Verdict
 
 BLOCKS = False
+COMPARES = False
 MEASURE = pattern("[a-z][a-z0-9_]{0,62}", "the name of a measure of the service's own, such as checkout_paid")
 ALPHA = 0.05
 

@@ -40,10 +40,12 @@ class Gate(Protocol):
 class Kind(Protocol):
     """A kind of gate: what a module of this package offers to the registry.
 
-    `BLOCKS`: it may stop a release and take it back, unless the file says otherwise.
+    `BLOCKS`: it may stop a release and take it back, unless the file says otherwise. `COMPARES`: it can compare with
+    stable as it was before, too.
     """
 
     BLOCKS: bool
+    COMPARES: bool
 
     def parse(self, fields: Fields) -> Mapping[str, object]:
         """The parameters out of a service file, as plain JSON, defaults filled in. Mistakes stay in `fields`."""

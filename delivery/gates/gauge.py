@@ -20,6 +20,7 @@ from delivery.model.scalars import show_duration
 from delivery.model.verdict import Counts, Judgement, Side, Tick, Verdict
 
 BLOCKS = False
+COMPARES = False
 LEAST = 3
 """Means before it can fail: with two, chance alone makes any spread small."""
 

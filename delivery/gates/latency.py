@@ -12,12 +12,15 @@ from typing import Any
 from delivery.gates import ratio
 from delivery.gates.comparing import ComparingGate
 from delivery.gates.gate import Gate
+from delivery.gates.previous import against
 from delivery.model import scalars
 from delivery.model.fields import Fields
 from delivery.model.ids import MINUTE, Micros
 from delivery.model.plan import GateSpec
+from delivery.model.verdict import Baseline
 
 BLOCKS = True
+COMPARES = True
 MILLISECOND = Micros(1000)
 WARM_UP = Micros(3 * MINUTE)
 """What nobody is judged by, unless the file says otherwise: code that compiles as it runs and empty caches are slow."""
@@ -39,9 +42,10 @@ def parse(fields: Fields) -> Mapping[str, object]:
 
 def build(spec: GateSpec, alpha: float, stages: int) -> Gate:
     params: Mapping[str, Any] = spec.params
-    return ComparingGate(spec, ratio.settings(params, tuple(params["above"]), judges_cold=False), alpha, stages)
+    settings = ratio.settings(params, tuple(params["above"]), judges_cold=False)
+    return against(spec, ComparingGate(spec, settings, alpha, stages))
 
 
 def at_full(spec: GateSpec) -> bool:
-    """Without stable there is nothing to compare with."""
-    return False
+    """Without stable there is nothing to compare with, but stable as it was."""
+    return spec.baseline is Baseline.PREVIOUS

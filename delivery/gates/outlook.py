@@ -11,9 +11,10 @@ from statistics import median
 from typing import Any, Protocol
 
 from delivery.gates.gate import Gate, State
+from delivery.gates.previous import span
 from delivery.model.ids import MINUTE, SECOND, GateId, Micros
 from delivery.model.plan import GateSpec, Plan, Require, Stage
-from delivery.model.verdict import Counts, Tick, Verdict
+from delivery.model.verdict import Baseline, Counts, Earlier, Tick, Verdict
 
 TIMES = (2, 4, 10)
 RUNS = 60
@@ -69,8 +70,9 @@ def outlooks(
         stages = tuple(index for index, stage in enumerate(plan.stages) if spec.id in stage.gates and _shares(stage))
         if spec.params.get("measure") in ERRORS and stages:
             player = _Player(
-                build(spec, share, len(plan.stages)), plan, stages, load, chance, (earlier or {}).get(spec.id)
-            )
+                build(spec, share, len(plan.stages)), plan, stages, load, chance, (earlier or {}).get(spec.id),
+                previous=spec.baseline is Baseline.PREVIOUS,
+            )  # fmt: skip
             seen = tuple(player.seen(times) for times in TIMES)
             passes = player.passes() if spec.require is Require.PASS else None
             found.append(Outlook(spec.id, seen, passes))
@@ -87,6 +89,7 @@ class _Player:
     load: Load
     chance: Chance
     before: State | None
+    previous: bool = False
 
     def seen(self, times: int) -> Seen:
         ends: list[float] = []
@@ -112,7 +115,7 @@ class _Player:
         return through / RUNS
 
     def _ticks(self, times: int, *, patient: bool = False) -> Iterator[Tick]:
-        number, now = 0, 0
+        number, now, recorded = 0, 0, span(self.plan.tick) if self.previous else 0
         for index, stage in enumerate(self.plan.stages):
             lasts = stage.deadline if patient else stage.bake
             if index not in self.stages:
@@ -122,8 +125,15 @@ class _Player:
             for _ in range(looks):
                 number, begun = number + 1, now
                 now += lasts // looks
-                sides = _sides(stage, self.load, times, (now - begun) / SECOND, self.chance)
-                yield Tick(number, index, 1, Micros(begun), Micros(now), *sides, complete=True)
+                seconds = (now - begun) / SECOND
+                sides = _sides(stage, self.load, times, seconds, self.chance)
+                recorded -= now - begun
+                earlier = self._before(seconds) if recorded >= 0 and self.previous else None
+                yield Tick(number, index, 1, Micros(begun), Micros(now), *sides, complete=True, earlier=earlier)
+
+    def _before(self, seconds: float) -> Earlier:
+        """What stable did before the release, with as much of it on record as can be."""
+        return Earlier(_counts(self.load.rps * seconds, self.load.errors, self.chance), Micros(0))
 
 
 def _sides(stage: Stage, load: Load, times: int, seconds: float, chance: Chance) -> tuple[Counts, Counts]:

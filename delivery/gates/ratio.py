@@ -12,11 +12,14 @@ from typing import Any
 from delivery.gates.comparing import ComparingGate, Settings
 from delivery.gates.gate import Gate
 from delivery.gates.measure import What
+from delivery.gates.previous import against
 from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, Micros
 from delivery.model.plan import GateSpec
+from delivery.model.verdict import Baseline
 
 BLOCKS = True
+COMPARES = True
 
 
 class Measure(StrEnum):
@@ -63,9 +66,9 @@ def settings(params: Mapping[str, Any], what: tuple[What, ...], *, judges_cold: 
 
 
 def build(spec: GateSpec, alpha: float, stages: int) -> Gate:
-    return ComparingGate(spec, settings(spec.params, (None,), judges_cold=True), alpha, stages)
+    return against(spec, ComparingGate(spec, settings(spec.params, (None,), judges_cold=True), alpha, stages))
 
 
 def at_full(spec: GateSpec) -> bool:
-    """Only an objective can judge a candidate that has nothing beside it."""
-    return spec.params["objective"] is not None
+    """Only an objective, or stable as it was, can judge a candidate that has nothing beside it."""
+    return spec.params["objective"] is not None or spec.baseline is Baseline.PREVIOUS

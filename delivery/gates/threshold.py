@@ -21,6 +21,7 @@ from delivery.model.scalars import show_duration
 from delivery.model.verdict import Judgement, Side, Tick, Verdict
 
 BLOCKS = True
+COMPARES = False
 MILLISECOND = Micros(1000)
 ROUNDING = 1e-9
 """A share that is the limit keeps it."""

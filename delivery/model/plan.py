@@ -7,6 +7,7 @@ from enum import StrEnum
 from delivery.model.ids import GateId, Micros
 from delivery.model.place import Mode, Place, Promotion
 from delivery.model.traffic import Traffic
+from delivery.model.verdict import Baseline
 
 
 class Then(StrEnum):
@@ -53,6 +54,7 @@ class GateSpec:
     """A gate as data: `kind` names its code in the registry; `params` is plain JSON, checked when it was compiled.
 
     `at_full`: it can say something even where the candidate has every request, and stable none to compare with.
+    `baseline` None: stable, beside the candidate.
     """
 
     id: GateId
@@ -61,6 +63,7 @@ class GateSpec:
     blocking: bool = True
     require: Require = Require.NO_FAIL
     at_full: bool = False
+    baseline: Baseline | None = None
 
 
 @dataclass(frozen=True, slots=True)

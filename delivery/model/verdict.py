@@ -14,6 +14,13 @@ class Verdict(StrEnum):
     NO_DATA = "no_data"  # nothing to judge: holds, never passes, never reverts by itself
 
 
+class Baseline(StrEnum):
+    """What a candidate is compared with."""
+
+    STABLE = "stable"  # beside it, at the same time
+    PREVIOUS = "previous"  # as it was before the release: confounded by time
+
+
 @dataclass(frozen=True, slots=True)
 class Side:
     """Bad of total requests, summed over the ticks that the gate has seen."""
@@ -35,6 +42,7 @@ class Judgement:
     blocking: bool = True
     detail: str = ""  # what the gate alone knows, as a clause: "90.1 % of 812 in 1m, at least 99 % wanted"
     lasted: Micros | None = None  # measured time from the release's first tick to the fail
+    baseline: Baseline | None = None  # None: stable beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +74,20 @@ class Unmeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """What stable did in a tick that ended at `end`, before the one that is compared with it."""
+
+    counts: Counts
+    end: Micros
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """One look at both versions over the same window. `number` has no gaps within a release; `dseq` is the traffic.
 
     `complete` is False where a side could not be read, or where a proxy restarted inside the window; `unread` says
     why. `stable_down` is True where stable had no ready instance, so that its errors say nothing about the candidate.
+    `earlier` is there where a gate of the stage compares with stable as it was before.
     """
 
     number: int
@@ -83,3 +100,4 @@ class Tick:
     complete: bool = True
     stable_down: bool | None = None
     unread: tuple[Unmeasured, ...] | None = None
+    earlier: Earlier | None = None

@@ -7,11 +7,12 @@ ends at the first rule or weight, and only the last strategy may reach 100 perce
 from collections import Counter
 from dataclasses import replace
 
-from delivery.model.ids import MINUTE, GateId, Micros
+from delivery.model.ids import MINUTE, Micros
 from delivery.model.mistake import Invalid, Mistake
 from delivery.model.plan import Approval, GateSpec, Plan, Stage, Then, placed
 from delivery.model.service import Service, StageDefaults, Strategy
 from delivery.model.traffic import ALL_STABLE, Traffic
+from delivery.model.verdict import Baseline
 from delivery.strategies import rules
 
 BAKE = Micros(10 * MINUTE)
@@ -31,6 +32,7 @@ def compile_plan(service: Service) -> Plan:
         mistakes += rules.check(place, strategy, before, added, service, last=last)
         stages += added
         before = _after(added[-1].traffic)
+    mistakes += rules.unused(service, stages)
     if mistakes:
         raise Invalid(dict.fromkeys(mistakes))
     return _plan(service, service.strategies[-1], stages)
@@ -95,8 +97,15 @@ def _distinct(stages: list[Stage]) -> list[Stage]:
 
 
 def _hear(stage: Stage, service: Service) -> Stage:
-    """Where stable has no requests, gates that compare with it are left out: they would wait for data for ever."""
-    if stage.traffic.weight < 100:
+    """Where stable has no requests, gates that compare with it are left out: they would wait for data for ever.
+
+    Where it has some, those that compare with it as it was are: beside the candidate it tells more. What is only
+    observed has everybody, whatever the stage would have given it.
+    """
+    if stage.traffic.weight == 100:
+        able = {gate.id for gate in service.gates if gate.at_full}
+    elif rules.observed(service):
         return stage
-    able: set[GateId] = {gate.id for gate in service.gates if gate.at_full}
+    else:
+        able = {gate.id for gate in service.gates if gate.baseline is not Baseline.PREVIOUS}
     return replace(stage, gates=tuple(gate for gate in stage.gates if gate in able))

@@ -1,12 +1,14 @@
 """What makes no plan: chains that lower or do not rise, gates that nobody knows, and stages that nothing can judge."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from delivery.model.mistake import Mistake, one_of, unknown
+from delivery.model.place import Mode
 from delivery.model.plan import Stage
 from delivery.model.scalars import show_duration
 from delivery.model.service import Service, Strategy
 from delivery.model.traffic import Traffic, raises
+from delivery.model.verdict import Baseline
 from delivery.strategies.ab_test import AbTest
 
 
@@ -22,6 +24,21 @@ def check(
         yield from _mute(place, stage, service)
         yield from _limited(place, stage)
         before = stage.traffic
+
+
+def unused(service: Service, stages: Iterable[Stage]) -> Iterator[Mistake]:
+    """Gates that compare with stable as it was before, where no stage is without stable beside the candidate."""
+    full = {gate for stage in stages if stage.traffic.weight == 100 for gate in stage.gates}
+    for gate in service.gates:
+        if gate.baseline is Baseline.PREVIOUS and gate.id not in full and not observed(service):
+            problem = "is previous, for stages at 100%, and no such stage is judged by it"
+            yield Mistake(f"gates.{gate.id}.baseline", None, problem, "stable, which is beside the candidate")
+
+
+def observed(service: Service) -> bool:
+    """Whether somebody else rolls out, so that there is never a stable beside the candidate."""
+    place = service.workload.place
+    return place is not None and place.mode is Mode.OBSERVE
 
 
 def _chain(place: str, strategy: Strategy, added: tuple[Stage, ...], *, last: bool) -> Iterator[Mistake]:
@@ -79,7 +96,8 @@ def _mute(place: str, stage: Stage, service: Service) -> Iterator[Mistake]:
         return
     names = ", ".join(gate.id for gate in blocking)
     problem = f"has a stage at 100%, {stage.name}, whose gates compare with stable, which serves nobody then: {names}"
-    yield Mistake(place, None, problem, "a gate with an objective or a threshold, or gates: [] to rely on people alone")
+    expected = "a gate with an objective, a threshold or baseline: previous, or gates: [] to rely on people alone"
+    yield Mistake(place, None, problem, expected)
 
 
 def _limited(place: str, stage: Stage) -> Iterator[Mistake]:

@@ -9,6 +9,7 @@ from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros
 from delivery.model.place import Mode, Promotion
 from delivery.model.release import Home, Release
+from delivery.model.verdict import Verdict
 from delivery.wording.cause import because
 from delivery.wording.chat import asks, guarded
 from delivery.wording.history import PHASES, moved_nothing
@@ -167,7 +168,8 @@ def _in_stage(release: Release) -> tuple[str, ...]:
             f"it is to be measured for {duration(stage.bake)} and at least {number(stage.min_requests)} requests"
         )
         sentences += [
-            finding(one) if one.ratio is not None else brief(one) for _, one in sorted(release.verdicts.items())
+            finding(one) if one.ratio is not None or one.verdict is Verdict.NO_DATA else brief(one)
+            for _, one in sorted(release.verdicts.items())
         ]
     return tuple(sentences)
 

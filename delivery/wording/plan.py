@@ -82,7 +82,8 @@ def gate(spec: GateSpec) -> str:
     params: Mapping[str, Any] = spec.params
     settings = ", ".join(f"{key} {_setting(key, value)}" for key, value in params.items() if _said(key, value))
     measure = params.get("measure", spec.kind)
-    what = _JUDGES.get(spec.kind, "compares {} with stable's").format(measure)
+    compares = "compares {} with stable's" + (" of before (confounded by time)" if spec.baseline else "")
+    what = _JUDGES.get(spec.kind, compares).format(measure)
     report = "" if spec.blocking else " (for information)"
     return f"{spec.id} {what}{report}: {settings}" if settings else f"{spec.id} {what}{report}"
 

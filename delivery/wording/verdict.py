@@ -2,7 +2,7 @@
 
 import math
 
-from delivery.model.verdict import Judgement, Verdict
+from delivery.model.verdict import Baseline, Judgement, Verdict
 from delivery.wording.units import number, ratio
 
 WORDS = {
@@ -31,7 +31,8 @@ def brief(judgement: Judgement) -> str:
         return f"{judgement.gate} {_SHORT[judgement.verdict]}"
     low, high = judgement.interval or (math.nan, math.nan)
     spread = f" ({ratio(low)}-{ratio(high)})" if judgement.interval else ""
-    return f"{judgement.gate} {ratio(judgement.ratio)}x stable{spread} {_SHORT[judgement.verdict]}"
+    before = " before" if judgement.baseline is Baseline.PREVIOUS else ""
+    return f"{judgement.gate} {ratio(judgement.ratio)}x stable{before}{spread} {_SHORT[judgement.verdict]}"
 
 
 def _times(judgement: Judgement) -> str:
@@ -39,10 +40,11 @@ def _times(judgement: Judgement) -> str:
     low, high = judgement.interval or (0.0, math.inf)
     if not judgement.stable.total:
         return ""
+    whose = "what stable had before" if judgement.baseline is Baseline.PREVIOUS else "stable's"
     if judgement.ratio is None:
-        return f"{ratio(low)} times stable's or more, " if low > 0 else ""
+        return f"{ratio(low)} times {whose} or more, " if low > 0 else ""
     spread = f"{ratio(low)} to {ratio(high)}" if math.isfinite(high) else f"{ratio(low)} or more"
-    return f"{ratio(judgement.ratio)} times stable's{f' ({spread})' if judgement.interval else ''}, "
+    return f"{ratio(judgement.ratio)} times {whose}{f' ({spread})' if judgement.interval else ''}, "
 
 
 def _sides(judgement: Judgement) -> str:

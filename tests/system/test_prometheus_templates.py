@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from delivery.gates.deltas import counts
-from delivery.model.ids import target_id
+from delivery.gates.deltas import carry, counts
+from delivery.model.ids import SECOND, target_id
 from delivery.model.place import Isolation, Mode, Place, object_name
-from delivery.model.series import Sample
+from delivery.model.series import Sample, Unread, Why
 from delivery.model.version import Backend, Lane, VersionRef
 from delivery.ports.metrics import Subject
 from tests.system.exporter import Scraped
@@ -81,10 +81,15 @@ def test_a_pod_that_cannot_be_scraped_keeps_what_it_said_and_loses_nothing(scrap
     before = metrics.sample([one])[one]
     scraped.say(None, other)
     base = metrics.sample([one])[one]
-    assert base.series == before.series
+    assert {name: (one.requests, one.errors) for name, one in base.series.items()} == {
+        name: (one.requests, one.errors) for name, one in before.series.items()
+    }
+    assert sum(one.held for one in base.series.values()) == 1
     scraped.say(f"{ALIVE}\n{plain('1.4.1', 103, 2)}", other)
-    after = counts(base.series, metrics.sample([one])[one])
+    back = metrics.sample([one])[one]
+    after = counts(carry(before.series, base), back)
     assert (after.requests, after.errors) == (5, 2)
+    assert counts(carry({}, base), back).requests == 0, "where a stage began with it, nobody knows when that was"
 
 
 def test_another_process_behind_the_same_address_is_another_life(scraped):
@@ -309,5 +314,8 @@ def test_values_of_a_while_ago_for_servers_that_lag(scraped):
     scraped.say(f"{ALIVE}\n{plain('1.4.1', 5)}", ALIVE)
     now = scraped.metrics(template="http_requests_total").sample([subject("1.4.1")])[subject("1.4.1")]
     lagging = scraped.metrics(template="http_requests_total", lag=3600).sample([subject("1.4.1")])
-    assert now is not None
-    assert lagging == {subject("1.4.1"): None}
+    assert isinstance(now, Sample)
+    assert 0 <= now.age < 60 * SECOND
+    (missing,) = lagging.values()
+    assert isinstance(missing, Unread)
+    assert missing.why is Why.NOT_SCRAPED

@@ -187,3 +187,42 @@ def test_gates_that_only_advise_block_where_the_file_says_so():
     gates = f"gates: {{{advising}, e: {{ratio: http_errors}}}}"
     service = read(SMALLEST + gates + "\n")
     assert {spec.id: spec.blocking for spec in service.gates} == {"cpu": False, "heap": True, "buys": False, "e": True}
+
+
+SWITCH = "strategies: [blue_green: {}]\n"
+
+
+def test_stable_as_it_was_advises_at_100_percent_unless_the_file_says_otherwise() -> None:
+    before = "before: {ratio: http_errors, baseline: previous}"
+    _, plan = checked(f"{SMALLEST}{SWITCH}gates: {{errors: {{ratio: http_errors, objective: 1%}}, {before}}}\n")
+    assert [stage.gates for stage in plan.stages] == [(), ("errors", "before")]
+    assert [(spec.id, spec.blocking) for spec in plan.gates] == [("errors", True), ("before", False)]
+    _, plan = checked(f"{SMALLEST}{SWITCH}gates: {{{before[:-1]}, blocking: true}}}}\n")
+    assert plan.stages[-1].gates == ("before",), "it can judge there"
+
+
+@pytest.mark.parametrize(
+    ("gates", "said"),
+    [
+        (
+            "{errors: {ratio: http_errors, baseline: previous}}",
+            "gates.errors.baseline is previous, for stages at 100%, and no such stage is judged by it",
+        ),
+        (
+            "{errors: {ratio: http_errors, baseline: fresh}}",
+            "gates.errors.baseline is fresh: pods of stable as young as the candidate's, which nobody starts",
+        ),
+        ("{errors: {ratio: http_errors, baseline: last}}", "gates.errors.baseline is 'last'; expected one of stable"),
+        ("{cpu: {gauge: cpu, baseline: previous}}", "gates.cpu.baseline is unknown"),
+    ],
+)
+def test_baselines_that_say_nothing_are_refused_by_name(gates: str, said: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        checked(f"{SMALLEST}gates: {gates}\n")
+    assert said in str(caught.value)
+
+
+def test_what_is_only_observed_is_compared_with_what_was_observed_before() -> None:
+    place = "service: checkout\ncluster: prod-eu\nnamespace: shop\nworkload: {deployment: checkout, mode: observe}\n"
+    _, plan = checked(f"{place}gates: {{before: {{ratio: http_errors, baseline: previous}}}}\n")
+    assert [stage.gates for stage in plan.stages] == [("before",)]

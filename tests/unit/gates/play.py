@@ -7,7 +7,7 @@ from delivery.gates.gate import Gate, Kind, State
 from delivery.model.fields import Fields
 from delivery.model.ids import SECOND, GateId, Micros
 from delivery.model.plan import GateSpec
-from delivery.model.verdict import Counts, Judgement, Tick, Unmeasured
+from delivery.model.verdict import Baseline, Counts, Judgement, Tick, Unmeasured
 
 KINDS: Mapping[str, Kind] = {
     "ratio": ratio,
@@ -26,9 +26,10 @@ Slow = tuple[tuple[int, int], ...]
 def spec(words: Mapping[str, object], gate: str = "errors") -> GateSpec:
     kind = next(kind for kind in KINDS if kind in words)
     fields = Fields(words)
+    previous = KINDS[kind].COMPARES and fields.choice("baseline", Baseline, Baseline.STABLE) is Baseline.PREVIOUS
     params = KINDS[kind].parse(fields)
     fields.check()
-    return GateSpec(GateId(gate), kind, params)
+    return GateSpec(GateId(gate), kind, params, baseline=Baseline.PREVIOUS if previous else None)
 
 
 def gate(words: Mapping[str, object], alpha: float = 0.05, stages: int = 1) -> Gate:

@@ -222,6 +222,14 @@ def test_at_full_only_an_objective_speaks():
     assert ratio.at_full(spec(OBJECTIVE))
 
 
+def test_errors_that_nothing_stands_beside_move_no_end_of_the_interval():
+    made = gate({**ERRORS, "objective": "50%"}, stages=2)
+    state = feed(made, [tick((4, 200), (8, 800))] * 10)
+    before = made.judge(state).interval
+    after = made.judge(feed(made, [tick((60, 1000), (0, 0), stage=1)] * 10, state)).interval
+    assert after == pytest.approx(before, rel=0.01)
+
+
 def test_a_settings_default_is_what_the_documents_say():
     params = spec({"ratio": "http_errors"}).params
     assert params == {

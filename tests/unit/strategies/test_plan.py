@@ -253,14 +253,14 @@ LOWER = "expected each stage to give the candidate more than the one before: a p
         (
             [{"blue_green": {"gates": ["errors"]}}],
             "strategies[0].blue_green has a stage at 100%, blue_green switch, whose gates compare with stable, "
-            "which serves nobody then: errors; "
-            "expected a gate with an objective or a threshold, or gates: [] to rely on people alone",
+            "which serves nobody then: errors; expected a gate with an objective, a threshold or baseline: previous, "
+            "or gates: [] to rely on people alone",
         ),
         (
             [{"canary": {"steps": ["100%"], "gates": ["errors", "conversion"]}}],
             "strategies[0].canary has a stage at 100%, canary 100%, whose gates compare with stable, "
-            "which serves nobody then: errors; "
-            "expected a gate with an objective or a threshold, or gates: [] to rely on people alone",
+            "which serves nobody then: errors; expected a gate with an objective, a threshold or baseline: previous, "
+            "or gates: [] to rely on people alone",
         ),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",

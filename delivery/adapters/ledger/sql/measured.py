@@ -8,7 +8,7 @@ import orjson
 
 from delivery.adapters.ledger.sql.coding import Recent
 from delivery.model.ids import Micros, ReleaseId
-from delivery.model.verdict import Counts, Tick
+from delivery.model.verdict import Counts, Earlier, Tick, Unmeasured
 from delivery.ports.ledger import Measuring, Segment
 
 Ticks = tuple[Tick, ...]
@@ -122,18 +122,38 @@ def _ticks(ticks: Ticks) -> bytes:
 
 def _tick(tick: Tick) -> list[object]:
     sides = _counts(tick.candidate), _counts(tick.stable)
-    rare = [] if tick.stable_down is None else [tick.stable_down]
-    return [tick.number, tick.stage, tick.dseq, tick.start, tick.end, *sides, tick.complete, *rare]
+    unread = [[one.side, one.why, one.text] for one in tick.unread] if tick.unread else None
+    earlier = [_counts(tick.earlier.counts), tick.earlier.end] if tick.earlier else None
+    return [
+        tick.number,
+        tick.stage,
+        tick.dseq,
+        tick.start,
+        tick.end,
+        *sides,
+        tick.complete,
+        *_told(tick.stable_down, unread, earlier),
+    ]
 
 
 def _tick_from(values: list[Any]) -> Tick:
-    number, stage, dseq, start, end, candidate, stable, complete, *rare = values
-    return Tick(number, stage, dseq, start, end, _counts_from(candidate), _counts_from(stable), complete, *rare)
+    down, unread, before = (*values[8:], None, None, None)[:3]
+    number, stage, dseq, start, end, candidate, stable, complete = values[:8]
+    missing = tuple(Unmeasured(*one) for one in unread) if unread else None
+    earlier = Earlier(_counts_from(before[0]), before[1]) if before else None
+    sides = _counts_from(candidate), _counts_from(stable)
+    return Tick(number, stage, dseq, start, end, *sides, complete, down, missing, earlier)
+
+
+def _told(*rare: object) -> list[object]:
+    """What there is only now and then; nothing of it after the last that is there."""
+    last = max((place for place, one in enumerate(rare, start=1) if one is not None), default=0)
+    return list(rare[:last])
 
 
 def _counts(counts: Counts) -> list[object]:
-    rare = [counts.sources, counts.rates, counts.gauges]
-    return [counts.requests, counts.errors, counts.slow, *(rare if any(rare) else ())]
+    rare = (one or None for one in (counts.sources, counts.rates, counts.gauges, counts.lacks))
+    return [counts.requests, counts.errors, counts.slow, *_told(*rare)]
 
 
 def _counts_from(values: list[Any]) -> Counts:
