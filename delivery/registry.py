@@ -123,9 +123,12 @@ def _kubernetes_workloads(
 ) -> Workloads:
     """`context` of a kubeconfig file; without `kubeconfig` the account of the pod that we run in."""
     from delivery.adapters.kube.client import Kube
+    from delivery.adapters.kube.observed import Observed
     from delivery.adapters.workloads.kubernetes.adapter import KubernetesWorkloads
+    from delivery.adapters.workloads.kubernetes.reader import LOOKED_AT
 
-    return KubernetesWorkloads(Kube(kubeconfig, context), around.namespaces)
+    kube = Kube(kubeconfig, context)
+    return KubernetesWorkloads(kube, around.namespaces, Observed(kube, LOOKED_AT))
 
 
 def _argo_deployer(

@@ -39,9 +39,11 @@ def find(task: Task) -> Done:
 
 def prepare(task: Task, effect: EnsureWorkload, published: Published) -> Done:
     """Starts the version, sizes it, and makes its backend known once it is ready."""
-    version, need = effect.version, Need(effect.home, effect.share)
+    version = effect.version
     seen = task.release is not None and task.release.plan.mode is Mode.OBSERVE
     candidate = task.release is not None and task.release.candidate == version and (seen or not effect.home)
+    news = _news(task.release, candidate, effect.share)
+    need = Need(effect.home, effect.share, known=not news)
     backend = Backend(task.row.target.service, version, effect.home)
     try:
         running = task.cluster.workloads.ensure(task.row.target.id, workload_of(task), version, need)
@@ -52,7 +54,7 @@ def prepare(task: Task, effect: EnsureWorkload, published: Published) -> Done:
         unknown = task.release is None or task.release.ready  # not to be able to look says nothing against it
         return Done(() if unknown or not candidate else (WorkloadMissing(str(error)),), later=True)
     if known:
-        return Done(_news(task.release, candidate, effect.share), later=True)
+        return Done(news, later=True)
     looked_for = running.looked_for or f"version {version.version}"
     return Done((WorkloadMissing(looked_for),) if candidate else (StableUnready(looked_for),), later=True)
 

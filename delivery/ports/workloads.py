@@ -15,10 +15,14 @@ class Need:
 
     `home`: it is the one in its owners' own workload, which we never make nor change here: it is looked at, and what
     it carries may not shrink.
+
+    `known`: it is known to be ready for this, so that only a change would be news. An adapter that observes what runs
+    may then answer "still ready" without asking.
     """
 
     home: bool = False
     share: int = 100
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

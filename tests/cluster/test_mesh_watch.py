@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from delivery.adapters.kube import watch
 from delivery.adapters.kube.objects import path
-from delivery.adapters.mesh.istio import watch
 from delivery.adapters.mesh.istio.adapter import IstioMesh
 from delivery.adapters.mesh.istio.istiod import Istiods
 from delivery.model.traffic import ALL_STABLE, Traffic

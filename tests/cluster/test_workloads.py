@@ -4,7 +4,9 @@ from uuid import uuid4
 
 import pytest
 
+from delivery.adapters.kube.observed import Observed
 from delivery.adapters.workloads.kubernetes.adapter import KubernetesWorkloads
+from delivery.adapters.workloads.kubernetes.reader import LOOKED_AT
 from delivery.testing.contracts.workloads import HomeContract
 from tests.cluster.shop import Shop
 
@@ -20,7 +22,8 @@ class World:
         self.workload, self.broken = self.shop.workload, self.bad.workload
 
     def worker(self):
-        return KubernetesWorkloads(self.shop.kube, (self.shop.namespace, self.bad.namespace))
+        observed = Observed(self.shop.kube, LOOKED_AT)
+        return KubernetesWorkloads(self.shop.kube, (self.shop.namespace, self.bad.namespace), observed)
 
     def own(self, version):
         self.shop.set_image(version.image)
@@ -46,7 +49,10 @@ def other_namespace(cluster):
 
 @pytest.fixture
 def world(cluster, namespace, other_namespace):
-    return World(cluster, namespace, other_namespace)
+    world = World(cluster, namespace, other_namespace)
+    yield world
+    for worker in (world.workloads, world.other):
+        worker.close()
 
 
 class TestWorkloads(HomeContract):

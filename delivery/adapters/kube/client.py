@@ -13,12 +13,15 @@ from urllib.parse import urlencode
 import kubernetes
 import urllib3
 from kubernetes.client.exceptions import ApiException
+from kubernetes.utils.keepalive import tcp_keepalive_socket_options
 
+from delivery.adapters.kube import labels, objects
 from delivery.adapters.kube.objects import Document, collection, path_of
 from delivery.ports.errors import Conflict, Refused, Unavailable
 
 CALL_SECONDS = 5.0
 WATCH_SLACK = 5.0  # beyond the time after which the server ends a watch by itself
+KEEPALIVE = (10, 5, 3)  # seconds until a quiet connection is probed, and between probes; how many of them
 MANAGER = "delivery"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -48,6 +51,14 @@ class Kube:
         """Raises Absent besides."""
         return self._call("GET", path, query=query)
 
+    def items(
+        self, version: str, kind: str, namespace: str, selector: Mapping[str, Any] | None = None
+    ) -> list[Document]:
+        """The objects of a kind in a namespace, those that a LabelSelector matches. Raises Absent besides."""
+        query = {"labelSelector": labels.query(selector)} if selector is not None else {}
+        found = self.get(objects.path(version, kind, namespace), **query)["items"]
+        return [{"apiVersion": version, "kind": kind, **document} for document in found]
+
     def text(self, path: str, **query: str) -> str:
         """What is no document: the log of a container."""
         return self._read("GET", path, None, query, None).decode(errors="replace")
@@ -75,10 +86,15 @@ class Kube:
             return
 
     @contextmanager
-    def watch(self, path: str, since: str, seconds: int, **query: str) -> Iterator[Iterator[Document]]:
-        """Events after a resource version, for so long. Raises Conflict where that version is too old: list again."""
+    def watch(
+        self, path: str, since: str, seconds: int, quiet: float | None = None, **query: str
+    ) -> Iterator[Iterator[Document]]:
+        """Events after a resource version, for so long. Raises Conflict where that version is too old: list again.
+
+        `quiet`: the seconds of silence after which it is broken: Unavailable.
+        """
         asked = {"watch": "true", "resourceVersion": since, "timeoutSeconds": str(seconds), **query}
-        response = self._send("GET", path, None, asked, None, seconds + WATCH_SLACK)
+        response = self._send("GET", path, None, asked, None, min(seconds + WATCH_SLACK, quiet or float("inf")))
         try:
             yield _events(response)
         finally:
@@ -130,6 +146,7 @@ def _connect(kubeconfig: str | None, context: str | None) -> Any:
             _config.load_kube_config(kubeconfig, context, client_configuration=configuration)
     except (kubernetes.config.ConfigException, OSError) as error:
         raise Refused(f"no access to the Kubernetes API: {error}") from error
+    configuration.socket_options = tcp_keepalive_socket_options(*KEEPALIVE)
     configuration.retries = False  # who calls decides whether and when to ask again
     return kubernetes.client.ApiClient(configuration)
 
@@ -145,7 +162,7 @@ def _events(response: Any) -> Iterator[Document]:
             if event["type"] == "ERROR":
                 raise Conflict(str(event["object"].get("message", "the watch is too old")))
             yield event
-    except (urllib3.exceptions.HTTPError, OSError) as error:
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:  # the last one: in the middle of a line
         raise Unavailable(f"a watch of the Kubernetes API broke off: {error}") from error
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from delivery.sandbox.ports import HOST
 from tests.cluster.testbed.certificates import Certificates
-from tests.cluster.testbed.faults import Answer, Held, Lost, Script, Slow, verb_of
+from tests.cluster.testbed.faults import Answer, Held, Lost, Mute, Script, Slow, verb_of
 
 LOOK_SECONDS = 0.05
 CONNECT_SECONDS = 5.0
@@ -116,9 +116,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.server.closing.wait(seconds)  # also for a client that has given up: it comes late, not never
                 self._pass_on(body)
             case Held(until):
-                while not until.wait(LOOK_SECONDS) and not self.server.closing.is_set():
-                    pass
+                self._wait(until)
                 self._pass_on(body)
+            case Mute(until):
+                self._pass_on(body, until)
             case None:
                 self._pass_on(body)
 
@@ -150,7 +151,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._upstream.request(self.command, self.path, body or None, headers)
         return self._upstream.getresponse()
 
-    def _pass_on(self, body: bytes) -> None:
+    def _wait(self, until: threading.Event) -> None:
+        while not until.wait(LOOK_SECONDS) and not self.server.closing.is_set():
+            pass
+
+    def _pass_on(self, body: bytes, mute: threading.Event | None = None) -> None:
         response = self._ask(body)
         length = response.getheader("content-length")
         self._head(response.status)
@@ -159,6 +164,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 self.send_header(name, value)
         self.send_header(*(("Transfer-Encoding", "chunked") if length is None else ("Content-Length", length)))
         self.end_headers()
+        if mute is not None:
+            self._wait(mute)
         while part := response.read1(65536):
             self.wfile.write(part if length is not None else b"%x\r\n%b\r\n" % (len(part), part))
         response.close()  # read1 does not see that it is at the end

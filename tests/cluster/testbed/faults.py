@@ -48,7 +48,14 @@ class Held:
     until: threading.Event
 
 
-Fault = Answer | Lost | Slow | Held
+@dataclasses.dataclass(frozen=True, slots=True)
+class Mute:
+    """Answered, and then nothing comes of the body until the test says so: a connection that looks alive."""
+
+    until: threading.Event
+
+
+Fault = Answer | Lost | Slow | Held | Mute
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import ISTIO, Document, path
+from delivery.adapters.kube.watch import View, Watch
 from delivery.adapters.mesh.answer import uncarried
 from delivery.adapters.mesh.istio import document, guards, hosts, stamps, targets, writing
 from delivery.adapters.mesh.istio.limiting import Limiting
 from delivery.adapters.mesh.istio.moments import Moments
 from delivery.adapters.mesh.istio.proof import Exposed, Proof, exposed
 from delivery.adapters.mesh.istio.publishing import Publishing
-from delivery.adapters.mesh.istio.watch import View, Watch
 from delivery.model.event import Level
 from delivery.model.ids import ReleaseId, TargetId, target_id
 from delivery.model.place import Place, host, object_name
@@ -34,7 +34,7 @@ class IstioMesh:
         self._proof = proof
         self._publishing = Publishing(kube, proof)
         self._limiting = Limiting(kube)
-        self._watch = Watch(kube)
+        self._watch = Watch(kube, path(ISTIO, targets.KIND))
         self._moments = Moments()
         self._kept: dict[TargetId, tuple[str, list[Document]]] = {}
         self._seen: dict[tuple[str, str], tuple[int, Seen]] = {}

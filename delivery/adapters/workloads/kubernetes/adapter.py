@@ -5,8 +5,11 @@ autoscaler while a release may go back to it, and a mark on a version's Deployme
 """
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
+from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.client import Absent, Kube
+from delivery.adapters.kube.observed import Observed, Unseen
 from delivery.adapters.workloads.kubernetes.cloned import ClonedWorkload
 from delivery.adapters.workloads.kubernetes.home import OwnersWorkload
 from delivery.adapters.workloads.kubernetes.place import place_of
@@ -16,7 +19,7 @@ from delivery.model.ids import TargetId
 from delivery.model.place import Mode, Place, Promotion
 from delivery.model.service import Workload
 from delivery.model.version import VersionRef
-from delivery.ports.errors import Refused
+from delivery.ports.errors import PortError, Refused
 from delivery.ports.workloads import EVERYTHING, Need, Running, always
 
 Claim = tuple[Callable[[], bool], str]
@@ -24,17 +27,27 @@ Claim = tuple[Callable[[], bool], str]
 
 
 class KubernetesWorkloads:
-    """`namespaces` are those that opted in: whoever may write a service file does not choose where we write."""
+    """`namespaces` are those that opted in: whoever may write a service file does not choose where we write.
 
-    def __init__(self, kube: Kube, namespaces: Collection[str]) -> None:
+    `observed` has what is watched there; without it every look is a request.
+    """
+
+    def __init__(self, kube: Kube, namespaces: Collection[str], observed: Observed | None = None) -> None:
         self._kube = kube
         self._namespaces = frozenset(namespaces)
+        self._observed = observed
+
+    def close(self) -> None:
+        """Ends what works in the background."""
+        if self._observed is not None:
+            self._observed.close()
+        self._kube.close()
 
     def ensure(self, target: TargetId, workload: Workload, version: VersionRef, need: Need = EVERYTHING) -> Running:
-        return _told(lambda: self._ensure(target, self._place(workload), version, need))
+        return self._asked(need.known, lambda kube: _ensure(kube, target, self._place(workload), version, need))
 
     def look(self, target: TargetId, workload: Workload, version: VersionRef, *, home: bool = False) -> Running:
-        return _told(lambda: self._look(target, self._place(workload), version, home))
+        return self._asked(False, lambda kube: _look(kube, target, self._place(workload), version, home))
 
     def retire(self, target: TargetId, workload: Workload, version: VersionRef) -> None:
         place = self._place(workload)
@@ -57,37 +70,22 @@ class KubernetesWorkloads:
         still: Callable[[], bool] = always,
         token: str = "",
     ) -> Running:
-        return _told(lambda: self._promote(target, self._place(workload), version, (still, token)))
+        claim = still, token
+        return self._asked(False, lambda kube: _promote(kube, target, self._place(workload), version, claim))
 
     def rest(self, target: TargetId, workload: Workload) -> None:
         OwnersWorkload(self._kube, target, self._place(workload)).free()
 
-    def _ensure(self, target: TargetId, place: Place, version: VersionRef, need: Need) -> Running:
-        if place.mode is Mode.OBSERVE:
-            return OwnersWorkload(self._kube, target, place).wait(version)
-        if place.mode is Mode.VERSIONED:
-            return VersionedWorkload(self._kube, target, place, version).ensure()
-        if need.home:
-            return OwnersWorkload(self._kube, target, place).look(version, keep=True)
-        return ClonedWorkload(self._kube, target, place, version).ensure(need.share)
-
-    def _look(self, target: TargetId, place: Place, version: VersionRef, home: bool) -> Running:
-        if place.mode is Mode.VERSIONED:
-            return VersionedWorkload(self._kube, target, place, version).look()
-        if place.mode is Mode.OBSERVE:
-            return OwnersWorkload(self._kube, target, place).wait(version)
-        if home:
-            return OwnersWorkload(self._kube, target, place).look(version)
-        return ClonedWorkload(self._kube, target, place, version).look()
-
-    def _promote(self, target: TargetId, place: Place, version: VersionRef, claim: Claim) -> Running:
-        """Only in place of a copy is there something to patch; elsewhere the version is where it will stay."""
-        if place.mode is not Mode.CLONE:
-            return self._look(target, place, version, home=True)
-        if place.promotion is not Promotion.PATCH:
-            return OwnersWorkload(self._kube, target, place).wait(version)
-        twin = ClonedWorkload(self._kube, target, place, version).find()
-        return OwnersWorkload(self._kube, target, place).promote(version, twin, *claim)
+    def _asked(self, known: bool, ask: Callable[[Api], Running]) -> Running:
+        """What is observed, where that is no news: still ready where that is known, else still waited for. Whatever
+        changes anything, and every write, comes of what the API server itself says at this moment.
+        """
+        if self._observed is not None:
+            with suppress(Unseen, PortError):
+                found = ask(self._observed)
+                if found.ready if known else not found.ready and found.failing is None:
+                    return found
+        return _told(lambda: ask(self._kube))
 
     def _place(self, workload: Workload) -> Place:
         return place_of(workload, self._namespaces)
@@ -101,3 +99,33 @@ def _told(ask: Callable[[], Running]) -> Running:
         return Running(False, looked_for=str(error))
     except Refused as error:
         return Running(False, failing=str(error), looked_for=str(error))
+
+
+def _ensure(kube: Api, target: TargetId, place: Place, version: VersionRef, need: Need) -> Running:
+    if place.mode is Mode.OBSERVE:
+        return OwnersWorkload(kube, target, place).wait(version)
+    if place.mode is Mode.VERSIONED:
+        return VersionedWorkload(kube, target, place, version).ensure()
+    if need.home:
+        return OwnersWorkload(kube, target, place).look(version, keep=True)
+    return ClonedWorkload(kube, target, place, version).ensure(need.share)
+
+
+def _look(kube: Api, target: TargetId, place: Place, version: VersionRef, home: bool) -> Running:
+    if place.mode is Mode.VERSIONED:
+        return VersionedWorkload(kube, target, place, version).look()
+    if place.mode is Mode.OBSERVE:
+        return OwnersWorkload(kube, target, place).wait(version)
+    if home:
+        return OwnersWorkload(kube, target, place).look(version)
+    return ClonedWorkload(kube, target, place, version).look()
+
+
+def _promote(kube: Api, target: TargetId, place: Place, version: VersionRef, claim: Claim) -> Running:
+    """Only in place of a copy is there something to patch; elsewhere the version is where it will stay."""
+    if place.mode is not Mode.CLONE:
+        return _look(kube, target, place, version, home=True)
+    if place.promotion is not Promotion.PATCH:
+        return OwnersWorkload(kube, target, place).wait(version)
+    twin = ClonedWorkload(kube, target, place, version).find()
+    return OwnersWorkload(kube, target, place).promote(version, twin, *claim)

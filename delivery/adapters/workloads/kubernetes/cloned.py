@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from delivery.adapters.kube import labels, marks
-from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.objects import Document, path, path_of
 from delivery.adapters.workloads.kubernetes import clone, condition, identity, images, refusals, state
 from delivery.adapters.workloads.kubernetes.clone import Copy
@@ -24,7 +24,7 @@ _AROUND = ((AUTOSCALING, "HorizontalPodAutoscaler"), (POLICY, "PodDisruptionBudg
 class ClonedWorkload:
     """One version of one target."""
 
-    def __init__(self, kube: Kube, target: TargetId, place: Place, version: VersionRef) -> None:
+    def __init__(self, kube: Api, target: TargetId, place: Place, version: VersionRef) -> None:
         self._kube = kube
         self._target = target
         self._place = place

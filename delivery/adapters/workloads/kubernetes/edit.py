@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from delivery.adapters.kube import marks
-from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.objects import Document, path_of
 from delivery.adapters.workloads.kubernetes import capacity
 from delivery.model.ids import TargetId
@@ -14,7 +14,7 @@ TRIES = 3
 Change = Callable[[Document], Document | None]
 
 
-def edit(kube: Kube, where: str, change: Change) -> Document | None:
+def edit(kube: Api, where: str, change: Change) -> Document | None:
     """Writes what `change` makes of the object as it is now, if it is still that; None from it: nothing to write.
 
     Returns the object as it is then; None where there is none. Raises Unavailable where others write all the time.
@@ -31,7 +31,7 @@ def edit(kube: Kube, where: str, change: Change) -> Document | None:
     raise Unavailable(f"{where} changes faster than it can be written")
 
 
-def create(kube: Kube, document: Document, target: TargetId) -> Document:
+def create(kube: Api, document: Document, target: TargetId) -> Document:
     """Makes an object of ours; one that is there already is as good, if it is this target's.
 
     Raises Refused for somebody else's, Unavailable for a conflict of another kind: a quota that is counted just now.
@@ -45,7 +45,7 @@ def create(kube: Kube, document: Document, target: TargetId) -> Document:
     return found
 
 
-def keep_capacity(kube: Kube, target: TargetId, deployment: Document, autoscalers: Iterable[Document]) -> None:
+def keep_capacity(kube: Api, target: TargetId, deployment: Document, autoscalers: Iterable[Document]) -> None:
     """Has its autoscalers take away nothing of what runs now. Harmless to repeat."""
     replicas = deployment["spec"].get("replicas", 1)
     for hpa in autoscalers:
@@ -53,7 +53,7 @@ def keep_capacity(kube: Kube, target: TargetId, deployment: Document, autoscaler
             edit(kube, path_of(hpa), lambda found: capacity.pinned(found, target, replicas))
 
 
-def free_capacity(kube: Kube, target: TargetId, autoscalers: Iterable[Document]) -> None:
+def free_capacity(kube: Api, target: TargetId, autoscalers: Iterable[Document]) -> None:
     """Gives autoscalers that were kept for this target back to their owners. Harmless to repeat."""
     for hpa in autoscalers:
         if capacity.freed(hpa, target) is not None:

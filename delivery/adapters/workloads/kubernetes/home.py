@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.objects import Document
 from delivery.adapters.workloads.kubernetes import condition, identity, images, promotion, state
 from delivery.adapters.workloads.kubernetes.edit import free_capacity, keep_capacity
@@ -19,7 +19,7 @@ TRIES = 3  # of a write that only met a new status
 class OwnersWorkload:
     """Of one target."""
 
-    def __init__(self, kube: Kube, target: TargetId, place: Place) -> None:
+    def __init__(self, kube: Api, target: TargetId, place: Place) -> None:
         self._kube = kube
         self._target = target
         self._place = place

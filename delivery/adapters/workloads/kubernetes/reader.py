@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from delivery.adapters.kube import labels, marks
-from delivery.adapters.kube.client import Absent, Kube
+from delivery.adapters.kube import marks
+from delivery.adapters.kube.api import Api
+from delivery.adapters.kube.client import Absent
 from delivery.adapters.kube.objects import Document, path
 from delivery.adapters.workloads.kubernetes import capacity, condition
 from delivery.adapters.workloads.kubernetes.refusals import OBSERVE, Home
@@ -13,13 +14,21 @@ from delivery.model.place import Place
 from delivery.ports.errors import PortError, Refused
 
 AUTOSCALING, POLICY, KEDA = "autoscaling/v2", "policy/v1", "keda.sh/v1alpha1"
+LOOKED_AT = (
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "ReplicaSet"),
+    ("v1", "Pod"),
+    ("v1", "Service"),
+    (AUTOSCALING, "HorizontalPodAutoscaler"),
+)
+"""What a look at workloads that are there needs: worth watching."""
 _TRACKED = {"configmap": "ConfigMap", "secret": "Secret"}
 
 
 class Reader:
     """Of one namespace."""
 
-    def __init__(self, kube: Kube, namespace: str) -> None:
+    def __init__(self, kube: Api, namespace: str) -> None:
         self._kube = kube
         self.namespace = namespace
 
@@ -72,22 +81,21 @@ class Reader:
         """Those of a Deployment."""
         return [hpa for hpa in self.all(AUTOSCALING, "HorizontalPodAutoscaler") if capacity.scales(hpa, deployment)]
 
-    def all(self, version: str, kind: str, **query: str) -> list[Document]:
-        """The objects of a kind; none where the cluster does not know the kind."""
+    def all(self, version: str, kind: str, selector: Mapping[str, Any] | None = None) -> list[Document]:
+        """The objects of a kind, those that a LabelSelector matches; none where the cluster does not know the kind."""
         try:
-            found = self._kube.get(path(version, kind, self.namespace), **query)["items"]
+            return self._kube.items(version, kind, self.namespace, selector)
         except Absent:
             return []
-        return [{"apiVersion": version, "kind": kind, **document} for document in found]
 
     def pods(self, selector: Mapping[str, Any]) -> list[Document]:
         """Those that a LabelSelector matches."""
-        return self.all("v1", "Pod", labelSelector=labels.query(selector))
+        return self.all("v1", "Pod", selector)
 
     def newest_pods(self, deployment: Document) -> list[Document]:
         """The pods of a Deployment's newest template."""
         selector = deployment["spec"]["selector"]
-        sets = self.all("apps/v1", "ReplicaSet", labelSelector=labels.query(selector))
+        sets = self.all("apps/v1", "ReplicaSet", selector)
         return condition.of_template(self.pods(selector), sets, deployment)
 
     def tracked(self, place: Place) -> Sequence[Document]:

@@ -3,7 +3,7 @@
 import re
 
 from delivery.adapters.kube import labels
-from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.objects import Document
 from delivery.adapters.workloads.kubernetes import identity, images
 from delivery.adapters.workloads.kubernetes.reader import Reader
@@ -13,7 +13,7 @@ from delivery.model.version import VersionRef
 from delivery.ports.errors import Refused
 
 
-def serving(kube: Kube, place: Place, candidate: VersionRef | None) -> VersionRef | None:
+def serving(kube: Api, place: Place, candidate: VersionRef | None) -> VersionRef | None:
     """The one version, beside the candidate, whose pods the Service that users call selects; None where there is none.
 
     Raises Refused where there are several: which of them is stable is not for us to guess.

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 
 from delivery.adapters.kube import marks
-from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.objects import Document, path_of
 from delivery.adapters.workloads.kubernetes import clone, condition, images, state
 from delivery.adapters.workloads.kubernetes.clone import Copy
@@ -25,7 +25,7 @@ scale-down that was decided before fails."""
 class VersionedWorkload:
     """One version of one target. The Deployment stays its owners': nothing here starts, scales or deletes it."""
 
-    def __init__(self, kube: Kube, target: TargetId, place: Place, version: VersionRef) -> None:
+    def __init__(self, kube: Api, target: TargetId, place: Place, version: VersionRef) -> None:
         self._kube = kube
         self._target = target
         self._place = place
