@@ -134,9 +134,9 @@ Act = Annotated[Acting, Depends()]
 @router.post("", tags=["releases"], status_code=201, responses=WRITE | errors("unknown-name", "key-reused"))
 async def start_release(call: Calling, _: Operator, body: StartIn, response: Response) -> AnswerOut:
     """Start a release by hand, as CI would by a webhook. 200 where nothing new was started, with the reason."""
-    version = VersionRef.of(body.version, body.image)
+    version = VersionRef.of(body.version, body.image, body.config)
     if body.identity:
-        version = replace(version, identity=body.identity)
+        version = replace(version, identity=body.identity).configured(body.config)
     origin = {"via": call.via, "token": call.caller.name} | ({"reason": body.reason} if body.reason else {})
     says = ReleaseRequested(body.service, version, call.actor, body.cluster, body.urgent, origin)
     answer = shown(call.app.services.public_url, await call.submit(says, "unknown-name"))

@@ -23,6 +23,7 @@ def _reads(reader: Reader[str]) -> AfterValidator:
 
 Version = Annotated[str, _reads(release_request.VERSION)]
 Image = Annotated[str, _reads(release_request.IMAGE)]
+Config = Annotated[str, _reads(release_request.CONFIG)]
 
 
 class StartIn(In):
@@ -33,6 +34,7 @@ class StartIn(In):
     cluster: Name | None = None
     identity: Line | None = Field(None, description="Left out: the digest of `image`, else the version itself.")
     image: Image | None = None
+    config: Config | None = Field(None, description="What its tracked configuration is called: part of the identity.")
     urgent: bool = Field(False, description="Takes the place of a release that is running.")
     reason: Reason = ""
 

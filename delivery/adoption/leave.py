@@ -7,7 +7,9 @@ from delivery.adapters.kube.client import Absent, Kube
 from delivery.adapters.kube.objects import ISTIO, Document, path
 from delivery.adapters.mesh.istio import leave, stamps
 from delivery.adapters.mesh.istio.survey import as_yaml
+from delivery.adapters.workloads.kubernetes import configuration
 from delivery.model.finding import Finding, Weight
+from delivery.ports.errors import Refused
 
 _KINDS = (
     ("apps/v1", "Deployment"),
@@ -16,6 +18,7 @@ _KINDS = (
     ("policy/v1", "PodDisruptionBudget"),
     (ISTIO, "DestinationRule"),
 )
+_CONFIGURATION = (("v1", "ConfigMap"), ("v1", "Secret"))
 _NOTES = marks.PREFIX
 
 
@@ -37,6 +40,15 @@ def left(kube: Kube, namespace: str, service: str) -> Left:
     commands = [_delete(one) for one in made]
     commands += [command for kind in _KINDS[:3] for command in _noted(kube, namespace, *kind)]
     findings = [_in_use(one) for one in virtual if leave.carries_users(one, service)]
+    read = _read(kube, namespace)
+    for version, kind in _CONFIGURATION:
+        try:
+            copies = _ours(kube, namespace, service, version, kind)
+        except Refused as error:
+            findings.append(Finding(Weight.WARNS, f"{kind}s in {namespace}", f"copies were not looked for: {error}"))
+            continue
+        commands += [_delete(one) for one in copies if _reference(one) not in read]
+        findings += [_still_read(one, read[_reference(one)]) for one in copies if _reference(one) in read]
     return Left(tuple(findings), tuple(as_yaml(leave.without(one, service)) for one in virtual), tuple(commands))
 
 
@@ -64,6 +76,30 @@ def _noted(kube: Kube, namespace: str, version: str, kind: str) -> list[str]:
             notes = " ".join(f"{key}-" for key in sorted(keys))
             commands.append(f"kubectl annotate -n {namespace} {kind.lower()}/{metadata['name']} {notes}")
     return commands
+
+
+def _read(kube: Kube, namespace: str) -> dict[str, str]:
+    """What the owners' Deployments read, and one of those that do."""
+    found = kube.get(path("apps/v1", "Deployment", namespace))["items"]
+    owners = [one for one in found if (one["metadata"].get("labels") or {}).get(marks.MANAGED_BY) != marks.US]
+    return {
+        reference: one["metadata"]["name"]
+        for one in owners
+        for reference in configuration.read_by(one["spec"]["template"])
+    }
+
+
+def _reference(document: Document) -> str:
+    return f"{document['kind'].lower()}/{document['metadata']['name']}"
+
+
+def _still_read(document: Document, deployment: str) -> Finding:
+    name = f"{document['kind']} {document['metadata']['namespace']}/{document['metadata']['name']}"
+    text = (
+        f"Deployment {deployment} reads this copy of tracked configuration, and its next pod would not start "
+        f"without it: have it read your own object again, then delete the copy"
+    )
+    return Finding(Weight.WARNS, name, text)
 
 
 def _delete(document: Document) -> str:

@@ -28,6 +28,7 @@ class Wish:
 
     cluster: Annotated[str | None, typer.Option(help="One cluster only; else every one of the service.")] = None
     image: Annotated[str | None, typer.Option(help="The image; its digest is the version's identity.")] = None
+    config: Annotated[str | None, typer.Option(help="What its tracked configuration is called: a commit.")] = None
     identity: Annotated[str | None, typer.Option(help="What decides sameness, where there is no image.")] = None
     urgent: Annotated[bool, typer.Option("--urgent", help="Takes the place of a release that is running.")] = False
     reason: Annotated[str, typer.Option("--reason", "-m", help="Why, for the history.")] = ""

@@ -35,6 +35,7 @@ class Data:
 
     cluster: Annotated[str | None, typer.Option(help="One cluster only; else every one of the service.")] = None
     image: Annotated[str | None, typer.Option(help="The image; its digest is the version's identity.")] = None
+    config: Annotated[str | None, typer.Option(help="What its tracked configuration is called: a commit.")] = None
     commit: Annotated[str | None, typer.Option(help="For the history.")] = None
     run_url: Annotated[str | None, typer.Option(help="The run of CI, for the history.")] = None
     urgent: Annotated[bool, typer.Option("--urgent", help="Takes the place of a release that is running.")] = False

@@ -6,6 +6,7 @@ from delivery.engine.answer import Answer, unknown
 from delivery.engine.book import Book, Entry
 from delivery.model.ids import TargetId, target_id
 from delivery.model.notice import Again, Alert, HandsOff, Happened, Hinted, Notice, ReleaseAction, ReleaseRequested
+from delivery.model.place import Mode, Promotion
 from delivery.model.trigger import Trigger
 from delivery.ports.ledger import Ledger
 from delivery.sources import release_request
@@ -16,7 +17,10 @@ def addressees(
 ) -> Sequence[TargetId] | Answer:
     """The targets; or the answer to a notice that names what is not there. `entries` has the services it names."""
     match notice.says:
-        case ReleaseRequested(service=name, cluster=cluster) | HandsOff(service=name, cluster=cluster):
+        case ReleaseRequested(service=name, cluster=cluster) as request:
+            found = _of_service(name, cluster, entries[name])
+            return _unconfigurable(request, found, entries[name]) or found
+        case HandsOff(service=name, cluster=cluster):
             return _of_service(name, cluster, entries[name])
         case ReleaseAction(release=release) | Again(release=release):
             stored = ledger.releases([release]).get(release)
@@ -80,6 +84,24 @@ def _of_service(name: str, cluster: str | None, entry: Entry | None) -> Sequence
         known = ", ".join(entry.service.clusters)
         return unknown("unknown_cluster", f"{name} has no target in cluster {cluster}; it has {known}")
     return [target_id(name, one) for one in ((cluster,) if cluster else entry.service.clusters)]
+
+
+def _unconfigurable(
+    request: ReleaseRequested, found: Sequence[TargetId] | Answer, entry: Entry | None
+) -> Answer | None:
+    """Why the configuration that a request names can mean nothing to a target of its service."""
+    if not request.version.configuration or isinstance(found, Answer) or entry is None or entry.service is None:
+        return None
+    for target in found:
+        place = entry.service.workload_in(target.rpartition("@")[2]).place
+        tracks = place is not None and place.mode is Mode.CLONE and place.track and place.promotion is Promotion.PATCH
+        if not tracks and (place is None or place.mode is not Mode.VERSIONED):
+            text = (
+                f"{target} takes no `config`: that needs `config.track` in its service file with mode: clone, promoted "
+                f"by patch; or mode: versioned"
+            )
+            return unknown("nothing_tracked", text)
+    return None
 
 
 def _of_alert(alert: Alert, ledger: Ledger, book: Book) -> Sequence[TargetId] | Answer:

@@ -2,8 +2,10 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+_CONFIGURED = "+configured:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +17,20 @@ class VersionRef:
     image: str | None = None
 
     @staticmethod
-    def of(version: str, image: str | None = None) -> "VersionRef":
-        """Identified by what runs: the image's digest wherever it is stored, else its name, else the label."""
+    def of(version: str, image: str | None = None, config: str | None = None) -> "VersionRef":
+        """Identified by what runs: the image's digest wherever it is stored, else its name, else the label; and by its
+        configuration, where its sender calls that by a name (a commit)."""
         digest = (image or "").partition("@")[2]
-        return VersionRef(version, digest or image or version, image)
+        return VersionRef(version, digest or image or version, image).configured(config)
+
+    def configured(self, config: str | None) -> "VersionRef":
+        """The same with this configuration; as it is, without a name of one."""
+        return replace(self, identity=f"{self.identity}{_CONFIGURED}{config}") if config else self
+
+    @property
+    def configuration(self) -> str:
+        """What its sender calls its configuration; nothing where it named none."""
+        return self.identity.partition(_CONFIGURED)[2]
 
 
 class Lane(StrEnum):

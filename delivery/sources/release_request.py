@@ -15,6 +15,7 @@ IMAGE: Final = pattern(
     r"(?=.{1,400}\Z)[a-z0-9][A-Za-z0-9._:/-]*(@[a-z0-9]+([+._-][a-z0-9]+)*:[A-Za-z0-9=_-]{1,128})?",
     "the name of an image, such as ghcr.io/acme/checkout@sha256:...",
 )
+CONFIG: Final = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "what this configuration is called, such as a commit")
 COMMIT: Final = pattern(r"[A-Za-z0-9._/-]{1,128}", "a commit, such as 4be1d0c")
 RUN_URL: Final = pattern(r"https?://[!-~]{1,1000}", "an http or https URL")
 
@@ -34,7 +35,9 @@ def read(fields: Fields) -> ReleaseRequested:
     origin = {"commit": fields.get("commit", COMMIT, None), "run_url": fields.get("run_url", RUN_URL, None)}
     return ReleaseRequested(
         service=fields.name("service"),
-        version=VersionRef.of(fields.get("version", VERSION), fields.get("image", IMAGE, None)),
+        version=VersionRef.of(
+            fields.get("version", VERSION), fields.get("image", IMAGE, None), fields.get("config", CONFIG, None)
+        ),
         actor=Principal(fields.get("actor", text(128))),
         cluster=fields.name("cluster", None),
         urgent=fields.flag("urgent", False),

@@ -12,9 +12,12 @@ import pytest
 from delivery.adapters.kube import observed as observation
 from delivery.adapters.kube import watch
 from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.objects import path
 from delivery.adapters.kube.observed import Observed
 from delivery.adapters.workloads.kubernetes.adapter import KubernetesWorkloads
 from delivery.adapters.workloads.kubernetes.reader import LOOKED_AT
+from delivery.model.place import object_name
+from delivery.model.version import Backend
 from delivery.ports.workloads import Need
 from tests.cluster import shop as chart
 from tests.cluster.shop import NEW, OLD, TARGET, Shop
@@ -139,16 +142,16 @@ def another(shop: Shop, like: KubernetesWorkloads) -> KubernetesWorkloads:
 def test_a_watch_that_has_gone_silent_never_says_that_something_is_ready(
     shop: Shop, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It looks alive, and the candidate dies: nobody is told that it became ready; soon nobody, that it still is."""
+    """It looks alive, and the candidate goes: nobody is told that it became ready; soon nobody, that it still is."""
     monkeypatch.setattr(watch, "QUIET", 2.0)
-    monkeypatch.setattr(watch, "STALE", 4.0)
     speaks = threading.Event()
     _, proxy = watched
     with proxy.script.faults((Mute(speaks), WATCH, "")):
         workloads = another(shop, watched[0])
         shop.until(free(shop, (workloads, proxy)))
-        shop.kill(NEW)
-        shop.until(lambda: not workloads.ensure(TARGET, shop.workload, NEW, WHOLE).ready)
+        name = object_name(Backend("checkout", NEW))
+        shop.cluster.api.delete(path("apps/v1", "Deployment", shop.namespace, name))
+        assert not workloads.look(TARGET, shop.workload, NEW).ready
         shop.until(lambda: not workloads.ensure(TARGET, shop.workload, NEW, KNOWN).ready)
         speaks.set()
     workloads.close()

@@ -89,9 +89,8 @@ class Kube:
     def watch(
         self, path: str, since: str, seconds: int, quiet: float | None = None, **query: str
     ) -> Iterator[Iterator[Document]]:
-        """Events after a resource version, for so long. Raises Conflict where that version is too old: list again.
-
-        `quiet`: the seconds of silence after which it is broken: Unavailable.
+        """Events after a resource version, for so long. Raises Conflict where nobody knows what was missed, list again:
+        that version is too old, or nothing came for `quiet` seconds.
         """
         asked = {"watch": "true", "resourceVersion": since, "timeoutSeconds": str(seconds), **query}
         response = self._send("GET", path, None, asked, None, min(seconds + WATCH_SLACK, quiet or float("inf")))
@@ -162,6 +161,8 @@ def _events(response: Any) -> Iterator[Document]:
             if event["type"] == "ERROR":
                 raise Conflict(str(event["object"].get("message", "the watch is too old")))
             yield event
+    except urllib3.exceptions.ReadTimeoutError as error:
+        raise Conflict("a watch of the Kubernetes API has gone silent") from error
     except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:  # the last one: in the middle of a line
         raise Unavailable(f"a watch of the Kubernetes API broke off: {error}") from error
 

@@ -14,7 +14,8 @@ from delivery.ports.errors import Conflict, PortError, Refused, Unavailable
 
 WATCH_SECONDS = 300
 QUIET = 75.0
-"""Seconds of silence after which a watch counts as broken and is begun anew. The server sends a bookmark a minute."""
+"""Seconds of silence after which everything is listed again: the server sends a bookmark a minute, so that something
+between may be keeping what it sends."""
 STALE = 90.0
 """Seconds without a word after which what is known is not told any more."""
 BETWEEN = 2.0
@@ -147,7 +148,7 @@ class Watch:
         with self._lock:
             self._trouble = str(error)
             self._good_until = float("-inf")
-            if isinstance(error, Conflict):  # too old: what was missed is unknown
+            if isinstance(error, Conflict):  # what was missed is unknown
                 self._since = ""
 
     def _hear(self, kind: str, document: Document) -> None:

@@ -64,7 +64,8 @@ def config_map(text, kind="ConfigMap", uid="u-1"):
 
 
 def test_tracked_configuration_makes_another_version_of_the_same_image():
-    one, two = (identity.running(deployment(), [], NAMES, [config_map(text)]) for text in ("one", "two"))
+    one = identity.running(deployment(), [], NAMES, lambda: [config_map("one")])
+    two = identity.running(deployment(), [], NAMES, lambda: [config_map("two")])
     assert one.image == two.image
     assert one.identity != two.identity
     assert not identity.is_version(one, two)

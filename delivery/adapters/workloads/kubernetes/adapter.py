@@ -70,8 +70,11 @@ class KubernetesWorkloads:
         still: Callable[[], bool] = always,
         token: str = "",
     ) -> Running:
-        claim = still, token
-        return self._asked(False, lambda kube: _promote(kube, target, self._place(workload), version, claim))
+        def ask(kube: Api) -> Running:
+            claim = still if kube is self._kube else _unasked, token
+            return _promote(kube, target, self._place(workload), version, claim)
+
+        return self._asked(False, ask)
 
     def rest(self, target: TargetId, workload: Workload) -> None:
         OwnersWorkload(self._kube, target, self._place(workload)).free()
@@ -99,6 +102,11 @@ def _told(ask: Callable[[], Running]) -> Running:
         return Running(False, looked_for=str(error))
     except Refused as error:
         return Running(False, failing=str(error), looked_for=str(error))
+
+
+def _unasked() -> bool:
+    """Nothing is written on the word of a watch: nobody is asked whether it may be."""
+    raise Unseen
 
 
 def _ensure(kube: Api, target: TargetId, place: Place, version: VersionRef, need: Need) -> Running:

@@ -7,12 +7,12 @@ autoscaler or the disruption budget of stable ever meet its pods.
 import copy
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from delivery.adapters.kube import labels, marks
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import images, metadata, spread
+from delivery.adapters.workloads.kubernetes import configuration, images, metadata, spread
 from delivery.model.ids import TargetId
 from delivery.model.place import Isolation
 from delivery.model.version import VersionRef
@@ -41,7 +41,8 @@ _OF_A_SERVICE = (
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """What a copy is called, whose it is, and what it runs. `config` is the hash of the tracked configuration."""
+    """What a copy is called, whose it is, and what it runs. `config` is the hash of the tracked configuration, `names`
+    what the copies of tracked objects are called."""
 
     target: TargetId
     name: str
@@ -49,6 +50,7 @@ class Copy:
     isolation: Isolation
     container: str
     config: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def selector(self) -> dict[str, str]:
@@ -61,15 +63,18 @@ class Copy:
 def deployment(stable: Document, service: Document, wanted: Copy, share: int) -> Document:
     """The candidate's Deployment, sized for its share of stable's replicas."""
     spec = copy.deepcopy(stable["spec"])
-    before = stable["spec"]["template"]
-    image = images.container(before, (wanted.container,))["image"]
-    template = images.with_image(before, wanted.container, wanted.version.image) if wanted.version.image else before
+    template = stable["spec"]["template"]
+    image = images.container(template, (wanted.container,))["image"]
+    if wanted.version.image:
+        template = images.with_image(template, wanted.container, wanted.version.image)
+    before, after = configuration.named(stable), {**configuration.named(stable), **wanted.names}
+    template = configuration.redirected(template, before, after)
     spec["template"] = _template(template, pod_labels(stable, service, wanted), wanted)
     spec["selector"] = {"matchLabels": wanted.selector}
     spec["replicas"] = size(stable, share)
     spec.pop("paused", None)
     made = _object(stable, wanted, spec)
-    notes = {COPIED_FROM: image, **sized(share, spec["replicas"])}
+    notes = {COPIED_FROM: image, **sized(share, spec["replicas"]), **configuration.noted(after)}
     made["metadata"]["annotations"] |= metadata.copied(stable["metadata"].get("annotations")) | notes
     return made
 

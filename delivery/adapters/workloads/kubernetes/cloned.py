@@ -2,13 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 
 from delivery.adapters.kube import labels, marks
 from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.objects import Document, path, path_of
-from delivery.adapters.workloads.kubernetes import clone, condition, identity, images, refusals, state
+from delivery.adapters.workloads.kubernetes import (
+    clone,
+    condition,
+    configuration,
+    identity,
+    images,
+    promotion,
+    refusals,
+    state,
+)
 from delivery.adapters.workloads.kubernetes.clone import Copy
-from delivery.adapters.workloads.kubernetes.edit import create
+from delivery.adapters.workloads.kubernetes.edit import create, drop_copy
 from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, POLICY, Reader
 from delivery.adapters.workloads.kubernetes.refusals import Copied, Home
 from delivery.model.ids import TargetId
@@ -68,6 +78,15 @@ class ClonedWorkload:
             found = self._kube.find(path(version, kind, self._place.namespace, self.name))
             if found is not None and marks.is_ours(found, self._target):
                 self._kube.delete(path_of(found), uid=found["metadata"]["uid"])
+        if self._place.track:
+            self._drop_configuration()
+
+    def _drop_configuration(self) -> None:
+        """Its copies of tracked objects, but for what its owners' Deployment reads or may have to go back to."""
+        home = self._reader.deployment(self._place.deployment)
+        kept = promotion.kept_configuration(home) if home is not None else frozenset()
+        for reference in configuration.objects(configuration.of_copy(self._place, self.name)):
+            drop_copy(self._kube, self._target, self._reader, reference, kept)
 
     def _delete(self, read: Document) -> None:
         """Deletes what was read. Raises Unavailable where it has been made larger since: somebody needs it again."""
@@ -90,11 +109,13 @@ class ClonedWorkload:
             raise Refused(f"version {self._version.version} has no image: the event has to say which one to run")
         home = self._reader.home(self._place)
         wanted = self._copy(home)
-        reasons = refusals.reasons(home, Copied(clone.pod_labels(home.deployment, home.service, wanted), self._joins))
+        joined = Copied(clone.pod_labels(home.deployment, home.service, wanted), self._joins)
+        reasons = (*refusals.reasons(home, joined), *configuration.wrong(home.deployment, self._place))
         if reasons:
             owners = f"{self._place.namespace}/{self._place.deployment}"
             raise Refused(f"Deployment {owners} cannot be copied: {'; '.join(reasons)}")
         state.endpoint(self._place, self.name, home.service)
+        wanted = replace(wanted, config=self._fix_configuration(wanted))
         if not self._joins:
             create(self._kube, clone.its_service(home.service, wanted), self._target)
         for document in _around(home, wanted, share):
@@ -103,10 +124,27 @@ class ClonedWorkload:
         return create(self._kube, made, self._target), home.service
 
     def _copy(self, home: Home) -> Copy:
-        names = (self._place.deployment, self._place.service)
-        container = images.container(home.pod, names, self._version.image)["name"]
-        config = identity.fingerprint(self._reader.tracked(self._place))
-        return Copy(self._target, self.name, self._version, self._place.isolation, container, config)
+        known = (self._place.deployment, self._place.service)
+        container = images.container(home.pod, known, self._version.image)["name"]
+        names = configuration.of_copy(self._place, self.name)
+        return Copy(self._target, self.name, self._version, self._place.isolation, container, names=names)
+
+    def _fix_configuration(self, wanted: Copy) -> str:
+        """Copies what is tracked, so that nobody changes it under the version; the hash of what it is. Copies that are
+        there already stay: they are what this version was tried with."""
+        tracked = self._reader.tracked(self._place)
+        made = []
+        for reference, one in zip(self._place.track, tracked, strict=True):
+            labels, annotations = marks.labels(self.name), wanted.annotations()
+            copied = configuration.copied(one, wanted.names[reference], labels, annotations)
+            made.append({**one, **_contents(create(self._kube, copied, self._target))})
+        found, known = identity.fingerprint(made), identity.config_of(self._version)
+        if known and known != found:
+            raise Refused(
+                f"{', '.join(self._place.track)} is not what {self._version.version} was started with: set it back, or "
+                f"release the version again with the configuration of now"
+            )
+        return found
 
     def _grow(self, deployment: Document, share: int) -> Document:
         """Its autoscaler first, so that it takes nothing away again."""
@@ -152,6 +190,10 @@ def _around(home: Home, wanted: Copy, share: int) -> Iterator[Document]:
     budgets = [one for one in home.budgets if labels.selects(one["spec"].get("selector"), home.pod_labels)]
     if budgets and not any(labels.selects(one["spec"].get("selector"), pods) for one in home.budgets):
         yield clone.budget(budgets[0], wanted)
+
+
+def _contents(found: Document) -> Document:
+    return {key: found.get(key) or {} for key in ("data", "binaryData")}
 
 
 def _asked(deployment: Document) -> tuple[object, ...]:

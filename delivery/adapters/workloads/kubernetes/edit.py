@@ -1,14 +1,15 @@
 """Small changes of objects that others write too."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 
 from delivery.adapters.kube import marks
 from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.objects import Document, path_of
 from delivery.adapters.workloads.kubernetes import capacity
+from delivery.adapters.workloads.kubernetes.reader import Reader
 from delivery.model.ids import TargetId
-from delivery.ports.errors import Conflict, Unavailable
+from delivery.ports.errors import Conflict, Refused, Unavailable
 
 TRIES = 3
 Change = Callable[[Document], Document | None]
@@ -43,6 +44,19 @@ def create(kube: Api, document: Document, target: TargetId) -> Document:
         raise Unavailable(f"{path_of(document)} could not be made just now")
     marks.demand_ours(found, target)
     return found
+
+
+def drop_copy(kube: Api, target: TargetId, reader: Reader, reference: str, kept: Collection[str]) -> None:
+    """Deletes a copy of tracked configuration that is ours and that nothing needs any more. Harmless to repeat.
+
+    Raises Unavailable.
+    """
+    try:
+        found = reader.configuration(reference) if reference not in kept else None
+        if found is not None and marks.is_ours(found, target):
+            kube.delete(path_of({"apiVersion": "v1", **found}), uid=found["metadata"]["uid"])
+    except Refused as error:  # a right that may still be given: the rest of the version is gone already
+        raise Unavailable(str(error)) from error
 
 
 def keep_capacity(kube: Api, target: TargetId, deployment: Document, autoscalers: Iterable[Document]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.objects import Document
 from delivery.adapters.workloads.kubernetes import condition, identity, images, promotion, state
-from delivery.adapters.workloads.kubernetes.edit import free_capacity, keep_capacity
+from delivery.adapters.workloads.kubernetes.edit import drop_copy, free_capacity, keep_capacity
 from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, Reader
 from delivery.model.ids import TargetId
 from delivery.model.place import Place
@@ -46,16 +46,21 @@ class OwnersWorkload:
         return self._state(deployment, version, condition.missing(deployment))
 
     def free(self) -> None:
-        """Gives every autoscaler that was kept from shrinking back to its owners."""
+        """Gives every autoscaler that was kept from shrinking back to its owners, and deletes copies of configuration
+        that were kept for a way back."""
         free_capacity(self._kube, self._target, self._reader.all(AUTOSCALING, "HorizontalPodAutoscaler"))
+        deployment = self._reader.deployment(self._place.deployment) if self._place.track else None
+        for reference in sorted(promotion.spare_configuration(deployment)) if deployment is not None else ():
+            drop_copy(self._kube, self._target, self._reader, reference, ())
 
     def promote(self, version: VersionRef, twin: Document | None, still: Callable[[], bool], token: str) -> Running:
         """Patches its image to the version's, if it is still what it was when the release began. `twin`: the copy."""
         for _ in range(TRIES):
             deployment = self._reader.owners(self._place)
             container = images.container(deployment["spec"]["template"], self._names(), version.image)["name"]
-            config = identity.fingerprint(self._reader.tracked(self._place))
-            settled = promotion.is_promoted(deployment, version, container, config)
+            names, config = promotion.configuration_for(deployment, version, twin)
+            config = config or identity.fingerprint(self._reader.tracked(self._place))
+            settled = promotion.is_promoted(deployment, version, container, config, names)
             if settled and promotion.is_claimed(deployment, token):
                 return self._state(deployment, version, condition.missing(deployment))
             reason = "" if settled else promotion.in_the_way(deployment, version, container, twin)
@@ -63,7 +68,7 @@ class OwnersWorkload:
                 return Running(False, failing=reason, looked_for=reason)
             if not still():
                 raise Conflict(f"somebody else has {self._target} by now")
-            wanted = deployment if settled else promotion.promoted(deployment, version, container, config, twin)
+            wanted = deployment if settled else promotion.promoted(deployment, version, container, config, twin, names)
             written = self._write(promotion.claimed(wanted, token), deployment)
             if written is not None:
                 return self._state(written, version, condition.missing(written))
@@ -101,7 +106,7 @@ class OwnersWorkload:
         container = images.container(deployment["spec"]["template"], self._names())
         known = images.digest(container["image"]) or identity.note(deployment).get("image") == container["image"]
         pods = () if known else self._reader.newest_pods(deployment)
-        return identity.running(deployment, pods, self._names(), self._reader.tracked(self._place))
+        return identity.running(deployment, pods, self._names(), lambda: self._reader.tracked(self._place))
 
     def _by(self, deployment: Document, version: VersionRef) -> str:
         container = images.container(deployment["spec"]["template"], self._names())

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from delivery.adapters.kube import marks
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import images
+from delivery.adapters.workloads.kubernetes import configuration, images
 from delivery.adapters.workloads.kubernetes.clone import CONFIG
 from delivery.model.version import VersionRef
 
@@ -18,21 +18,25 @@ _LABELS = ("app.kubernetes.io/version", "version")
 
 
 def running(
-    deployment: Document, pods: Iterable[Document], names: Sequence[str], tracked: Sequence[Document] = ()
+    deployment: Document,
+    pods: Iterable[Document],
+    names: Sequence[str],
+    tracked: Callable[[], Sequence[Document]] = tuple,
 ) -> VersionRef:
     """The version of a Deployment; `pods` are those of its newest template, `names` what its container may be called.
 
-    One that we promoted is known by what we were told then, as long as it runs just that. Raises Refused where it is
+    One that we promoted is known by what we were told then, as long as it runs just that: the image, and the copies of
+    tracked configuration. Elsewhere `tracked` is asked for its owners' own. Raises Refused where it is
     not clear which container is meant.
     """
     container = images.container(deployment["spec"]["template"], names)
     image = container["image"]
     noted = note(deployment)
-    if noted.get("image") == image:
+    if noted.get("image") == image and reads_what_it_was_given(deployment):
         return VersionRef(noted["version"], noted["identity"], image)
     digest = images.digest(image) or images.running_digest(pods, container["name"])
     exact = image if images.digest(image) or not digest else f"{image}@{digest}"
-    config = started_with(deployment) or fingerprint(tracked)
+    config = started_with(deployment) or fingerprint(tracked())
     return VersionRef(_label(deployment, image), (digest or image) + (_CONFIG + config if config else ""), exact)
 
 
@@ -40,6 +44,8 @@ def is_version(found: VersionRef, version: VersionRef) -> bool:
     """Whether what was found is the version that was asked for."""
     if found.identity == version.identity:
         return True
+    if found.configuration != version.configuration:
+        return False
     configs = {config_of(found), config_of(version)} - {""}
     if len(configs) > 1:
         return False
@@ -51,6 +57,13 @@ def is_version(found: VersionRef, version: VersionRef) -> bool:
 def config_of(version: VersionRef) -> str:
     """The tracked configuration that is part of the version's identity; nothing where an event knew the image alone."""
     return version.identity.partition(_CONFIG)[2]
+
+
+def reads_what_it_was_given(deployment: Document) -> bool:
+    """Whether its pods read the copies of tracked configuration that we had them read, and nowhere the owners' own; so
+    do those without copies."""
+    names, reads = configuration.named(deployment), set(configuration.read_by(deployment["spec"]["template"]))
+    return set(configuration.objects(names)) <= reads and reads.isdisjoint(names)
 
 
 def note(deployment: Document) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ _NOT_COPIED = re.compile(
     | (.*\.)?toolkit\.fluxcd\.io/.* | keel\.sh/.*
     | autoscaling\.alpha\.kubernetes\.io/.*
     | (.*\.)?config\.k8s\.io/.* | applyset\.kubernetes\.io/.*
+    | progressive-delivery/.*                  # our own notes on what is copied
     """,
     re.VERBOSE,
 )

@@ -8,7 +8,7 @@ from delivery.adapters.kube import marks
 from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.client import Absent
 from delivery.adapters.kube.objects import Document, path
-from delivery.adapters.workloads.kubernetes import capacity, condition
+from delivery.adapters.workloads.kubernetes import capacity, condition, configuration
 from delivery.adapters.workloads.kubernetes.refusals import OBSERVE, Home
 from delivery.model.place import Place
 from delivery.ports.errors import PortError, Refused
@@ -22,7 +22,6 @@ LOOKED_AT = (
     (AUTOSCALING, "HorizontalPodAutoscaler"),
 )
 """What a look at workloads that are there needs: worth watching."""
-_TRACKED = {"configmap": "ConfigMap", "secret": "Secret"}
 
 
 class Reader:
@@ -98,12 +97,17 @@ class Reader:
         sets = self.all("apps/v1", "ReplicaSet", selector)
         return condition.of_template(self.pods(selector), sets, deployment)
 
+    def configuration(self, reference: str) -> Document | None:
+        """A ConfigMap or a Secret: `configmap/checkout`."""
+        kind, _, name = reference.partition("/")
+        found = self._kube.find(path("v1", configuration.KINDS[kind], self.namespace, name))
+        return None if found is None else {"kind": configuration.KINDS[kind], **found}
+
     def tracked(self, place: Place) -> Sequence[Document]:
         """The tracked ConfigMaps and Secrets. Raises Refused for one that is not there."""
         found = []
         for reference in place.track:
-            kind, _, name = reference.partition("/")
-            document = self._kube.find(path("v1", _TRACKED[kind], self.namespace, name))
+            document = self.configuration(reference)
             if document is None:
                 raise Refused(f"config.track names {reference}, which is not in namespace {self.namespace}")
             found.append(document)

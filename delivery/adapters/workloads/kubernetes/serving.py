@@ -54,7 +54,7 @@ def _version(reader: Reader, deployment: Document, place: Place) -> VersionRef:
     known = (place.deployment, place.service)
     container = images.container(deployment["spec"]["template"], known)
     pods = () if images.digest(container["image"]) else reader.newest_pods(deployment)
-    found = identity.running(deployment, pods, known, reader.tracked(place))
+    found = identity.running(deployment, pods, known, lambda: reader.tracked(place))
     if deployment["metadata"]["name"] in names(place, found.version):
         return found
     return VersionRef(_called(deployment, place) or found.version, found.identity, found.image)

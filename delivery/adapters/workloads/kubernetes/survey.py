@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from delivery.adapters.kube import labels, marks
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import clone, images, refusals
+from delivery.adapters.workloads.kubernetes import clone, configuration, images, refusals
 from delivery.adapters.workloads.kubernetes.clone import Copy
 from delivery.adapters.workloads.kubernetes.reader import Reader
 from delivery.adapters.workloads.kubernetes.refusals import Copied, Home
@@ -51,7 +51,7 @@ def survey(kube: Kube, service: str, place: Place, *, propose: bool) -> Surveyed
     backend = Backend(service, NEXT)
     wanted = _copy(home, place, backend)
     pod = clone.pod_labels(home.deployment, home.service, wanted)
-    found = [*_owners(deployment, place), *_others(deployment), *_capacity(home)]
+    found = [*_owners(deployment, place), *_others(deployment), *_capacity(home), *_configuration(reader, home, place)]
     makes: tuple[Document, ...] = ()
     if place.mode is Mode.CLONE:
         reasons = refusals.reasons(home, Copied(pod, place.isolation is Isolation.SUBSET))
@@ -117,9 +117,30 @@ def _capacity(home: Home) -> Iterator[Finding]:
         yield Finding(Weight.WARNS, _name(home.deployment), text)
 
 
+def _configuration(reader: Reader, home: Home, place: Place) -> Iterator[Finding]:
+    """What its pods read: tracked, shared, or neither; and what is named that is not there or that nobody reads."""
+    subject = _name(home.deployment)
+    weight = Weight.BLOCKS if place.mode is Mode.CLONE else Weight.WARNS
+    for reason in configuration.wrong(home.deployment, place):
+        yield Finding(weight, subject, f"{reason}; correct the name, or take it out")
+    try:
+        reader.tracked(place)
+    except Refused as error:
+        yield Finding(weight, subject, str(error))
+    if unnamed := configuration.unnamed(home.deployment, place):
+        text = (
+            f"its pods read {', '.join(unnamed)}, below neither config.track nor config.share: a change reaches "
+            f"stable and candidate alike, and is no version of its own"
+        )
+        remedy = f"config: {{track: [{', '.join(unnamed)}]}}  # or share, for credentials that rotate"
+        yield Finding(Weight.SAYS, subject, text, remedy)
+
+
 def _copy(home: Home, place: Place, backend: Backend) -> Copy:
     container = images.container(home.pod, (place.deployment, place.service))["name"]
-    return Copy(target_id(backend.service, "survey"), object_name(backend), NEXT, place.isolation, container)
+    name = object_name(backend)
+    names = configuration.of_copy(place, name)
+    return Copy(target_id(backend.service, "survey"), name, NEXT, place.isolation, container, names=names)
 
 
 def _makes(home: Home, wanted: Copy, place: Place) -> tuple[Document, ...]:
