@@ -74,7 +74,7 @@ def _read(reader: Reader, place: Place, deployment: Document) -> tuple[Document,
     called = (place.deployment, place.service)
     container = images.container(deployment["spec"]["template"], called)
     pods = () if images.digest(container["image"]) else reader.newest_pods(deployment)
-    return deployment, identity.running(deployment, pods, called, reader.tracked(place))
+    return deployment, identity.running(deployment, pods, called, lambda: reader.tracked(place))
 
 
 def _unfinished(application: Document, place: Place) -> str:
