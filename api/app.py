@@ -14,9 +14,11 @@ from api.access.keyring import Keyring
 from api.access.proofs import Proofs
 from api.access.sessions import Sessions
 from api.auth import Authenticate
+from api.headers import SecurityHeaders
 from api.intake import Intake
 from api.limits import BodyLimit
 from api.oidc.setup import trusted
+from api.rates import Rate, Rates
 from api.requests import Requests
 from api.routes import ROUTERS
 from api.services import AppServices, Running, Streams
@@ -55,8 +57,9 @@ def create_app(
     keyring = Keyring(services.tokens, services.access, services.clock)
     secure = services.public_url.startswith("https:")
     sessions = Sessions(services.access, services.clock, keyring, Cookies(secure=secure))
+    rates = Rates(Rate(services.limits.token_per_second), Rate(services.limits.source_per_second))
     trust, sign_in = trusted(services.identity, services.tokens, services.public_url)
-    running = Running(services, intake, counters, Streams(counters), keyring, sessions, sign_in)
+    running = Running(services, intake, counters, Streams(counters), keyring, sessions, sign_in, rates)
     desk = Desk(running, services.slack) if services.slack else None
     socket = Socket(services.slack, desk) if services.slack and services.slack.app_token and desk else None
 
@@ -91,10 +94,11 @@ def create_app(
     problems.install(app)
     openapi.install(app)
     page.install(app, services.public_url)
-    docs.install(app)
+    docs.install(app, services.public_url)
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(BodyLimit)
-    app.add_middleware(Authenticate, proofs=Proofs(keyring, trust, services.clock), sessions=sessions)
+    app.add_middleware(Authenticate, proofs=Proofs(keyring, trust, services.clock), sessions=sessions, rates=rates)
     app.add_middleware(Requests, counters=counters)
+    app.add_middleware(SecurityHeaders, https=secure)
     return app

@@ -17,6 +17,7 @@ from api.access.proofs import Proofs
 from api.access.sessions import Sessions
 from api.oidc.verify import Untrusted
 from api.problems import Problem
+from api.rates import Rates
 from delivery.model.role import Role
 
 _SCHEME = HTTPBearer(
@@ -27,10 +28,11 @@ _SCHEME = HTTPBearer(
 class Authenticate:
     """Refuses requests below /v1 that carry no valid token, before their body is read or their path looked up."""
 
-    def __init__(self, app: ASGIApp, proofs: Proofs, sessions: Sessions) -> None:
+    def __init__(self, app: ASGIApp, proofs: Proofs, sessions: Sessions, rates: Rates) -> None:
         self._app = app
         self._proofs = proofs
         self._sessions = sessions
+        self._rates = rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _guarded(scope["path"]):
@@ -39,6 +41,7 @@ class Authenticate:
                 raise _unauthenticated("send a valid token as `Authorization: Bearer TOKEN`")
             scope["state"]["caller"] = caller
             structlog.contextvars.bind_contextvars(token=caller.name, principal=caller.principal)
+            self._rates.caller(caller.name, scope["method"], scope["path"])
         await self._app(scope, receive, send)
 
     async def _caller(self, request: HTTPConnection) -> Caller | None:

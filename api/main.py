@@ -56,5 +56,6 @@ def services(wired: wiring.Wired) -> AppServices:
         public_url=wired.settings.server.public_url,
         slack=wiring.slack(wired.settings),
         people=People(wired.settings.people),
+        limits=wired.settings.limits,
         identity=Identity(wired.settings.oidc, wired.settings.ci, wired.settings.people),
     )

@@ -25,8 +25,10 @@ def errors(*kinds: str) -> Responses:
     return found
 
 
-READ = errors("unauthenticated", "forbidden", "invalid", "unavailable")
-WRITE = errors("malformed", "unauthenticated", "forbidden", "too-large", "invalid", "busy", "unavailable")
+READ = errors("unauthenticated", "forbidden", "invalid", "too-many-requests", "unavailable")
+WRITE = errors(
+    "malformed", "unauthenticated", "forbidden", "too-large", "invalid", "too-many-requests", "busy", "unavailable"
+)
 
 
 def install(app: FastAPI) -> None:

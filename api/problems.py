@@ -44,6 +44,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "invalid": (422, "What was sent has mistakes"),
     "unknown-name": (422, "It names something that does not exist"),
     "too-many-streams": (429, "Too many open streams"),
+    "too-many-requests": (429, "Too many requests"),
     "internal": (500, "A fault of ours"),
     "busy": (503, "More is coming in than can be stored"),
     "unavailable": (503, "The database cannot be reached"),

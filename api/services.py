@@ -12,6 +12,7 @@ from api.access.sessions import Sessions
 from api.intake import Intake
 from api.oidc.setup import Identity, SignIn
 from api.people import People
+from api.rates import Rates
 from api.telemetry import Counters
 from delivery.catalog.document import Document
 from delivery.engine.answer import Answer, Arrival
@@ -26,7 +27,7 @@ from delivery.ports.hints import Hints
 from delivery.ports.history import History
 from delivery.ports.ledger import Ledger, Measuring
 from delivery.registry import Batch, Source
-from delivery.settings import Token
+from delivery.settings import Limits, Token
 from delivery.wiring import SlackApp
 
 Read = Callable[[bytes, str], Document]
@@ -61,6 +62,7 @@ class AppServices:
     slack: SlackApp | None = None
     people: People = field(default_factory=People)
     identity: Identity = field(default_factory=Identity)
+    limits: Limits = field(default_factory=Limits)
 
 
 class Streams:
@@ -97,6 +99,7 @@ class Running:
     keyring: Keyring
     sessions: Sessions
     sign_in: SignIn | None
+    rates: Rates
 
 
 # Async, because FastAPI sends whatever is not to a thread, which costs more than all the rest of a webhook.

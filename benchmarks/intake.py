@@ -42,6 +42,9 @@ MOST = 20_000  # events in a repetition: more than it can take
 WITHIN = 20.0
 SECRET = "whsec_" + b64encode(b"a secret of the benchmarks").decode()
 SETTINGS = """
+[limits]
+source_per_second = 1000000
+
 [server]
 public_url = "http://127.0.0.1:{port}"
 [database]

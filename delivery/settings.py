@@ -220,6 +220,17 @@ class Ci(_Model):
         return self.issuer or public[self.kind]
 
 
+class Limits(_Model):
+    """Of each process of the API; ten seconds' worth may come at once. What only lowers exposure is never limited."""
+
+    token_per_second: float | None = Field(
+        default=50.0, gt=0, strict=False, description="how many requests a second each token, person or job may send"
+    )
+    source_per_second: float | None = Field(
+        default=200.0, gt=0, strict=False, description="how many events a second each source of webhooks may send"
+    )
+
+
 class Server(_Model):
     public_url: Annotated[str, AfterValidator(_base_url)] = Field(
         default="http://127.0.0.1:8080", description="the http(s) URL under which people and CI reach the API"
@@ -251,6 +262,7 @@ class Settings(_Model):
     tokens: tuple[Token, ...] = Field(default=(), strict=False, description="tables [[tokens]]")
     people: tuple[Person, ...] = Field(default=(), strict=False, description="tables [[people]]")
     oidc: Oidc | None = Field(default=None, description="a table: [oidc] with the issuer")
+    limits: Limits = Field(default=Limits(), description="a table: [limits] with token_per_second")
     ci: dict[Name, Ci] = Field(default_factory=dict, description="tables [ci.NAME]")
     subscribers: dict[Name, Subscriber] = Field(
         default_factory=dict, description='tables [subscribers.NAME] with kind = "webhook"'

@@ -61,6 +61,7 @@ class _Needs:
         if signed_in is None:
             raise SignInFirst(_page(request))
         structlog.contextvars.bind_contextvars(token=signed_in.caller.name, principal=signed_in.caller.principal)
+        app.rates.caller(signed_in.caller.name, request.method, request.url.path)
         form: Mapping[str, str] = {}
         if request.method not in _SAFE:
             forms.check_origin(request, app.services.public_url)

@@ -13,6 +13,7 @@ from api.schemas.common import AnswerOut, Name
 from api.services import App
 from delivery.engine.answer import Answer, Arrival, merged
 from delivery.model.ids import Micros
+from delivery.model.notice import Alert
 from delivery.registry import Batch, Source
 from delivery.sources.errors import Malformed, Stale, Unsigned
 
@@ -56,6 +57,7 @@ _SIGNATURE = [
         "too-large",
         "unsupported-media-type",
         "unknown-name",
+        "too-many-requests",
         "busy",
         "unavailable",
     ),
@@ -87,6 +89,8 @@ async def receive(source: Name, request: Request, app: App) -> AnswerOut:
     except Malformed:
         app.counters.answer(source, "malformed")
         raise
+    if not any(isinstance(one.notice.says, Alert) for one in arrivals):  # an alert takes releases back: it never waits
+        app.rates.sources.take(source)
     named = [replace(one, notice=app.services.people.named(one.notice)) for one in arrivals]
     answer = _together(found, await asyncio.gather(*map(app.intake.submit, named)))
     app.counters.answer(source, answer.outcome)
