@@ -265,17 +265,26 @@ def _cdevents(name: str, secrets: Sequence[str]) -> Batch:
     return CDEvents(name, secrets)
 
 
-def _console_chat() -> Chat:
+def _apprise_chat(base: str, *, channels: Mapping[str, str]) -> Chat:
+    """`channels`: Apprise's addresses by the names that service files use."""
+    from delivery.adapters.chat.apprise import AppriseChat
+
+    return AppriseChat(base, channels)
+
+
+def _console_chat(base: str) -> Chat:
     from delivery.adapters.chat.console import ConsoleChat
 
     return ConsoleChat()
 
 
-def _slack_chat(*, token: str, signing_secret: str = "", app_token: str = "", base_url: str = SLACK_API) -> Chat:
+def _slack_chat(
+    base: str, *, token: str, signing_secret: str = "", app_token: str = "", base_url: str = SLACK_API
+) -> Chat:
     """The app's bot `token`. The other two are for what comes back: see `wiring.slack`."""
     from delivery.adapters.chat.slack.adapter import SlackChat
 
-    return SlackChat(token, token, base_url)
+    return SlackChat(token, token, base_url, base)
 
 
 def _webhook(base: str, *, url: str, secrets: Sequence[str], ca: str | None = None) -> Subscriber:
@@ -349,7 +358,8 @@ SUBSCRIBERS: Mapping[str, Callable[..., Subscriber]] = {
     "webhook": _webhook,
 }
 """Kinds of receivers of events: where people reach the API, and the arguments -> the adapter."""
-CHATS: Mapping[str, Callable[..., Chat]] = {"console": _console_chat, "slack": _slack_chat}
+CHATS: Mapping[str, Callable[..., Chat]] = {"apprise": _apprise_chat, "console": _console_chat, "slack": _slack_chat}
+"""Kinds of channels: where people reach the API, and the arguments -> the adapter."""
 
 
 def choose(table: Mapping[str, T], name: str, what: str) -> T:

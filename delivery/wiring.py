@@ -276,7 +276,8 @@ def _clusters(settings: Settings, clock: Clock, book: Book, names: Iterable[str]
 
 
 def _chats(settings: Settings) -> Mapping[str, Chat]:
-    return {name: _make(registry.CHATS, adapter, f"notify.{name}") for name, adapter in settings.notify.items()}
+    base = settings.server.public_url
+    return {name: _make(registry.CHATS, adapter, f"notify.{name}", base) for name, adapter in settings.notify.items()}
 
 
 def subscribers(settings: Settings) -> tuple[Concern, ...]:

@@ -48,7 +48,7 @@ class Chatting:
         app = SlackApp(TOKEN, "" if app_token else SIGNING, app_token, f"{slack.base}/api/")
         self.slack = slack
         self.world = World(MemoryLedger(clock, fold), clock, slack=app)
-        chat = SlackChat(TOKEN, TOKEN, app.base_url, clock.monotonic)
+        chat = SlackChat(TOKEN, TOKEN, app.base_url, monotonic=clock.monotonic)
         world = self.world
         telemetry = MemoryTelemetry()
         chats = {"slack": chat}

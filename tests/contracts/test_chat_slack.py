@@ -56,7 +56,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def chat(slack: SlackServer, clock: Clock) -> SlackChat:
-    return SlackChat(TOKEN, SECRET, f"{slack.base}/api/", clock)
+    return SlackChat(TOKEN, SECRET, f"{slack.base}/api/", monotonic=clock)
 
 
 def post(seq: int, event: Event = ENTERED, *, call: bool = False, of: Release | None = None, to: str = CHANNEL) -> Post:
@@ -170,14 +170,14 @@ def test_a_slack_that_is_away_is_tried_again(clock) -> None:
     with slack_server() as gone:
         base = gone.base
     with pytest.raises(Unavailable, match="does not answer"):
-        tell(SlackChat(TOKEN, SECRET, f"{base}/api/", clock), clock, Place(), post(7))
+        tell(SlackChat(TOKEN, SECRET, f"{base}/api/", monotonic=clock), clock, Place(), post(7))
 
 
 def test_a_wrong_channel_and_a_wrong_token_say_what_to_do(slack, chat, clock) -> None:
     with pytest.raises(Refused, match="invite the app"):
         tell(chat, clock, Place(), post(7, to="#nowhere"))
     with pytest.raises(Refused, match="put a new one"):
-        tell(SlackChat("xoxb-old", SECRET, f"{slack.base}/api/", clock), clock, Place(), post(7))
+        tell(SlackChat("xoxb-old", SECRET, f"{slack.base}/api/", monotonic=clock), clock, Place(), post(7))
 
 
 def test_long_and_odd_texts_fit_slacks_limits(slack, chat, clock) -> None:
@@ -196,3 +196,14 @@ def test_a_message_that_somebody_deleted_is_posted_again_for_an_event_told_late_
     (message,) = slack.channel(CHANNEL)
     tell(chat, clock, place, post(10))
     assert len(message.thread) == 1
+
+
+def test_the_page_and_the_run_of_ci_are_links_and_only_where_they_are_some(slack, clock) -> None:
+    chat = SlackChat(TOKEN, SECRET, f"{slack.base}/api/", "https://delivery.example.org", clock)
+    for run, shown in (("https://ci.example.org/912?a=1&b=2", True), ("javascript:alert(1)", False)):
+        told = replace(release(), origin={"run_url": run})
+        tell(chat, clock, Place(), post(7, of=told))
+        first = slack.channel(CHANNEL)[-1].blocks[0]["text"]["text"].splitlines()[0]
+        assert f"<https://delivery.example.org/releases/{told.id}|page>" in first
+        assert ("<https://ci.example.org/912?a=1&amp;b=2|CI>" in first) == shown
+        assert "javascript" not in first

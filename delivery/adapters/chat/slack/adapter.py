@@ -44,17 +44,18 @@ class Root:
 
 
 class SlackChat:
-    """`secret` seals the buttons."""
+    """`secret` seals the buttons; `base` is where people reach the API, for links."""
 
     def __init__(
         self,
         token: str,
         secret: str,
         base_url: str,
+        base: str = "",
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = WebClient(token, base_url=base_url, timeout=CALL_SECONDS, retry_handlers=[])
-        self._secret = secret
+        self._secret, self._base = secret, base
         self._monotonic = monotonic
         self._spoke: dict[str, float] = {}
 
@@ -89,7 +90,7 @@ class SlackChat:
     def _drawn(self, post: Post) -> dict[str, Any]:
         return {
             "text": blocks.escaped(text(post.message, post.release, paused=post.paused)),
-            "blocks": blocks.message(post, self._secret),
+            "blocks": blocks.message(post, self._secret, self._base),
             "unfurl_links": False,
         }
 

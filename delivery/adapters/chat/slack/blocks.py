@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from delivery.model.release import Release
 from delivery.ports.chat import Post
 from delivery.sources.buttons import Button, seal
 from delivery.wording.chat import bar, gates, guarded, happened, waits
@@ -24,10 +25,10 @@ _LABELS = {
 _STYLES = {"approve": "primary", "reject": "danger", "abort": "danger", "rollback": "danger"}
 
 
-def message(post: Post, secret: str) -> list[Block]:
+def message(post: Post, secret: str, base: str = "") -> list[Block]:
     """The one message of a release: where it stands now, what just happened, and what people can do."""
     release = post.release
-    lines = [f"*{escaped(headline(release))}*"]
+    lines = [f"*{escaped(headline(release))}*{_links(release, base)}"]
     if not release.phase.closed:
         lines.append(f"`{escaped(bar(release))}`")
     lines += [escaped(line) for line in (*gates(release), *waits(release))]
@@ -37,6 +38,15 @@ def message(post: Post, secret: str) -> list[Block]:
     if buttons:
         blocks.append({"type": "actions", "block_id": "actions", "elements": buttons})
     return blocks
+
+
+def _links(release: Release, base: str) -> str:
+    """The release's page, and the run of CI that asked for it."""
+    found = [(f"{base}/releases/{release.id}", "page")] if base else []
+    run = release.origin.get("run_url", "")
+    if run.startswith(("https://", "http://")) and not set(run) & set("<>| "):
+        found.append((escaped(run), "CI"))
+    return "".join(f" · <{url}|{name}>" for url, name in found)
 
 
 def line(post: Post) -> str:
