@@ -13,6 +13,7 @@ from api.routes.lookup import Found, context, in_hand
 from api.schemas.query import ReleaseQuery
 from api.schemas.release import AnalysisOut, EventsOut, ExplainOut, ReleaseDetail, ReleasePage
 from api.services import Services
+from api.views.beside import beside, sentence
 from api.views.common import numbered, stored_events, time
 from api.views.events import event
 from api.views.gates import counts, newest, tick, verdicts
@@ -51,7 +52,7 @@ def get_release(services: Services, _: Viewer, stored: Found, response: Response
     release, history = stored.release, services.history
     response.headers["ETag"] = etag(release.seq)
     measuring = history.measuring(release.id)
-    return detail(
+    shown = detail(
         services.public_url,
         release,
         numbered(stored_events(history, release.id)),
@@ -60,6 +61,7 @@ def get_release(services: Services, _: Viewer, stored: Found, response: Response
         allowed(release, context(services, release)),
         newest(services.judge, measuring, release),
     )
+    return shown.model_copy(update={"deployer": beside(services.ledger, release.id)})
 
 
 @router.get("/{id}/events", responses=_ONE)
@@ -98,7 +100,9 @@ def get_explanation(services: Services, _: Viewer, stored: Found) -> ExplainOut:
     around = context(services, release)
     judged = newest(services.judge, services.history.measuring(release.id), release)
     known = replace(release, verdicts={**release.verdicts, **{one.gate: one for one in judged}})
-    told = explain(known, around, wake(known, around), in_hand(services, release))
+    told = explain(
+        known, around, wake(known, around), in_hand(services, release), sentence(services.ledger, release.id)
+    )
     return ExplainOut(
         why=list(told.why), waits_for=list(told.waits_for), until=time(told.until), who=list(told.who), text=told.text()
     )

@@ -13,6 +13,7 @@ from api.problems import Problem, mistakes
 from api.schemas.common import MistakeOut, Name
 from api.schemas.service import CheckOut, ServiceOut, ServicesOut
 from api.services import AppServices, Services
+from api.views.beside import beside
 from api.views.service import plan, service
 from delivery.model.codec import digest
 from delivery.model.mistake import Invalid
@@ -94,4 +95,6 @@ def _record(services: AppServices, name: str) -> ServiceRecord:
 
 def _shown(services: AppServices, record: ServiceRecord) -> ServiceOut:
     entry = services.book.fresh(record.name)
-    return service(record, services.history.rows(record.name), entry.broken if entry else "")
+    rows = services.history.rows(record.name)
+    near = {row.target.cluster: beside(services.ledger, row.target.active or row.target.last) for row in rows}
+    return service(record, rows, entry.broken if entry else "", near)

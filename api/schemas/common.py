@@ -86,3 +86,15 @@ class AnswerOut(Out):
 
 
 Plain = dict[str, Any]
+
+
+class BesideOut(Out):
+    """What a deployer beside us, such as Argo CD, said of itself, in its own words. Nothing follows from it."""
+
+    name: str
+    sync: str
+    health: str
+    detail: str = Field("", description="What it does just now, or why its last sync failed.")
+    revision: str = ""
+    at: Time = Field(description="When it began to say so.")
+    text: str

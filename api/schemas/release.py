@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from api.schemas.common import Out, Plain, Time, VersionOut
+from api.schemas.common import BesideOut, Out, Plain, Time, VersionOut
 
 STAGE_STATES = "pending, shifting, baking, passed, skipped, failed, stopped (by a person or an event) or not_reached"
 
@@ -130,6 +130,7 @@ class ReleaseDetail(ReleaseOut):
     reverted_in: str | None = Field(None, description="From the decision to go back to its proof at the proxies.")
     actions: list[str]
     origin: dict[str, str] = Field(default_factory=dict)
+    deployer: BesideOut | None = Field(None, description="What Argo CD says of its Application beside the release.")
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field
 
-from api.schemas.common import In, MistakeOut, Name, Out, Plain, Time, VersionOut
+from api.schemas.common import BesideOut, In, MistakeOut, Name, Out, Plain, Time, VersionOut
 
 _DOCUMENT: Plain = {
     "service": "checkout",
@@ -25,6 +25,7 @@ class TargetOut(Out):
     last: str | None = None
     due_at: Time | None = None
     waits_for: str = ""
+    deployer: BesideOut | None = Field(None, description="What Argo CD said last of its Application, in a release.")
     paused: str | None = Field(
         None, description="Who stopped all writes of ours here, by pause or in the mesh itself, and why."
     )

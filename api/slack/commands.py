@@ -5,6 +5,7 @@ from itertools import takewhile
 
 from api.routes.lookup import context, in_hand
 from api.services import AppServices
+from api.views.beside import sentence
 from delivery.machine.wake import wake
 from delivery.model.hold import HoldKind
 from delivery.model.notice import ReleaseAction, ReleaseRequested, Says
@@ -80,4 +81,5 @@ def _status(services: AppServices, service: str, open_ones: Sequence[Release]) -
 
 def _explained(services: AppServices, release: Release) -> str:
     around = context(services, release)
-    return explain(release, around, wake(release, around), in_hand(services, release)).text()
+    near = sentence(services.ledger, release.id)
+    return explain(release, around, wake(release, around), in_hand(services, release), near).text()

@@ -1,7 +1,8 @@
 """Services, their targets, and plans."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from api.schemas.common import BesideOut
 from api.schemas.service import GatePlan, PlanOut, ServiceOut, StagePlan, TargetOut
 from api.views.common import time, version
 from delivery.model.plan import Plan, Stage
@@ -12,7 +13,10 @@ from delivery.wording.traffic import describe
 from delivery.wording.units import duration, instant
 
 
-def service(record: ServiceRecord, rows: Sequence[Row], broken: str = "") -> ServiceOut:
+def service(
+    record: ServiceRecord, rows: Sequence[Row], broken: str = "", near: Mapping[str, BesideOut | None] | None = None
+) -> ServiceOut:
+    """`near` has, by cluster, what a deployer beside the newest release said of itself."""
     return ServiceOut(
         name=record.name,
         revision=record.revision,
@@ -20,12 +24,12 @@ def service(record: ServiceRecord, rows: Sequence[Row], broken: str = "") -> Ser
         applied_at=instant(record.applied_at),
         applied_by=record.applied_by,
         document=dict(record.document),
-        targets=[_target(row) for row in rows],
+        targets=[_target(row, (near or {}).get(row.target.cluster)) for row in rows],
         broken=broken or None,
     )
 
 
-def _target(row: Row) -> TargetOut:
+def _target(row: Row, deployer: BesideOut | None) -> TargetOut:
     target = row.target
     return TargetOut(
         cluster=target.cluster,
@@ -35,6 +39,7 @@ def _target(row: Row) -> TargetOut:
         last=target.last,
         due_at=time(row.due_at),
         waits_for=row.due_why,
+        deployer=deployer,
         paused=target.in_hand,
         quarantined=row.quarantined,
     )

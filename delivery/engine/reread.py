@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from delivery.engine.addressees import meant
 from delivery.engine.answer import Answer, Arrival
+from delivery.engine.beside import Beside
 from delivery.engine.book import Entry
 from delivery.engine.cluster import Cluster
 from delivery.engine.hinted import decode
@@ -53,6 +54,7 @@ class Rereader:
         self._cluster = cluster
         self._inbox = inbox
         self._owner = owner
+        self._beside = Beside(parts, cluster)
         self._tried: dict[Key, _Tried] = {}
         self._next = 0.0
 
@@ -64,6 +66,7 @@ class Rereader:
         self._next = now + LOOK_EVERY
         if not self._ledger.lease(f"reread:{self._cluster.name}", self._owner, LEASE):
             return 0
+        self._beside.run()
         rows = self._ledger.inbox(InboxState.PENDING, BATCH, self._cluster.name)
         self._tried = {key: self._tried.get(key, _Tried()) for key in map(_key, rows)}
         due = [row for row in rows if self._tried[_key(row)].next_at <= now]

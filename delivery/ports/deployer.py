@@ -6,6 +6,7 @@ from typing import Protocol
 
 from delivery.model.ids import Micros, TargetId
 from delivery.model.service import Workload
+from delivery.model.standing import Standing
 from delivery.model.version import VersionRef
 from delivery.ports.workloads import Running
 
@@ -42,3 +43,6 @@ class Deployer(Protocol):
         `still`, the token and Conflict are as `Workloads.promote` has them. The way back is the same: the version that
         ran before is brought home.
         """
+
+    def stands(self, application: str) -> Standing:
+        """How it says that it is, for people: nothing follows from it. Raises Refused where it cannot say."""

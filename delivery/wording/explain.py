@@ -55,17 +55,17 @@ class Explanation:
         )
 
 
-def explain(release: Release, context: Context, wake: Wake, paused: str | None = None) -> Explanation:
+def explain(release: Release, context: Context, wake: Wake, paused: str | None = None, beside: str = "") -> Explanation:
     """For people who ask "why is it not going on?". Closed releases wait for nothing.
 
-    `paused`: who took the routes of the service in hand, and why.
+    `paused`: who took the routes of the service in hand, and why. `beside`: what a deployer beside us says of itself.
     """
     if release.phase.closed:
         return Explanation((_closed(release),), (), None, _after(release))
     if paused is not None:
         return _in_hand(release, paused, context.now)
     return Explanation(
-        why=(*_standing(release), *_mesh(release), *_holds(release)),
+        why=(*_standing(release), *_mesh(release), *_holds(release), *((beside,) if beside else ())),
         waits_for=_waits_for(release, wake),
         until=wake.at if wake.at is not None and wake.at > context.now else None,
         who=_who(release, context.now),

@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from delivery.engine.reread import PATIENCE, TRIES
 from delivery.model.ids import SECOND
+from delivery.model.standing import Standing
 from delivery.ports.deployer import Found
 from delivery.ports.ledger import InboxState
 from tests.api.world import ARGOCD, SERVICE, World, bearer
@@ -164,3 +165,49 @@ def test_a_fault_of_ours_keeps_no_other_from_being_read(http, either_world):
     either_world.go(3)
     assert [one["service"] for one in releases(http)] == ["checkout"]
     assert [row.key.partition("#")[2] for row in rows(either_world, InboxState.PENDING)] == ["cart@local"]
+
+
+# What Argo CD says of itself, beside the split.
+
+
+def running(http, world):
+    """A release of 1.4.2 that a notification began, over a stable 1.4.1."""
+    http.post("/v1/releases", json={"service": "checkout", "version": "1.4.1"}, headers=bearer("olga"))
+    world.go(8)
+    world.argocd.there[TARGET] = Found(FACTS)
+    send(http)
+    world.go(8)
+    return f"/v1/releases/{releases(http)[0]['id']}"
+
+
+def test_its_sync_and_health_are_shown_beside_the_split(http, either_world):
+    either_world.argocd.standing = Standing("Application argocd/checkout", "OutOfSync", "Degraded", "an operation runs")
+    path = running(http, either_world)
+    shown = http.get(path, headers=bearer("vera")).json()["deployer"]
+    assert (shown["sync"], shown["health"], shown["detail"]) == ("OutOfSync", "Degraded", "an operation runs")
+    explained = http.get(f"{path}/explain", headers=bearer("vera")).json()["text"]
+    assert "Application argocd/checkout is OutOfSync and Degraded" in explained
+    (target,) = http.get("/v1/services/checkout", headers=bearer("vera")).json()["targets"]
+    assert target["deployer"]["text"] == shown["text"]
+
+
+def test_what_it_said_last_stays_with_its_time_where_it_does_not_answer(http, either_world):
+    path = running(http, either_world)
+    before = http.get(path, headers=bearer("vera")).json()["deployer"]
+    either_world.argocd.down = True
+    either_world.go(20)
+    assert http.get(path, headers=bearer("vera")).json()["deployer"] == before
+    either_world.argocd.down = False
+    either_world.argocd.standing = Standing("Application argocd/checkout", "Synced", "Healthy", revision="9")
+    either_world.go(8)
+    after = http.get(path, headers=bearer("vera")).json()["deployer"]
+    assert (after["sync"], after["revision"]) == ("Synced", "9")
+    assert after["at"] > before["at"]
+
+
+def test_a_release_with_nobody_beside_it_says_nothing(http, either_world):
+    apply(http, triggers=[])
+    body = {"service": "checkout", "version": "1.4.2"}
+    made = http.post("/v1/releases", json=body, headers=bearer("olga")).json()["release"]["id"]
+    either_world.go(8)
+    assert http.get(f"/v1/releases/{made}", headers=bearer("vera")).json()["deployer"] is None

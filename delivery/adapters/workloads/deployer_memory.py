@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from delivery.model.ids import TargetId
 from delivery.model.service import Workload
+from delivery.model.standing import Standing
 from delivery.model.version import VersionRef
 from delivery.ports.deployer import Found
 from delivery.ports.errors import Conflict, Refused, Unavailable
@@ -22,6 +23,7 @@ class MemoryDeployer:
         self.asked = 0
         self.told: Callable[[TargetId, VersionRef], None] = lambda target, version: None
         self.waits, self.broken = "", ""
+        self.standing = Standing("Application checkout", "Synced", "Healthy")
         self._brought: dict[TargetId, tuple[str, str]] = {}
 
     def find(self, target: TargetId, workload: Workload, hint: Mapping[str, str]) -> Found:
@@ -43,3 +45,8 @@ class MemoryDeployer:
             self._brought[target] = (version.identity, token)
             self.told(target, version)
         return Running(not self.waits and not self.broken, failing=self.broken or None, looked_for=self.waits)
+
+    def stands(self, application: str) -> Standing:
+        if self.down:
+            raise Unavailable("the deployer cannot be reached")
+        return self.standing

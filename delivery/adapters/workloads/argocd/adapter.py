@@ -14,6 +14,7 @@ from delivery.adapters.workloads.kubernetes.versioned import names
 from delivery.model.ids import TargetId
 from delivery.model.place import Mode, Place
 from delivery.model.service import Workload
+from delivery.model.standing import Standing
 from delivery.model.version import VersionRef
 from delivery.ports.deployer import Found
 from delivery.ports.errors import Refused
@@ -54,6 +55,11 @@ class ArgoDeployer:
         except Refused as error:
             return Running(False, failing=str(error), looked_for=str(error))
 
+    def stands(self, application: str) -> Standing:
+        found = self._applications.get(application)
+        detail = app.operating(found) or app.trouble(found)
+        return Standing(app.name(found), app.sync(found), app.health(found), detail, app.revision(found))
+
     def _deployment(self, application: Document, reader: Reader, place: Place) -> tuple[Document, VersionRef]:
         """The one that it put there last. Its `summary.images` has those of old pods too: the Deployment is read."""
         managed = [name for name, _ in app.deployments(application, place.namespace)]
@@ -66,8 +72,9 @@ class ArgoDeployer:
             if theirs:
                 return max(theirs, key=lambda pair: str(pair[0]["metadata"]["creationTimestamp"]))
         wanted = place.candidate if place.mode is Mode.VERSIONED else place.deployment
-        told = f"Application {application['metadata']['namespace']}/{application['metadata']['name']}"
-        raise Refused(f"{told} manages no Deployment {place.namespace}/{wanted}; it has: {_listed(managed)}")
+        raise Refused(
+            f"{app.name(application)} manages no Deployment {place.namespace}/{wanted}; it has: {_listed(managed)}"
+        )
 
 
 def _read(reader: Reader, place: Place, deployment: Document) -> tuple[Document, VersionRef]:

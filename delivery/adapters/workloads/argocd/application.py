@@ -49,7 +49,7 @@ def operating(application: Document) -> str:
     """What it is doing just now; nothing where nothing is to come by itself."""
     state = _status(application).get("operationState") or {}
     if application.get("operation") or state.get("phase") in _RUNS:
-        return f"an operation of {_name(application)} runs: {state.get('message') or 'it was asked for just now'}"
+        return f"an operation of {name(application)} runs: {state.get('message') or 'it was asked for just now'}"
     return ""
 
 
@@ -59,9 +59,15 @@ def failed(application: Document, token: str) -> str:
     ours = was_told(application, token) or (
         automated(application) and _source(state.get("syncResult")) == _wants(application)
     )
-    if state.get("phase") not in ("Failed", "Error") or not ours:
+    return trouble(application) if ours else ""
+
+
+def trouble(application: Document) -> str:
+    """Why its last operation came to nothing, whoever asked for it; nothing where it did not."""
+    state = _status(application).get("operationState") or {}
+    if state.get("phase") not in ("Failed", "Error"):
         return ""
-    return f"the last sync of {_name(application)} failed: {state.get('message', 'no reason given')}"
+    return f"the last sync of {name(application)} failed: {state.get('message', 'no reason given')}"
 
 
 def is_compared(application: Document) -> bool:
@@ -127,5 +133,5 @@ def _source(of: Document | None) -> object:
     return found.get("sources") or found.get("source")
 
 
-def _name(application: Document) -> str:
-    return f"Application {application['metadata']['name']}"
+def name(application: Document) -> str:
+    return f"Application {application['metadata']['namespace']}/{application['metadata']['name']}"

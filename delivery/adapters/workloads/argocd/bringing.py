@@ -55,7 +55,7 @@ class Bringing:
             self._demand(still)
             written = self._write(parameters.marked(changed, token, note), read)
             if written is not None:
-                return Running(False, looked_for=f"{_name(written)} was told to run {self.version.version}")
+                return Running(False, looked_for=f"{app.name(written)} was told to run {self.version.version}")
         raise Conflict(f"Application {parameter.application} changes faster than it can be written")
 
     def _deployment(self, application: Document) -> Document:
@@ -64,7 +64,7 @@ class Bringing:
         if self.place.deployment not in managed:
             there = ", ".join(sorted(managed)) or "none in this namespace"
             where = f"{self.place.namespace}/{self.place.deployment}"
-            raise Refused(f"{_name(application)} does not manage Deployment {where}; it has: {there}")
+            raise Refused(f"{app.name(application)} does not manage Deployment {where}; it has: {there}")
         return Reader(self.kube, self.place.namespace).owners(self.place)
 
     def _wanted(self, read: Document, deployment: Document, parameter: Parameter) -> tuple[str, Note]:
@@ -82,7 +82,7 @@ class Bringing:
         stands = parameters.current(read, parameter)
         if stands != wanted and note.get("value") == wanted and note.get("tries", 0) >= parameters.TRIES:
             return (
-                f"{parameter.name} of {_name(read)} was set to {wanted} {parameters.TRIES} times and set back to "
+                f"{parameter.name} of {app.name(read)} was set to {wanted} {parameters.TRIES} times and set back to "
                 f"{stands or 'what git says'}{_by(read)}: whoever makes the Application has to leave it alone"
             )
         container = self._container(deployment)
@@ -104,18 +104,18 @@ class Bringing:
             failing = app.failed(read, token) or (
                 "" if behind or not app.is_compared(read) else self._deaf(read, container)
             )
-            waits = f"{_name(read)} to be synced, it is {app.sync(read)} and {app.health(read)}"
+            waits = f"{app.name(read)} to be synced, it is {app.sync(read)} and {app.health(read)}"
             return Running(False, failing=failing or None, looked_for=failing or waits)
         self._demand(still)
         asked = self._write({**read, "operation": app.operation(read, self._named(), token, US)}, read)
         told = "was asked to sync its Deployment" if asked else "changes just now"
-        return Running(False, looked_for=f"{_name(read)} {told}")
+        return Running(False, looked_for=f"{app.name(read)} {told}")
 
     def _deaf(self, read: Document, runs: str) -> str:
         """It says that it is done, and is not."""
         name = self.place.parameter.name if self.place.parameter else ""
         where = f"{self.place.namespace}/{self.place.deployment}"
-        return f"{_name(read)} is synced and Deployment {where} still runs {runs}: {name} does not set its image"
+        return f"{app.name(read)} is synced and Deployment {where} still runs {runs}: {name} does not set its image"
 
     def _named(self) -> Document:
         named = {"group": "apps", "kind": "Deployment"}
@@ -138,10 +138,6 @@ class Bringing:
     def _container(self, deployment: Document) -> Mapping[str, Any]:
         names = (self.place.deployment, self.place.service)
         return images.container(deployment["spec"]["template"], names, self.version.image)
-
-
-def _name(application: Document) -> str:
-    return f"Application {application['metadata']['namespace']}/{application['metadata']['name']}"
 
 
 def _by(application: Document) -> str:

@@ -19,6 +19,7 @@ from delivery.adapters.workloads.told import demand_way_back, told
 from delivery.model.ids import TargetId
 from delivery.model.place import Place, Told
 from delivery.model.service import Workload
+from delivery.model.standing import Standing
 from delivery.model.version import VersionRef
 from delivery.ports.deployer import Found
 from delivery.ports.errors import Conflict, Refused
@@ -52,6 +53,9 @@ class GitDeployer:
 
     def find(self, target: TargetId, workload: Workload, hint: Mapping[str, str]) -> Found:
         raise Refused("a git repository tells nothing of what is in the cluster")
+
+    def stands(self, application: str) -> Standing:
+        raise Refused("a git repository is in no state of its own")
 
     def bring(
         self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool], token: str
