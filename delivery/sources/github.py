@@ -18,7 +18,10 @@ from delivery.sources.errors import Malformed, Unsigned
 from delivery.sources.facts import Facts, Payload, in_time, notice, pick
 
 _LEAST_SECRET = 16
+_BOT = "[bot]"
 _PREFIX = "sha256="
+OURS = "progressive_delivery"
+"""What deployments that we have made ourselves have in their payload: they start no release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,8 @@ def _counts(payload: Payload) -> bool:
     event = _event(payload)
     if event is None or payload.get("action") not in _DONE[event]:
         return False
+    if event == "deployment":
+        return not isinstance(pick(payload, "deployment", "payload", OURS), str)
     return event != "workflow_run" or payload["workflow_run"].get("conclusion") == "success"
 
 
@@ -81,8 +86,9 @@ def _common(payload: Payload) -> dict[str, object]:
 
 
 def _sender(payload: Payload, *others: object) -> object:
-    """Who is behind it: the person whom the event names, else who set it off."""
-    return next((one for one in others if one), None) or pick(payload, "sender", "login")
+    """Who is behind it: of those whom the event names and who set it off the first that is a person, else the first."""
+    named = [one for one in (*others, pick(payload, "sender", "login")) if isinstance(one, str) and one]
+    return next((one for one in named if not one.endswith(_BOT)), named[0] if named else None)
 
 
 def _deployment(payload: Payload) -> tuple[Facts, object, object]:
@@ -100,7 +106,7 @@ def _deployment(payload: Payload) -> tuple[Facts, object, object]:
 def _workflow_run(payload: Payload) -> tuple[Facts, object, object]:
     run = payload["workflow_run"]
     facts = {
-        "workflow": run.get("name"),
+        "workflow": run.get("name") or pick(payload, "workflow", "name"),
         "branch": run.get("head_branch"),
         "conclusion": run.get("conclusion"),
         "cause": run.get("event"),
@@ -131,10 +137,10 @@ def _registry_package(payload: Payload) -> tuple[Facts, object, object]:
     version = package.get("package_version") or {}
     tag = pick(version, "container_metadata", "tag", "name")
     digest = pick(version, "container_metadata", "tag", "digest")
-    namespace, name = package.get("namespace") or pick(package, "owner", "login"), package.get("name")
-    image = f"ghcr.io/{namespace}/{name}@{digest}".lower() if namespace and name and digest else None
+    where = _where(package, version)
+    image = f"{where}@{digest}" if where and digest else None
     facts = {
-        "package": name,
+        "package": package.get("name"),
         "type": package.get("package_type"),
         "tag": tag,
         "version": tag or version.get("version"),
@@ -144,6 +150,15 @@ def _registry_package(payload: Payload) -> tuple[Facts, object, object]:
         "commit": version.get("target_oid"),
     }
     return _common(payload) | facts, _sender(payload, pick(version, "author", "login")), package.get("updated_at")
+
+
+def _where(package: Payload, version: Payload) -> str | None:
+    """The repository of the image: where it is pulled from, without its tag."""
+    if isinstance(url := version.get("package_url"), str) and "/" in url:
+        path, _, last = url.lower().rpartition("/")
+        return f"{path}/{last.partition('@')[0].partition(':')[0]}"
+    namespace, name = package.get("namespace") or pick(package, "owner", "login"), package.get("name")
+    return f"ghcr.io/{namespace}/{name}".lower() if namespace and name else None
 
 
 _READ: Mapping[str, Callable[[Payload], tuple[Facts, object, object]]] = {

@@ -4,6 +4,7 @@ The token travels with each request: use HTTPS. A delivery is known by its whole
 """
 
 import hmac
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from delivery.sources.errors import Malformed, Unsigned
 from delivery.sources.facts import Facts, Payload, in_time, notice, pick
 
 _LEAST_SECRET = 16
+_COMMIT = re.compile(r"[0-9a-f]{40,64}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +84,16 @@ def _pipeline(payload: Payload) -> tuple[Facts, object, object]:
 
 
 def _deployment(payload: Payload) -> tuple[Facts, object, object]:
+    """The whole commit is only in its address."""
+    whole = _COMMIT.search(str(payload.get("commit_url") or ""))
+    sha = whole[0] if whole else payload.get("short_sha")
     facts = {
         "repository": pick(payload, "project", "path_with_namespace"),
         "environment": payload.get("environment"),
         "branch": payload.get("ref"),
         "status": payload.get("status"),
-        "sha": payload.get("short_sha"),
-        "commit": payload.get("short_sha"),
+        "sha": sha,
+        "commit": sha,
         "run_url": payload.get("deployable_url"),
     }
     return facts, pick(payload, "user", "username"), _rfc3339(payload.get("status_changed_at"))

@@ -18,6 +18,7 @@ from delivery.model.outward import Topic
 from delivery.ports.chat import Place
 from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.subscriber import Fact
+from delivery.sources.github import OURS
 
 API = "https://api.github.com"
 TASK = "deploy"
@@ -89,7 +90,7 @@ class GitHub:
             "description": _cut(f"{fact.service} {fact.release.candidate.version}, release #{fact.release.number}"),
             "auto_merge": False,
             "required_contexts": [],
-            "payload": {"release": fact.release.id, "service": fact.service},
+            "payload": {OURS: fact.release.id},
         }
         return str(int(self._call("POST", f"/repos/{repository}/deployments", json=wanted)["id"]))
 

@@ -103,6 +103,7 @@ DEPLOYED = {
     "environment": "staging",
     "ref": "main",
     "short_sha": "4be1d0c9",
+    "commit_url": f"https://gitlab.example/acme/checkout/-/commit/{SHA}",
     "deployable_url": "https://gitlab.example/acme/checkout/-/jobs/77",
     "user": {"username": "alice-acme"},
     "project": {"path_with_namespace": "acme/checkout"},
@@ -317,3 +318,52 @@ def test_an_event_of_the_future_is_refused(receive, payload):
 def test_nobody_behind_it_is_a_mistake_that_is_named(payload):
     with pytest.raises(Malformed, match="who is behind it"):
         github(payload)
+
+
+def from_github(payload: dict):
+    """The notice in a signed request, or None."""
+    body = json.dumps(payload).encode()
+    signature = "sha256=" + hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+    found = GitHub("github", [SECRET]).receive_each({"x-hub-signature-256": signature}, body, NOW)
+    return found[0][0] if found else None
+
+
+class TestAsTheyReallyCome:
+    """Shapes that real payloads have and the documentation does not show."""
+
+    def test_a_run_may_have_no_name_of_its_own(self) -> None:
+        run = {**RUN, "workflow_run": {**RUN["workflow_run"], "name": None}, "workflow": {"name": "build"}}
+        assert from_github(run).says.facts["workflow"] == "build"
+
+    def test_a_person_comes_before_a_robot_whoever_is_named_first(self) -> None:
+        deployed = {**DEPLOYMENT, "deployment": {**DEPLOYMENT["deployment"], "creator": {"login": "pages[bot]"}}}
+        del deployed["workflow_run"]
+        assert from_github({**deployed, "sender": {"login": "alice-acme"}}).says.actor == "alice-acme"
+        assert from_github({**deployed, "sender": {"login": "github-actions[bot]"}}).says.actor == "pages[bot]"
+
+    def test_an_image_is_where_it_is_pulled_from(self) -> None:
+        package = PACKAGE["registry_package"]
+        version = {**package["package_version"], "package_url": "ghcr.io/Acme/shop/checkout:1.4.2"}
+        named = {**package, "namespace": "acme/shop", "package_version": version}
+        assert (
+            from_github({**PACKAGE, "registry_package": named}).says.facts["image"]
+            == f"ghcr.io/acme/shop/checkout@{DIGEST}"
+        )
+
+    def test_a_manifest_without_a_tag_makes_no_version(self) -> None:
+        package = PACKAGE["registry_package"]
+        version = {**package["package_version"], "container_metadata": {"tag": {"name": "", "digest": DIGEST}}}
+        facts = from_github({**PACKAGE, "registry_package": {**package, "package_version": version}}).says.facts
+        assert "tag" not in facts
+        assert facts["version"] == DIGEST
+
+    def test_a_deployment_of_ours_starts_nothing(self) -> None:
+        ours = {**DEPLOYMENT["deployment"], "payload": {"progressive_delivery": "rel_01JD"}}
+        deployed = {name: value for name, value in DEPLOYMENT.items() if name != "workflow_run"}
+        assert from_github({**deployed, "deployment": ours}) is None
+        assert from_github({**deployed, "deployment": {**ours, "payload": "{}"}}) is not None
+
+    def test_gitlabs_deployments_have_the_whole_commit_in_its_address_alone(self) -> None:
+        body = json.dumps(DEPLOYED).encode()
+        ((notice, _),) = GitLab("gitlab", [TOKEN]).receive_each({"x-gitlab-token": TOKEN}, body, NOW)
+        assert notice.says.facts["sha"] == notice.says.facts["commit"] == SHA
