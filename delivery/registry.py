@@ -94,14 +94,17 @@ def _istio_mesh(
     gateways: Mapping[str, Any] | None = None,
     istiod: Mapping[str, Any] | None = None,
     istiod_token: str | None = None,
+    trace_tags: bool = False,
 ) -> Mesh:
     """Without `kubeconfig` it is the cluster that we run in. `gateways` has a table for each Gateway object, by its
     NAMESPACE/NAME: `addresses`, or `pods` (a label selector) and `port`; perhaps `tls`. So has `istiod`, whose token is
-    in the file `istiod_token`."""
+    in the file `istiod_token`. With `trace_tags` spans of the candidate's sidecars tell the release."""
     from delivery.adapters.mesh.istio.configured import make_mesh
 
     access = (kubeconfig, context)
-    return make_mesh(around.cluster, around.locate, access, gateways or {}, (istiod, istiod_token))
+    return make_mesh(
+        around.cluster, around.locate, access, gateways or {}, (istiod, istiod_token), trace_tags=trace_tags
+    )
 
 
 def _memory_mesh(around: Surroundings, *, proxies: int = 1) -> Mesh:

@@ -67,12 +67,19 @@ class IstioWorld:
         self._frozen = False
 
     def connect(
-        self, *, kubeconfig: Path | None = None, probing: bool = True, istiods: Istiods | None = None
+        self,
+        *,
+        kubeconfig: Path | None = None,
+        probing: bool = True,
+        istiods: Istiods | None = None,
+        tagged: bool = False,
     ) -> IstioMesh:
         """The mesh as one more worker has it; one that cannot reach the gateway, or asks istiod as somebody else."""
         gateways = {GATEWAY: Gateway(Fixed((f"{HOST}:{self.testbed.gateway.port}",)))} if probing else {}
         proof = Proof(gateways, istiods or self._istiods)
-        mesh = IstioMesh(self.cluster, Kube(str(kubeconfig or self.testbed.kubeconfig)), self.place, proof)
+        mesh = IstioMesh(
+            self.cluster, Kube(str(kubeconfig or self.testbed.kubeconfig)), self.place, proof, tagged=tagged
+        )
         self._meshes.append(mesh)
         return mesh
 

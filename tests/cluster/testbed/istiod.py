@@ -18,7 +18,16 @@ NAMESPACE = "istio-system"
 CLUSTER = "Kubernetes"
 START_SECONDS = 60.0
 GROUPS = ("networking.istio.io", "security.istio.io", "telemetry.istio.io", "extensions.istio.io")
-MESH = {"enableAutoMtls": False, "enableTracing": False, "ingressControllerMode": "OFF"}
+TRACES = "traces"
+"""A tracing provider that Telemetry objects may name; its Service is made by the test that needs it."""
+MESH = {
+    "enableAutoMtls": False,
+    "enableTracing": False,
+    "ingressControllerMode": "OFF",
+    "extensionProviders": [
+        {"name": TRACES, "zipkin": {"service": f"{TRACES}.{NAMESPACE}.svc.cluster.local", "port": 9411}}
+    ],
+}
 DEBOUNCE = "100ms"
 """istiod's own default. With a shorter one it pushes while a write is still being answered, which proves nothing."""
 DEBUG_NAMESPACE = "delivery"

@@ -9,11 +9,12 @@ from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import ISTIO, Document, path
 from delivery.adapters.kube.watch import View, Watch
 from delivery.adapters.mesh.answer import uncarried
-from delivery.adapters.mesh.istio import document, guards, hosts, stamps, targets, writing
+from delivery.adapters.mesh.istio import document, guards, hosts, stamps, tags, targets, writing
 from delivery.adapters.mesh.istio.limiting import Limiting
 from delivery.adapters.mesh.istio.moments import Moments
 from delivery.adapters.mesh.istio.proof import Exposed, Proof, exposed
 from delivery.adapters.mesh.istio.publishing import Publishing
+from delivery.adapters.mesh.istio.tagging import Tagging
 from delivery.model.event import Level
 from delivery.model.ids import ReleaseId, TargetId, target_id
 from delivery.model.place import Place, host, object_name
@@ -25,15 +26,19 @@ SECRET_BYTES = 12
 
 
 class IstioMesh:
-    """`cluster` is the name that target ids carry; `locate` says where a target lives."""
+    """`cluster` is the name that target ids carry; `locate` says where a target lives. `tagged`: traces tell releases
+    apart."""
 
-    def __init__(self, cluster: str, kube: Kube, locate: Callable[[TargetId], Place], proof: Proof) -> None:
+    def __init__(
+        self, cluster: str, kube: Kube, locate: Callable[[TargetId], Place], proof: Proof, *, tagged: bool = False
+    ) -> None:
         self._cluster = cluster
         self._kube = kube
         self._locate = locate
         self._proof = proof
         self._publishing = Publishing(kube, proof)
         self._limiting = Limiting(kube)
+        self._tagging = Tagging(kube, self._limiting, asked=tagged)
         self._watch = Watch(kube, path(ISTIO, targets.KIND))
         self._moments = Moments()
         self._kept: dict[TargetId, tuple[str, list[Document]]] = {}
@@ -58,16 +63,17 @@ class IstioMesh:
         if not found:
             raise Refused(_no_route(place))
         before = targets.newest(found, route.service)
-        held, wanted = frozenset(before.guards if before else ()), guards.told(route)
+        held = frozenset(before.guards if before else ())
+        wanted = guards.told(route) | self._tagging.put(route, place, held)
         written = replace(
             document.stamped(found, route, place, stamp),
-            guards=tuple(sorted(wanted if route.traffic.exposes else held)),
+            guards=tuple(sorted(wanted if route.traffic.exposes else held | wanted)),
         )
         changed = [self._edited(each, route, place, written) for each in found]
         self._demand_published(route, place, found, changed)
         self._limiting.put(route, place)
         if route.traffic.exposes:  # whoever only lowers waits for nothing
-            self._limiting.drop(route.target, place, held - wanted)
+            self._drop(route.target, place, held - wanted)
         done = self._moments.during(route.target, written.token, lambda: self._store(route, place, found, changed))
         for each in done:
             self._watch.take(each)
@@ -105,7 +111,7 @@ class IstioMesh:
                 missing = ", ".join(confirmed.missing) or "a proxy"
                 raise Conflict(f"{missing} may still run an older route of {service}, which names {backend.name}")
         guarding = [each for each in (written.guards if written else ()) if each.endswith(f"/{object_name(backend)}")]
-        self._limiting.drop(target, place, guarding)
+        self._drop(target, place, frozenset(guarding))
         self._publishing.withdraw(target, place, backend)
 
     def observe(self) -> Mapping[TargetId, Seen]:
@@ -150,6 +156,12 @@ class IstioMesh:
         if revision != expect:
             raise Conflict(f"the routes of {target} were written by someone else: {revision}, not {expect}")
         return documents
+
+    def _drop(self, target: TargetId, place: Place, told: frozenset[str]) -> None:
+        """Takes away what stands beside the routes."""
+        tagging = frozenset(each for each in told if each.startswith(f"{tags.KIND}/"))
+        self._tagging.drop(target, place, tagging)
+        self._limiting.drop(target, place, told - tagging)
 
     def _edited(self, found: Document, route: Route, place: Place, written: stamps.Written) -> Document:
         secret = document.secret_of(found, route.service) or secrets.token_hex(SECRET_BYTES)

@@ -23,8 +23,12 @@ def make_mesh(
     access: tuple[str | None, str | None],
     gateways: Mapping[str, Any],
     istiod: tuple[Mapping[str, Any] | None, str | None],
+    *,
+    trace_tags: bool = False,
 ) -> IstioMesh:
     """`access`: kubeconfig and context. `istiod`: where its replicas are, and the file with the token for them."""
+    if not isinstance(trace_tags, bool):
+        raise TypeError("trace_tags: expected true or false")
     kube = Kube(*access)
     known = {name: _gateway(kube, name, table) for name, table in gateways.items()}
     asked, token = istiod
@@ -32,7 +36,7 @@ def make_mesh(
     if asked is not None:
         where = {"namespace": SYSTEM, "pods": ISTIOD_PODS, "port": ISTIOD_PORT} if asked == {} else asked
         istiods = Istiods(_addresses(kube, "istiod", where, SYSTEM), Path(token) if token else None)
-    return IstioMesh(cluster, kube, locate, Proof(known, istiods))
+    return IstioMesh(cluster, kube, locate, Proof(known, istiods), tagged=trace_tags)
 
 
 def _gateway(kube: Kube, name: str, table: Any) -> Gateway:

@@ -27,7 +27,7 @@ class Limiting:
             return
         if route.candidate.home:
             raise Refused(f"{route.service}: a version in its owners' own workload has no limits of its own")
-        labels = self._labels(place, route.candidate)
+        labels = self.labels(place, route.candidate)
         if wanted & frozenset(guards.AT_SIDECARS):
             self._demand_sidecars(place, labels)
         for kind in guards.VERSIONS:
@@ -68,7 +68,7 @@ class Limiting:
         if limited != rule:
             self._kube.replace(limited)
 
-    def _labels(self, place: Place, backend: Backend) -> dict[str, str]:
+    def labels(self, place: Place, backend: Backend) -> dict[str, str]:
         """What selects the version's pods and no others."""
         if guards.by_host(place):
             service = self._kube.find(path("v1", "Service", place.namespace, object_name(backend)))
