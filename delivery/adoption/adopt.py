@@ -78,7 +78,7 @@ def _looked_at(kube: Kube, surveyed: Surveyed, text: str, service: Service) -> A
         _try(found, edited, surveyed, service)
         found.findings += _policies(kube, surveyed)
         found.findings += argocd.findings(kube, edited, place, service.name)
-    found.findings += rights.findings(kube, place)
+    found.findings += rights.findings(kube, place, compile_plan(service))
     settings, levels = gateways.settings(kube, edited)
     found.findings += levels
     ordered = sorted(found.findings, key=lambda one: (ORDER.index(one.weight), one.subject))

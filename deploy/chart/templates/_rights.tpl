@@ -16,6 +16,8 @@
 - {apiGroups: [networking.istio.io], resources: [virtualservices], verbs: [update]}
 - {apiGroups: [networking.istio.io], resources: [destinationrules, envoyfilters], verbs: [get, list, create, update, delete]}
 - {apiGroups: [security.istio.io], resources: [requestauthentications, authorizationpolicies], verbs: [get, list, create, update, delete]}
+# With `trace_tags` in the server's configuration.
+- {apiGroups: [telemetry.istio.io], resources: [telemetries], verbs: [get, list, create, update, delete]}
 - {apiGroups: [""], resources: [services], verbs: [create, update, patch, delete]}
 # `versioned`: a Deployment is kept from shrinking while a route names it.
 - {apiGroups: [apps], resources: [deployments], verbs: [update, patch]}
