@@ -4,10 +4,11 @@ An unknown name is an error, never a fallback. Libraries of vendors are imported
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from delivery.catalog.measured import Measured
 from delivery.catalog.workloads import ANYTHING, DEPLOYMENT, PROCESS
 from delivery.gates import conversion, gauge, latency, ratio, threshold
 from delivery.gates.gate import Kind
@@ -207,6 +208,25 @@ def _prometheus_metrics(
     from delivery.adapters.metrics.prometheus.server import Access
 
     return connect(url, Access(token, username, password, ca), Options(**options), around.clock, around.locate)
+
+
+def measured(kind: str, arguments: Mapping[str, Any]) -> Measured | None:
+    """What metrics of this kind measure beside requests, as far as their arguments say; None: nobody knows.
+
+    Arguments that are wrong are told where the metrics are made, not here.
+    """
+    if kind == "envoy":
+        return Measured()
+    if kind != "prometheus":
+        return None
+    from delivery.adapters.metrics.prometheus.configured import Options, gauged, rated, timed
+
+    names = {one.name for one in fields(Options)}
+    try:
+        options = Options(**{name: value for name, value in arguments.items() if name in names})
+        return Measured(rated(options), gauged(options), timed(options))
+    except (TypeError, ValueError):
+        return None
 
 
 def past(

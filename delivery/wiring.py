@@ -166,7 +166,12 @@ def offers(settings: Settings) -> Offers:
         )
         for name, cluster in settings.clusters.items()
     }
-    return Offers(clusters, settings.processes, settings.notify)
+    measured = {
+        name: found
+        for name, cluster in settings.clusters.items()
+        if (found := registry.measured(cluster.metrics.kind, cluster.metrics.arguments)) is not None
+    }
+    return Offers(clusters, settings.processes, settings.notify, measured)
 
 
 def read(text: bytes, file: str) -> Document:

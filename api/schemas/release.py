@@ -233,6 +233,8 @@ class TickOut(Out):
     stable: CountsOut
     complete: bool
     unread: list[UnreadOut] = Field(default_factory=list, description="Why it is not complete.")
+    earlier: CountsOut | None = Field(None, description="What stable did before, where a gate compares with that.")
+    earlier_end: Time | None = None
 
 
 class VerdictOut(GateOut):

@@ -57,6 +57,8 @@ def tick(one: Tick) -> TickOut:
         stable=counts(one.stable),
         complete=one.complete,
         unread=[UnreadOut(side=each.side, why=each.why, text=each.text) for each in one.unread or ()],
+        earlier=counts(one.earlier.counts) if one.earlier else None,
+        earlier_end=instant(one.earlier.end) if one.earlier else None,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from delivery.catalog.document import Document
+from delivery.catalog.measured import missing
 from delivery.catalog.service import GateKind, Offers, StrategyParser, parse
 from delivery.model.mistake import Invalid, locate
 from delivery.model.plan import Plan
@@ -20,6 +21,9 @@ def check(
     """The service and the plan that its next release would get. Raises Invalid with every mistake and its line."""
     service = parse(document, strategies=strategies, gates=gates, offers=offers)
     try:
-        return service, compile_plan(service)
+        plan = compile_plan(service)
+        if found := tuple(missing(service, offers.measured if offers else {})):
+            raise Invalid(found)
     except Invalid as invalid:
         raise Invalid(locate(invalid.mistakes, document.lines), document.file) from None
+    return service, plan

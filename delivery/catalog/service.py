@@ -5,11 +5,12 @@ each, watched by one gate: the candidate's share of failed requests against stab
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
 from delivery.catalog.document import Document
+from delivery.catalog.measured import Measured
 from delivery.catalog.policy import read_policy
 from delivery.catalog.triggers import read_triggers
 from delivery.catalog.workloads import Runs, read_workloads
@@ -54,11 +55,15 @@ class GateKind(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Offers:
-    """Names in the server's configuration: a service file chooses among them and can never add one."""
+    """Names in the server's configuration: a service file chooses among them and can never add one.
+
+    `measured` has what the metrics of a cluster measure, for the clusters of which that is known beforehand.
+    """
 
     clusters: Mapping[str, Runs]
     processes: Collection[str]
     channels: Collection[str]
+    measured: Mapping[str, Measured] = field(default_factory=dict)
 
 
 def parse(

@@ -8,7 +8,7 @@ from delivery.cli.client import Api
 from delivery.cli.replay.trials import Judge
 from delivery.gates.replay import replay
 from delivery.model.ids import MINUTE, SECOND, Micros
-from delivery.model.verdict import Counts, Tick
+from delivery.model.verdict import Counts, Earlier, Tick
 
 MOST = 50
 ENDED = ("promoted", "rolled_back")
@@ -55,8 +55,14 @@ def _ticks(api: Api, release: str) -> Iterator[Tick]:
             yield Tick(
                 one["number"], one["stage"], one["stage"], _micros(one["start"]), _micros(one["end"]),
                 _counts(one["candidate"]), _counts(one["stable"]), one["complete"],
+                earlier=_earlier(one),
             )  # fmt: skip
         after = page["next"]
+
+
+def _earlier(told: Mapping[str, Any]) -> Earlier | None:
+    counts = told.get("earlier")
+    return Earlier(_counts(counts), _micros(told["earlier_end"])) if counts else None
 
 
 def _counts(told: Mapping[str, Any]) -> Counts:

@@ -1,5 +1,6 @@
 """What a service file means, and every way in which it can be wrong."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from delivery.adapters.catalog.yaml_file import read_text
 from delivery.catalog.check import check
 from delivery.catalog.document import Document
 from delivery.catalog.errors import Invalid
+from delivery.catalog.measured import Measured
 from delivery.catalog.service import Offers, parse
 from delivery.catalog.workloads import DEPLOYMENT, PROCESS, Runs
 from delivery.gates import ratio
@@ -41,9 +43,9 @@ def read(text: str, offers: Offers | None = None) -> Service:
     return parse(read_text(text, "checkout.yaml"), strategies=STRATEGIES, gates=GATES, offers=offers)
 
 
-def checked(text: str) -> tuple[Service, Plan]:
+def checked(text: str, offers: Offers = OFFERS) -> tuple[Service, Plan]:
     document = read_text(text, "checkout.yaml")
-    return check(document, strategies=STRATEGIES, gates=GATES, compile_plan=compile_plan, offers=OFFERS)
+    return check(document, strategies=STRATEGIES, gates=GATES, compile_plan=compile_plan, offers=offers)
 
 
 def refused(text: str, offers: Offers | None = OFFERS) -> list[str]:
@@ -226,3 +228,38 @@ def test_what_is_only_observed_is_compared_with_what_was_observed_before() -> No
     place = "service: checkout\ncluster: prod-eu\nnamespace: shop\nworkload: {deployment: checkout, mode: observe}\n"
     _, plan = checked(f"{place}gates: {{before: {{ratio: http_errors, baseline: previous}}}}\n")
     assert [stage.gates for stage in plan.stages] == [("before",)]
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        (
+            "{conversion: payed}",
+            "gates.g.conversion names payed, which local's metrics do not have: it is unknown, did",
+        ),
+        ("{gauge: paid}", "gates.g.gauge names paid, which local's metrics do not have"),
+        (
+            "{latency: http_duration, above: 300ms}",
+            "gates.g.above names 300ms, for which local's metrics have no bucket",
+        ),
+        ("{threshold: http_slow_rate, above: 1s, at_most: 1%}", "gates.g.above names 1000ms, for which local's"),
+    ],
+)
+def test_a_measure_that_no_metrics_have_is_told_before_a_release_waits_for_it(gate: str, said: str) -> None:
+    offers = replace(OFFERS, measured={"local": Measured(frozenset(["paid"]), frozenset(["heap"]), (250, 500))})
+    text = f"{SMALLEST}gates: {{errors: {{ratio: http_errors}}, g: {gate}}}\n"
+    with pytest.raises(Invalid) as caught:
+        checked(text, offers)
+    assert said in str(caught.value)
+    checked(text)
+
+
+def test_measures_that_are_there_and_clusters_that_are_not_known_are_fine() -> None:
+    gates = "gates: {a: {conversion: paid}, b: {gauge: heap}, c: {latency: http_duration, above: 250ms}}\n"
+    for measured in ({}, {"local": Measured(frozenset(["paid"]), frozenset(["heap"]))}):
+        checked(SMALLEST + gates, replace(OFFERS, measured=measured))
+
+
+def test_metrics_without_any_measure_say_so() -> None:
+    with pytest.raises(Invalid, match="local's metrics have no gauge at all"):
+        checked(SMALLEST + "gates: {cpu: {gauge: cpu}}\n", replace(OFFERS, measured={"local": Measured()}))

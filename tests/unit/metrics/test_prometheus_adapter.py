@@ -13,6 +13,7 @@ from delivery.adapters.metrics.prometheus.promql import BadQuery
 from delivery.adapters.metrics.prometheus.query import PART
 from delivery.adapters.metrics.prometheus.server import Access, Server
 from delivery.adapters.metrics.prometheus.templates import TEMPLATES
+from delivery.catalog.measured import Measured
 from delivery.gates.deltas import counts
 from delivery.model.ids import SECOND, target_id
 from delivery.model.place import Place
@@ -20,7 +21,7 @@ from delivery.model.series import Sample, Unread, Why
 from delivery.model.version import Backend, Lane, VersionRef
 from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.metrics import Subject
-from delivery.registry import METRICS, Surroundings
+from delivery.registry import METRICS, Surroundings, measured
 from tests.unit.metrics.answers import answering, row, vector
 
 AT = 2000.0
@@ -296,3 +297,13 @@ def test_the_server_s_configuration_is_checked_before_it_starts(options):
     around = Surroundings("prod", SystemClock(), located)
     with pytest.raises((ValueError, TypeError), match=next(iter(options))):
         METRICS["prometheus"](around, url="http://127.0.0.1:9", **options)
+
+
+def test_what_is_measured_is_known_from_the_configuration_alone():
+    measures = {"paid": CONVERSION, "heap": {"gauge": 'h{v="{version}"}'}}
+    told = measured("prometheus", {"url": "http://prometheus:9090", "measures": measures, "bounds": [500, 250]})
+    assert told == Measured(frozenset(["paid"]), frozenset(["heap"]), (250, 500))
+    assert measured("prometheus", {"url": "http://prometheus:9090"}) == Measured()
+    assert measured("prometheus", {"measures": {"paid": "x"}}) is None, "told where the metrics are made"
+    assert measured("envoy", {"admin": "127.0.0.1:9"}) == Measured()
+    assert measured("memory", {}) is None

@@ -121,3 +121,24 @@ def _queries(given: Mapping[str, Any]) -> Queries:
     except (TypeError, ValueError):
         raise BadQuery("`slow` is a table from bounds in whole milliseconds to queries") from None
     return Queries(str(given["requests"]), str(given["errors"]), str(given["alive"]), slow)
+
+
+def rated(options: Options) -> frozenset[str]:
+    """The names of its shares."""
+    return _named(options, "of")
+
+
+def gauged(options: Options) -> frozenset[str]:
+    """The names of its levels."""
+    return _named(options, "gauge")
+
+
+def timed(options: Options) -> tuple[int, ...] | None:
+    """The bounds of latency that it reads, in milliseconds; None where only the metrics themselves know."""
+    if options.queries is not None:
+        return tuple(sorted(_queries(options.queries).slow))
+    return None if options.bounds is None else tuple(sorted(options.bounds))
+
+
+def _named(options: Options, part: str) -> frozenset[str]:
+    return frozenset(name for name, one in parse(options.measures or {}).items() if part in one.queries)
