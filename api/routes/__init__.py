@@ -21,8 +21,8 @@ from api.routes import (
 ROUTERS = (
     webhooks.router,
     slack.router,
+    stream.router,  # its path without an id comes before that of a release
     releases.router,
-    stream.router,
     actions.router,
     services.router,
     hands.router,

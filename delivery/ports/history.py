@@ -29,6 +29,9 @@ class History(Protocol):
     def page(self, only: Filter, per_page: int, before: ReleaseId | None = None) -> tuple[StoredRelease, ...]:
         """Newest first; `before` is the last id of the page before."""
 
+    def open_heads(self, most: int) -> Mapping[ReleaseId, int]:
+        """The number of the last event of each release that is not over, the newest so many of them."""
+
     def release(self, release: ReleaseId) -> StoredRelease | None: ...
 
     def by_number(self, service: str | None, number: int) -> tuple[StoredRelease, ...]:

@@ -8,8 +8,8 @@ import pytest
 
 from api.app import create_app
 from tests.api.server import LIMIT, serving
-from tests.api.test_actions import act, begin
-from tests.api.world import bearer
+from tests.api.test_actions import act, begin, get
+from tests.api.world import SERVICE, bearer
 
 VERA, ADAM = bearer("vera"), bearer("adam")
 
@@ -123,3 +123,45 @@ def test_the_server_ends_while_somebody_listens(http, world):
     ):
         events = sent(response.iter_lines())  # kept: a stream that nobody refers to is closed
         next(events)
+
+
+def rest_of(client, world, release, query=""):
+    """What the stream of all says of releases while one is aborted: its id and state, each time."""
+    seen = []
+    with client.stream("GET", f"/v1/releases/stream{query}", headers=VERA) as response:
+        for one in sent(response.iter_lines()):
+            assert one["event"] == "release"
+            shown = json.loads(one["data"])
+            seen.append((shown["id"], shown["state"]))
+            if len(seen) == 1:
+                act(client, release, "abort", ADAM)
+                world.go(5)
+            if shown["state"] == "rolled_back":
+                assert shown.items() <= get(client, release).json().items()
+                return seen
+    raise AssertionError(f"it ended: {seen}")
+
+
+@pytest.mark.parametrize("query", ["", "?service=checkout", "?cluster=local&service=checkout"])
+def test_the_stream_of_all_has_what_is_open_and_each_change_the_end_too(live, world, query):
+    client, release = live
+    seen = rest_of(client, world, release, query)
+    assert (seen[0], seen[-1]) == ((release, "progressing"), (release, "rolled_back"))
+    assert {one for one, _ in seen} == {release}
+
+
+def test_the_stream_of_another_service_says_nothing_of_this_one(live, world):
+    client, release = live
+    other = {**SERVICE, "service": "basket", "workload": {"process": "checkout"}}
+    assert client.put("/v1/services/basket", json=other, headers=bearer("olga")).status_code == 201
+    with client.stream("GET", "/v1/releases/stream?service=basket", headers=VERA) as response:
+        act(client, release, "pause", ADAM)
+        client.post("/v1/releases", json={"service": "basket", "version": "1"}, headers=bearer("olga"))
+        first = next(sent(response.iter_lines()))
+    assert json.loads(first["data"])["service"] == "basket"
+
+
+@pytest.mark.parametrize("query", ["?service=Not_A_Name", "?cluster=../x"])
+def test_a_stream_of_what_cannot_be(http, query):
+    answer = http.get(f"/v1/releases/stream{query}", headers=VERA)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:delivery:problem:invalid")

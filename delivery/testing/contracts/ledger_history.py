@@ -69,6 +69,13 @@ class Histories:
         publish(world.ledger)
         assert "".join(stored.release.id[-1] for stored in world.other.page(only, 9)) == found
 
+    def test_heads_are_of_what_is_not_over_newest_first(self, world: LedgerWorld) -> None:
+        publish(world.ledger)
+        heads = {stored.release.id: stored.release.seq for stored in world.other.page(Filter(states=("open",)), 9)}
+        assert list(heads) == ["rel_5", "rel_4"]
+        assert world.other.open_heads(9) == heads
+        assert list(world.other.open_heads(1)) == ["rel_5"]
+
     def test_pages_stay_as_they_were_while_releases_come(self, world: LedgerWorld) -> None:
         publish(world.ledger)
         first = world.ledger.page(Filter(), 2)

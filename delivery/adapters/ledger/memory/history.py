@@ -22,6 +22,9 @@ class History(Base):
             ]
             return tuple(self._tables.releases[release] for release in sorted(found, reverse=True)[:per_page])
 
+    def open_heads(self, most: int) -> Mapping[ReleaseId, int]:
+        return {stored.release.id: stored.release.seq for stored in self.page(Filter(states=("open",)), most)}
+
     def _meets(self, release: Release, only: Filter) -> bool:
         service, cluster = parts_of(release.target)
         state = {release.phase.value, "closed" if release.phase.closed else "open"}

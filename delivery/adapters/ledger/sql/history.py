@@ -28,6 +28,11 @@ class SqlHistory(Part):
         with self._database.read() as connection:
             return tuple(self._stored(connection, columns) for columns in connection.execute(query))
 
+    def open_heads(self, most: int) -> Mapping[ReleaseId, int]:
+        query = select(_R.id, _R.seq).where(~_R.closed).order_by(_R.id.desc()).limit(most)
+        with self._database.read() as connection:
+            return {ReleaseId(columns.id): columns.seq for columns in connection.execute(query)}
+
     def release(self, release: ReleaseId) -> StoredRelease | None:
         with self._database.read() as connection:
             found = connection.execute(RELEASES.where(_R.id == release)).one_or_none()
