@@ -1,11 +1,21 @@
 """Who people are: one table of the server's configuration maps what other systems call them to one principal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from delivery.model.ids import Principal
 from delivery.model.notice import Happened, Hinted, Notice, ReleaseRequested
+from delivery.model.role import Role
 from delivery.settings import Person
+
+NEEDS: Mapping[str, Role] = {
+    "approve": Role.APPROVER,
+    "reject": Role.APPROVER,
+    "pause": Role.APPROVER,
+    "abort": Role.APPROVER,
+    "status": Role.VIEWER,
+}
+"""The role that a word to a release takes, in chat and on pages. Every other word needs an operator."""
 
 
 class People:

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
+from api.people import NEEDS
 from api.routes.lookup import find
 from api.services import Running
 from api.slack import commands, views
@@ -21,15 +22,6 @@ from delivery.sources.errors import Unsigned
 from delivery.sources.slack import Click, Command, Decision, Speaker
 from delivery.wiring import SlackApp
 from delivery.wording.release import headline
-
-NEEDS = {
-    "approve": Role.APPROVER,
-    "reject": Role.APPROVER,
-    "pause": Role.APPROVER,
-    "abort": Role.APPROVER,
-    "status": Role.VIEWER,
-}
-"""Every other word needs an operator."""
 
 
 class Desk:

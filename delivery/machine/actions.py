@@ -24,9 +24,20 @@ def allowed(release: Release, context: Context) -> tuple[str, ...]:
     """
     if release.phase.closed:
         return ("rollback",) if release.phase is Phase.PROMOTED else ("retry",)
+    release = held_now(release, context)
+    return tuple(name for name, signal in _attempts(release).items() if _asked(release, signal, context) is None)
+
+
+def refusal(release: Release, signal: PersonSignal, context: Context) -> Refusal | None:
+    """Why the rules would not take this person's word now; None where they would. Nothing is done."""
+    return _asked(held_now(release, context), signal, context)
+
+
+def held_now(release: Release, context: Context) -> Release:
+    """With the holds that follow from the surroundings at this moment."""
     for event in derived(release, context):
         release = evolve(release, event)
-    return tuple(name for name, signal in _attempts(release).items() if _fits(release, signal, context))
+    return release
 
 
 def liftable(release: Release) -> tuple[HoldKind, ...]:
@@ -53,9 +64,9 @@ def _attempts(release: Release) -> dict[str, PersonSignal]:
     }
 
 
-def _fits(release: Release, signal: PersonSignal, context: Context) -> bool:
+def _asked(release: Release, signal: PersonSignal, context: Context) -> Refusal | None:
     try:
         TABLE[(release.phase, type(signal))](release, signal, context)
-    except Refusal:
-        return False
-    return True
+    except Refusal as refused:
+        return refused
+    return None

@@ -27,7 +27,7 @@ PHASES = {
     Phase.SUPERSEDED: "superseded",
     Phase.FAILED_TO_START: "failed to start",
 }
-_LEVELS = {
+LEVELS = {
     Level.WRITTEN: "written, not yet seen at the proxies",
     Level.SETTLED: "taken over by the proxies' control plane",
     Level.PROBED: "proven by requests of our own",
@@ -87,7 +87,7 @@ def _entered(event: events.StageEntered, plan: Plan) -> str:
 
 def _confirmed(event: events.TrafficConfirmed, plan: Plan) -> str:
     proxies = f" ({number(event.proxies)} of them)" if event.proxies else ""
-    return f"traffic is {_LEVELS[event.level]}{proxies}"
+    return f"traffic is {LEVELS[event.level]}{proxies}"
 
 
 def _verdict(event: events.VerdictChanged, plan: Plan) -> str:
