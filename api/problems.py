@@ -1,12 +1,12 @@
 """Errors as RFC 9457 problem documents: a type for programs, a cause and a next step for people."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from api.schemas.common import LABEL
@@ -78,6 +78,10 @@ class Problem(Exception):
         return JSONResponse(self.document(request_id), self.status, self.headers, MEDIA_TYPE)
 
 
+Answer = Callable[[Request, Problem], Response]
+"""How a problem is told to whoever sent the request."""
+
+
 def mistakes(error: Invalid) -> list[dict[str, Any]]:
     """The mistakes of a document, each with its place."""
     return [
@@ -97,11 +101,11 @@ def unavailable(error: Unavailable) -> Problem:
     return Problem("unavailable", f"{error}. Nothing is lost: send it again", {"Retry-After": str(wait)})
 
 
-def install(app: FastAPI) -> None:
-    """Turns every error of the app into a problem document."""
+def install(app: FastAPI, answer: Answer) -> None:
+    """Turns every error of the app into an answer."""
 
-    async def problem(request: Request, error: Exception) -> JSONResponse:
-        return to_problem(error).response(request.state.request_id)
+    async def problem(request: Request, error: Exception) -> Response:
+        return answer(request, to_problem(error))
 
     for kind in (Problem, Invalid, Malformed, Unavailable, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, problem)

@@ -1,4 +1,4 @@
-"""What every request passes: an id, a log context, counts and times, and an end that is always a problem document."""
+"""What every request passes: an id, a log context, counts and times, and an end that is always an answer."""
 
 import re
 import time
@@ -6,8 +6,10 @@ from uuid import uuid4
 
 import structlog
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.pages.problem import told
 from api.problems import to_problem
 from api.telemetry import Counters
 
@@ -47,7 +49,7 @@ class Requests:
             except Exception as error:
                 if status:
                     raise
-                await to_problem(error).response(request_id)(scope, receive, sending)
+                await told(Request(scope), to_problem(error))(scope, receive, sending)
             finally:
                 took = time.monotonic() - began
                 self._counters.request(scope["method"], _route(scope), status, took)

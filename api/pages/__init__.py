@@ -3,7 +3,16 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-_PAGES = Environment(loader=PackageLoader("api.pages"), autoescape=True, undefined=StrictUndefined)
+from api.pages.words import FILTERS
+
+_PAGES = Environment(
+    loader=PackageLoader("api.pages"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_PAGES.filters.update(FILTERS)
 
 
 def page(name: str, status: int = 200, **values: object) -> HTMLResponse:

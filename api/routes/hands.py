@@ -32,15 +32,15 @@ async def pause_service(call: Calling, _: Operator, name: Named, body: HandsIn) 
 
     Nothing is reverted either: whoever pauses has the wheel. A release that runs is held.
     """
-    return await _say(call, name, body, off=True)
+    return await say(call, name, body, off=True)
 
 
 @router.post("/{name}/resume", responses=_ERRORS)
 async def resume_service(call: Calling, _: Operator, name: Named, body: HandsIn) -> AnswerOut:
     """Give the routes back. What was changed by hand is put right for a release that runs, else as `on_drift` says."""
-    return await _say(call, name, body, off=False)
+    return await say(call, name, body, off=False)
 
 
-async def _say(call: Calling, name: str, body: HandsIn, *, off: bool) -> AnswerOut:
+async def say(call: Calling, name: str, body: HandsIn, *, off: bool) -> AnswerOut:
     answer = await call.submit(HandsOff(name, off, call.actor, body.reason, body.cluster), "unknown-service")
     return shown(call.app.services.public_url, answer)

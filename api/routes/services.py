@@ -28,15 +28,15 @@ _WRITE = WRITE | errors("changed-meanwhile", "in-use", "unsupported-media-type")
 @router.get("", responses=READ)
 def list_services(services: Services, _: Viewer) -> ServicesOut:
     """List services with their targets: what is stable, what runs, what waits."""
-    return ServicesOut(services=[_shown(services, record) for record in services.ledger.services()])
+    return ServicesOut(services=[shown(services, record) for record in services.ledger.services()])
 
 
 @router.get("/{name}", responses=READ | errors("unknown-service"))
 def get_service(services: Services, _: Viewer, name: Named, response: Response) -> ServiceOut:
     """Show a service file as it is applied. Its ETag is the revision."""
-    record = _record(services, name)
+    record = stored(services, name)
     response.headers["ETag"] = etag.etag(record.revision)
-    return _shown(services, record)
+    return shown(services, record)
 
 
 @router.put(
@@ -56,7 +56,7 @@ async def put_service(
         applied = apply(services, bodies.read(services, name, body), caller, if_match)
         response.headers["ETag"] = etag.etag(applied.record.revision)
         response.status_code = 201 if applied.created else 200
-        return _shown(services, applied.record)
+        return shown(services, applied.record)
 
     return await run_in_threadpool(put)
 
@@ -86,14 +86,14 @@ async def check_service(services: Services, _: Viewer, name: Named, body: bodies
     return await run_in_threadpool(check)
 
 
-def _record(services: AppServices, name: str) -> ServiceRecord:
+def stored(services: AppServices, name: str) -> ServiceRecord:
     record = services.ledger.service(name)
     if record is None:
         raise Problem("unknown-service", f"there is no service {name}")
     return record
 
 
-def _shown(services: AppServices, record: ServiceRecord) -> ServiceOut:
+def shown(services: AppServices, record: ServiceRecord) -> ServiceOut:
     entry = services.book.fresh(record.name)
     rows = services.history.rows(record.name)
     near = {row.target.cluster: beside(services.ledger, row.target.active or row.target.last) for row in rows}

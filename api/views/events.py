@@ -12,13 +12,18 @@ from delivery.wording.units import instant
 _WORD = re.compile(r"(?<!^)(?=[A-Z])")
 
 
+def kind(name: str) -> str:
+    """`stage_entered` for the type StageEntered."""
+    return _WORD.sub("_", name).lower()
+
+
 def event(stored: StoredEvent, plan: Plan) -> EventOut:
     """The event with the sentence for it. `data` is as it was stored, whatever its schema."""
     document = json.loads(stored.body)
     return EventOut(
         seq=stored.seq,
         at=instant(stored.at),
-        type=_WORD.sub("_", stored.type).lower(),
+        type=kind(stored.type),
         text=line(unseal(stored.body), plan),
         schema_=document["schema"],
         data=document["data"],

@@ -25,7 +25,7 @@ def show(viewer: PageViewer) -> dict[str, str]:
     return {"who": viewer.caller.principal, "form": f'<input name="csrf" value="{viewer.csrf}">'}
 
 
-@router.post("/releases/{id}/pause")
+@router.post("/tried/{id}/pause")
 async def pause(page: PageApprover, act: Act) -> dict[str, str]:
     answer = await act.signal(Pause, ActionIn(reason=page.form["reason"]))
     return {"effect": answer.effect}
@@ -144,7 +144,7 @@ def test_a_token_that_is_gone_takes_its_sessions_with_it(browser, world):
 def test_what_a_form_does_is_told_as_done_on_the_page(browser, world):
     release = begin(browser.http, world)
     browser.sign_in("adam")
-    answer = browser.send(f"/releases/{release}/pause", csrf=csrf(browser), reason="lunch")
+    answer = browser.send(f"/tried/{release}/pause", csrf=csrf(browser), reason="lunch")
     assert answer.json() == {"effect": "effective"}
     events = browser.open(f"/v1/releases/{release}/events").json()["events"]
     assert "adam" in events[-1]["text"]
@@ -152,7 +152,7 @@ def test_what_a_form_does_is_told_as_done_on_the_page(browser, world):
 
 def test_a_role_that_is_too_low(browser, world):
     browser.sign_in("vera")
-    answer = browser.send("/releases/rel_01/pause", csrf=csrf(browser), reason="x")
+    answer = browser.send("/tried/rel_01/pause", csrf=csrf(browser), reason="x")
     assert (answer.status_code, answer.json()["needed"]) == (403, "approver")
 
 
@@ -160,7 +160,7 @@ def test_a_role_that_is_too_low(browser, world):
 def test_another_site_sends_no_form_of_ours(browser, origin):
     assert browser.send("/login", origin, token=secret("vera")).status_code == 403
     browser.sign_in("adam")
-    answer = browser.send("/releases/rel_01/pause", origin, csrf=csrf(browser), reason="x")
+    answer = browser.send("/tried/rel_01/pause", origin, csrf=csrf(browser), reason="x")
     assert (answer.status_code, answer.json()["type"]) == (403, "urn:delivery:problem:forbidden")
 
 
@@ -169,13 +169,13 @@ def test_a_form_has_the_token_of_its_own_session(browser):
     another = csrf(browser)
     browser.sign_in("adam")
     for token in (another, "", "é"):
-        assert browser.send("/releases/rel_01/pause", csrf=token, reason="x").status_code == 403
+        assert browser.send("/tried/rel_01/pause", csrf=token, reason="x").status_code == 403
     answer = browser.http.post("/logout", headers={"Origin": BASE, "X-CSRF-Token": csrf(browser)})
     assert answer.status_code == 303
 
 
 def test_a_form_of_somebody_whose_session_is_over_leads_back_to_its_page(browser):
-    answer = browser.http.post("/releases/rel_01/pause", headers={"Origin": BASE, "Referer": f"{BASE}/releases/rel_01"})
+    answer = browser.http.post("/tried/rel_01/pause", headers={"Origin": BASE, "Referer": f"{BASE}/releases/rel_01"})
     assert answer.headers["location"] == "/login?next=/releases/rel_01"
 
 

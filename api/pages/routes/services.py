@@ -1,0 +1,63 @@
+"""Services: what is stable where, and the routes of one in a person's hand."""
+
+from typing import Annotated, Literal
+from uuid import uuid4
+
+import yaml
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from api.access.page import PageOperator, PageViewer
+from api.pages import asked
+from api.pages.frame import framed, root
+from api.pages.routes.actions import once
+from api.routes.calls import Calling
+from api.routes.hands import HandsIn, say
+from api.routes.services import shown, stored
+from api.schemas.common import Name
+from api.services import App
+from delivery.model.role import Role
+
+router = APIRouter(include_in_schema=False)
+Named = Annotated[Name, Path(alias="name")]
+_DONE = {
+    "pause": "The routes are yours: nothing of ours is written to them until they are given back.",
+    "resume": "The routes are given back.",
+}
+
+
+@router.get("/services")
+def services_page(app: App, viewer: PageViewer, request: Request) -> Response:
+    services = app.services
+    found = [shown(services, one) for one in services.ledger.services()]
+    return framed(app, request, viewer, "services.html", services=found)
+
+
+@router.get("/services/{name}")
+def service_page(
+    app: App, viewer: PageViewer, request: Request, name: Named, did: Annotated[str, Query(max_length=20)] = ""
+) -> Response:
+    one = shown(app.services, stored(app.services, name))
+    return framed(
+        app,
+        request,
+        viewer,
+        "service.html",
+        one=one,
+        file=yaml.safe_dump(one.document, sort_keys=False, allow_unicode=True),
+        free=[target.cluster for target in one.targets if not target.paused],
+        taken=[target.cluster for target in one.targets if target.paused],
+        may=viewer.caller.role.covers(Role.OPERATOR),
+        key=uuid4().hex,
+        done=_DONE.get(did, ""),
+    )
+
+
+@router.post("/services/{name}/{action}")
+async def hands(
+    app: App, page: PageOperator, call: Calling, name: Named, action: Literal["pause", "resume"]
+) -> Response:
+    """Break-glass, as below /v1."""
+    wanted = asked.made(HandsIn, reason=page.form.get("reason", "").strip(), cluster=page.form.get("cluster") or None)
+    await say(once(call), name, wanted, off=action == "pause")
+    return RedirectResponse(f"{root(app)}/services/{name}?did={action}", 303)
