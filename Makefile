@@ -9,7 +9,7 @@ BIN := .venv/bin
 OURS := $(wildcard delivery workers api alembic tests tools benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-system test-cluster cluster lint format simulate bench bench-cluster bench-gates lock upgrade clean
+.PHONY: help setup demo serve test test-system screenshots test-cluster cluster lint format simulate bench bench-cluster bench-gates lock upgrade clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,6 +29,9 @@ test: setup ## all tests that need only what PyPI has
 
 test-system: setup ## the tests against Debian's Prometheus, Redis, PostgreSQL and Chromium
 	$(BIN)/python -m pytest tests/system $(ARGS)
+
+screenshots: setup ## pictures of every page in every state of a release, into build/screenshots: with Debian's chromium
+	@$(BIN)/python -m tests.system.screenshots $(ARGS)
 
 test-cluster: setup ## the tests on a real Kubernetes API, istiod and Envoy: as root, with Go 1.26; the first build is slow
 	@$(BIN)/python -m tools.cluster_build

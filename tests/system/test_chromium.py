@@ -9,27 +9,15 @@ from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.machine.evolve import fold
 from tests.api.server import serving
 from tests.api.world import World
+from tests.system.chromium import QUIET
 from tests.system.conftest import program
 
 SECONDS = 60
-# Without these it looks up its maker's hosts at every start; root needs the first.
-_QUIET = (
-    "--no-sandbox",
-    "--headless",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)
 
 
 def rendered(profile: Path, url: str) -> str:
     """The page's document once its scripts have run."""
-    command = [program("chromium", "chromium"), *_QUIET, f"--user-data-dir={profile}", "--virtual-time-budget=20000"]
+    command = [program("chromium", "chromium"), *QUIET, f"--user-data-dir={profile}", "--virtual-time-budget=20000"]
     done = subprocess.run(
         [*command, "--dump-dom", url],
         capture_output=True,
