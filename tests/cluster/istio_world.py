@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,10 +73,11 @@ class IstioWorld:
         probing: bool = True,
         istiods: Istiods | None = None,
         tagged: bool = False,
+        gateways: Mapping[str, Gateway] | None = None,
     ) -> IstioMesh:
         """The mesh as one more worker has it; one that cannot reach the gateway, or asks istiod as somebody else."""
-        gateways = {GATEWAY: Gateway(Fixed((f"{HOST}:{self.testbed.gateway.port}",)))} if probing else {}
-        proof = Proof(gateways, istiods or self._istiods)
+        asked = {GATEWAY: Gateway(Fixed((f"{HOST}:{self.testbed.gateway.port}",)))} if probing else {}
+        proof = Proof(asked if gateways is None else gateways, istiods or self._istiods)
         mesh = IstioMesh(
             self.cluster, Kube(str(kubeconfig or self.testbed.kubeconfig)), self.place, proof, tagged=tagged
         )

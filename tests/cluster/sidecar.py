@@ -60,9 +60,9 @@ class Sidecar:
 
 
 @contextlib.contextmanager
-def running(cluster: Cluster, namespace: str, folder: Path) -> Iterator[Sidecar]:
-    """A sidecar for as long as the block runs."""
-    with forwarding(cluster.network.host, cluster.istiod.xds) as port:
+def running(cluster: Cluster, namespace: str, folder: Path, xds: int | None = None) -> Iterator[Sidecar]:
+    """A sidecar for as long as the block runs; of the istiod that serves proxies at `xds`, if not of the first."""
+    with forwarding(cluster.network.host, xds or cluster.istiod.xds) as port:
         sidecar = Sidecar(cluster, namespace, folder, port)
         try:
             yield sidecar

@@ -48,10 +48,7 @@ class Cluster:
         self.api = Api(self.kubeconfig)
         self._stack.callback(self.api.close)
         self._start_node()
-        istio = self._programs["pilot-discovery"]
-        self.istiod = Istiod(
-            self.folder, istio, self.kubeconfig, self.api, certificates, self.network.host, self._debounce
-        )
+        self.istiod = self._istiod(self.folder)
         self._stack.callback(lambda: _stop(self.istiod.process))
         self.istiod.start()
         self.gateway = Gateway(self.folder, self.istiod.xds)
@@ -72,6 +69,16 @@ class Cluster:
             path = self.folder / f"kubeconfig-{proxy.server_port}"
             yield proxy, kubeconfig_through(proxy, self.kubeconfig, path)
 
+    @contextlib.contextmanager
+    def replica(self, folder: Path) -> Iterator[Istiod]:
+        """A second istiod beside the first, with a folder of its own."""
+        istiod = self._istiod(folder)
+        try:
+            istiod.run("istiod-1")
+            yield istiod
+        finally:
+            _stop(istiod.process)
+
     def check(self) -> None:
         """Raises CannotRun where a program of it has ended."""
         ours = (self.node, self.istiod.process, self.gateway.process, self.prometheus.process)
@@ -82,6 +89,10 @@ class Cluster:
     def close(self) -> None:
         """Ends everything, last started first. Idempotent."""
         self._stack.close()
+
+    def _istiod(self, folder: Path) -> Istiod:
+        program, address = self._programs["pilot-discovery"], self.network.host
+        return Istiod(folder, program, self.kubeconfig, self.api, self.certificates, address, self._debounce)
 
     def _start_node(self) -> None:
         logs = self.folder / "pods"

@@ -36,7 +36,6 @@ DEBUG_NAMESPACE = "delivery"
 # builds it does not know (metadata exchange, the ALPN filter).
 _SETTINGS = {
     "POD_NAMESPACE": NAMESPACE,
-    "POD_NAME": "istiod-0",
     "REVISION": "default",
     "CLUSTER_ID": CLUSTER,
     "ENABLE_CA_SERVER": "false",
@@ -88,10 +87,16 @@ class Istiod:
         self._create_crds()
         for name in (NAMESPACE, DEBUG_NAMESPACE):
             self._api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        self.process = Process("istiod", self._command(), self._folder / "istiod.log", env=self._environment())
-        self.process.wait(lambda: answers(f"{self.remote}/ready"), START_SECONDS)
+        process = self.run()
         self._register_webhook()
-        wait_until("istiod's webhook", self._refuses, 30, self.process.check)
+        wait_until("istiod's webhook", self._refuses, 30, process.check)
+
+    def run(self, pod: str = "istiod-0") -> Process:
+        """The program alone: one more replica, where all that a cluster needs of Istio is there already."""
+        environment = self._environment() | {"POD_NAME": pod}
+        self.process = Process(pod, self._command(), self._folder / f"{pod}.log", env=environment)
+        self.process.wait(lambda: answers(f"{self.remote}/ready"), START_SECONDS)
+        return self.process
 
     def _command(self) -> list[str]:
         mesh = self._folder / "mesh.yaml"
