@@ -221,13 +221,16 @@ class Turn:
         return live is not None and not self._outage() and in_force(self.working.row, live, self._content)
 
     def _note_pause(self) -> None:
-        """Of a route that is not seen from afar, the last that was read is known."""
-        if self.observed is not None:
+        """A pause that is seen from afar counts. That it has ended is read: what is seen may be behind that."""
+        if self.observed is not None and (self.observed.paused is not None or self.release is None):
             self.working.note_pause(self.observed.paused)
 
     @property
     def _content(self) -> str | None:
-        return self.observed.content if self.observed else None
+        """What is seen of the route; nothing where a read is to tell whether a pause has ended."""
+        if self.observed is None or self.working.target.paused_there is not None:
+            return None
+        return self.observed.content
 
     def _outage(self) -> bool:
         """Whether the last that was told of the mesh is that it fails."""

@@ -148,3 +148,21 @@ class TestInTheMeshItself:
         world.mesh.down = False
         world.go(5)
         assert checkout.get("/v1/services/checkout", headers=OLGA).json()["targets"][0]["paused"] is None
+
+    def test_a_watch_that_is_behind_makes_no_storm_of_it(self, world, checkout, monkeypatch):
+        """What is read says that it is paused, what is seen from afar does not: the release is held once."""
+        start(checkout, "1.0")
+        world.go(10)
+        with monkeypatch.context() as patch:
+            before = world.mesh.observe()
+            patch.setattr(world.mesh, "observe", lambda: before)
+            world.mesh.pause("checkout@local", THERE)
+            release = start(checkout, "1.1")
+            world.go(30)
+            assert checkout.get("/v1/services/checkout", headers=OLGA).json()["targets"][0]["paused"] == THERE
+            about = [one.type for one in world.ledger.events(release, after=0, limit=1000) if b"Ann" in one.body]
+            assert about == ["HoldPlaced"]
+        world.mesh.pause("checkout@local", None)
+        world.go(10)
+        assert checkout.get("/v1/services/checkout", headers=OLGA).json()["targets"][0]["paused"] is None
+        assert world.mesh.traffic("checkout@local").weight == 5
