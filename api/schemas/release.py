@@ -92,7 +92,11 @@ _SUMMARY: Plain = {
     "created_at": "2026-11-24T10:02:11.000Z",
     "finished_at": "2026-11-24T10:09:40.000Z",
     "text": "checkout 1.4.1 -> 1.4.2 · prod-eu · rolled back · alice · #412",
-    "links": {"self": "https://delivery.example.org/v1/releases/rel_01JD", "run": "https://ci.example.org/912"},
+    "links": {
+        "self": "https://delivery.example.org/v1/releases/rel_01JD",
+        "html": "https://delivery.example.org/releases/rel_01JD",
+        "run": "https://ci.example.org/912",
+    },
 }
 
 

@@ -66,7 +66,8 @@ def detail(
 
 def _links(base: str, release: Release) -> dict[str, str]:
     here = url(base, release.id)
-    links = {"self": here, "events": f"{here}/events", "analysis": f"{here}/analysis", "stream": f"{here}/stream"}
+    parts = {part: f"{here}/{part}" for part in ("events", "analysis", "stream")}
+    links = {"self": here, "html": f"{base}/releases/{release.id}", **parts}
     for name, other in (("retry_of", release.retry_of), ("rolls_back", release.rolls_back)):
         if other is not None:
             links[name] = url(base, other)

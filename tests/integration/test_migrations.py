@@ -1,7 +1,6 @@
 import subprocess
 import sys
 import threading
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from delivery.adapters.ledger.sql.migrate import scripts
 from delivery.adapters.ledger.sql.tables import METADATA
 from delivery.ports.errors import PortError
 from tests.postgres import new_database
+from tests.wheel import unpacked
 
 ROOT = Path(__file__).parents[2]
 
@@ -162,11 +162,7 @@ def test_the_library_is_not_shadowed() -> None:
 
 
 def test_a_wheel_brings_its_migrations(tmp_path: Path) -> None:
-    build = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
-    command = [sys.executable, "-c", build, str(tmp_path)]
-    name = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()[-1]
-    installed = tmp_path / "installed"
-    zipfile.ZipFile(tmp_path / name).extractall(installed)
+    installed = unpacked(tmp_path)
     url = f"sqlite:///{tmp_path}/wheel.db"
     program = (
         "import sys; sys.path.insert(0, sys.argv[1]);"

@@ -71,6 +71,10 @@ class Scene:
         answer = self.http.post(f"/v1/releases/{self.release}/{action}", json=body, headers=dict(who))
         assert answer.is_success, answer.text
 
+    def stages(self) -> list[str]:
+        shown = self.http.get(f"/v1/releases/{self.release}", headers=OLGA).json()
+        return [stage["state"] for stage in shown["stages"]]
+
     def behaves(self, version: str, behaviour: Behaviour) -> None:
         self.world.metrics.behave(Backend("checkout", _ref(version)).name, behaviour)
 
@@ -98,9 +102,11 @@ def preparing(scene: Scene) -> None:
 
 def shifting(scene: Scene) -> None:
     scene.start("1.4.2")
-    scene.world.go(1)
+    scene.world.go(110)
     scene.proxies(Mood.LAGGING)
-    scene.world.go(6)
+    while scene.stages()[1] == "pending":
+        scene.world.go(1)
+    scene.world.go(8)
 
 
 def baking(scene: Scene) -> None:
@@ -182,7 +188,7 @@ def in_hand(scene: Scene) -> None:
 SCENES: Mapping[str, tuple[Callable[[Scene], None], str]] = {
     "queued": (queued, "queued"),
     "preparing": (preparing, "preparing"),
-    "shifting": (shifting, "canary 1% (1/3)"),
+    "shifting": (shifting, "canary 5% (2/3)"),
     "baking": (baking, "canary 5% (2/3)"),
     "chained": (chained, "dark_launch 10% (1/4)"),
     "waiting_for_approval": (waiting_for_approval, "waits for approval"),

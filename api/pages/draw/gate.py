@@ -50,6 +50,7 @@ def times(one: Times, size: Size, title: str, class_: str) -> Markup:
         marks.append(_Mark(one.limit, f"limit {ratio(one.limit)}×", "limit"))
     inside = [
         *_beyond(one.limit, scale),
+        *_ends(f"{ratio(low)}×", f"{ratio(high)}×", scale, marks, size),
         *_marks(marks, scale, size),
         *_interval(one.low, one.high, low, high, scale),
         *_point(one.value, scale),
@@ -66,6 +67,7 @@ def share(one: Share, size: Size, title: str, class_: str) -> Markup:
         marks.append(_Mark(one.limit, f"limit {percent(100 * one.limit)}", "limit"))
     inside = [
         *_beyond(one.limit, scale),
+        *_ends(percent(0), percent(100 * scale.high), scale, marks, size),
         *_marks(marks, scale, size),
         *_interval(one.low, one.high, -1.0, min(top, 1.0), scale),
         *_point(one.value, scale),
@@ -87,15 +89,31 @@ def _beyond(limit: float | None, scale: Scale) -> Iterator[Markup]:
         yield tag("rect", x=begin, y=20, width=max(scale.end - begin, 0.0), height=_AXIS - 20, class_="beyond")
 
 
+def _ends(low: str, high: str, scale: Scale, marks: list[_Mark], size: Size) -> Iterator[Markup]:
+    """What the axis begins and ends with, where no mark's name is in the way."""
+    taken = [_span(mark, scale, size) for mark in marks if mark.class_ != "limit"]
+    width = CHARACTER * max(len(low), len(high)) + 8
+    if all(begin > width for begin, _ in taken):
+        yield text(2, _AXIS + 16, low)
+    if all(end < size.width - width for _, end in taken):
+        yield text(size.width - 2, _AXIS + 16, high, "end")
+
+
+def _span(mark: _Mark, scale: Scale, size: Size) -> tuple[float, float]:
+    """From where to where a mark's name goes: centred below it, but inside the drawing."""
+    half = CHARACTER * len(mark.name) / 2
+    place = min(max(scale(mark.at), half), size.width - half)
+    return place - half, place + half
+
+
 def _marks(marks: list[_Mark], scale: Scale, size: Size) -> Iterator[Markup]:
     """The names of two marks that are close to each other go above and below the axis."""
     yield line(scale.start, _AXIS, scale.end, _AXIS, "grid")
     for mark in marks:
         above = mark.class_ == "limit"
         yield line(scale(mark.at), 18 if above else 26, scale(mark.at), _AXIS + (0 if above else 4), mark.class_)
-        half = CHARACTER * len(mark.name) / 2
-        place = min(max(scale(mark.at), half), size.width - half)
-        yield text(place, 12 if above else _AXIS + 16, mark.name, "middle", mark.class_)
+        begin, end = _span(mark, scale, size)
+        yield text((begin + end) / 2, 12 if above else _AXIS + 16, mark.name, "middle", mark.class_)
 
 
 def _interval(low: float, high: float, least: float, most: float, scale: Scale) -> Iterator[Markup]:

@@ -117,14 +117,14 @@ def _measured(found: Sequence[StageShown]) -> StageShown | None:
 def _facts(release: Release, measuring: Measuring | None, root: str) -> Iterator[Fact]:
     seen = measuring.totals[0] if measuring else None
     if seen is not None:
-        yield Fact("Candidate served", f"{number(seen.requests)} requests, {number(seen.errors)} of them failed")
-    yield Fact("Most that it had", f"{release.exposed}\u202f% of requests")
+        yield Fact("Served", f"{number(seen.requests)} requests, {number(seen.errors)} of them failed")
+    yield Fact("Highest share", f"{release.exposed}\u202f% of requests")
     for name, other in (("Retry of", release.retry_of), ("Rolls back", release.rolls_back)):
         if other is not None:
             yield Fact(name, other, f"{root}/releases/{other}")
     if release.cause is not None and release.cause.other is not None and release.cause.other != release.rolls_back:
         yield Fact("Because of", release.cause.other, f"{root}/releases/{release.cause.other}")
-    yield Fact("Candidate is", release.candidate.identity)
+    yield Fact("Identity", release.candidate.identity)
     if release.candidate.image:
         yield Fact("Image", release.candidate.image)
     yield from _origin(release.origin)

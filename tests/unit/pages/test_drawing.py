@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.pages.draw import gate, scale, split
@@ -53,6 +53,7 @@ def splits(draw: st.DrawFn) -> split.Split:
     return split.Split(begin, end, draw(steps), draw(steps), draw(steps), draw(spans), draw(spans))
 
 
+@settings(deadline=None)
 @given(splits(), SIZES, NAMES)
 def test_every_place_of_a_split_is_inside_its_drawing(one: split.Split, size: Size, title: str) -> None:
     printable = "".join(char for char in title if char.isprintable())
@@ -90,6 +91,7 @@ def test_a_step_is_drawn_as_a_step_and_lasts_until_the_end() -> None:
     assert heights[0] == heights[1] > heights[2] == heights[3]
 
 
+@settings(deadline=None)
 @given(st.one_of(st.none(), RATIO), RATIO, RATIO, st.one_of(st.none(), st.floats(1, 100)), GATE_SIZES)
 def test_every_place_of_a_ratio_is_inside_its_drawing(
     value: float | None, one: float, other: float, limit: float | None, size: Size
@@ -98,6 +100,7 @@ def test_every_place_of_a_ratio_is_inside_its_drawing(
     assert_inside(gate.times(gate.Times(value, low, high, limit), size, "errors", "wide"), size)
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1), st.one_of(st.none(), st.floats(0, 1)), GATE_SIZES)
 def test_every_place_of_a_share_is_inside_its_drawing(
     value: float, one: float, other: float, limit: float | None, size: Size
@@ -124,6 +127,7 @@ def test_what_is_drawn_is_never_markup() -> None:
     assert [one.text for one in root] == ["<b>&"]
 
 
+@settings(deadline=None)
 @given(AT, st.integers(0, 800 * 24 * HOUR), st.integers(2, 9))
 def test_times_are_few_round_and_in_between(begin: Micros, span: int, most: int) -> None:
     found = list(scale.times(begin, Micros(begin + span), most))
