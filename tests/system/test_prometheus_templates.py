@@ -100,11 +100,44 @@ def test_another_process_behind_the_same_address_is_another_life(scraped):
     assert counts(base, metrics.sample([one])[one]).requests == 8
 
 
+# The labels of Istio 1.30's standard metrics, as its documentation and the proxy's own tests have them. A request that
+# reached no pod has "unknown" for what its peer would have told.
+GATEWAY = {
+    "source_workload": "istio-ingressgateway", "source_workload_namespace": "istio-system",
+    "source_principal": "unknown", "source_app": "istio-ingressgateway", "source_version": "unknown",
+    "source_cluster": "Kubernetes", "source_canonical_service": "istio-ingressgateway",
+    "source_canonical_revision": "latest",
+}  # fmt: skip
+POD = {
+    "destination_workload": "unknown", "destination_workload_namespace": "unknown",
+    "destination_principal": "unknown", "destination_app": "unknown", "destination_version": "unknown",
+    "destination_service": "unknown", "destination_service_name": "unknown",
+    "destination_service_namespace": "unknown", "destination_cluster": "unknown",
+    "destination_canonical_service": "unknown", "destination_canonical_revision": "latest",
+}  # fmt: skip
+
+
+def labelled(reporter, code, labels):
+    """The labels of one series: all of them, and what is known of the other side."""
+    grpc = labels.pop("grpc", "")
+    host = labels.get("destination_service", "unknown")
+    found = {
+        "reporter": reporter, **GATEWAY, **POD,
+        "destination_service_name": host.split(".")[0], "destination_service_namespace": "shop",
+        "request_protocol": "grpc" if grpc else "http", "response_code": code, "grpc_response_status": grpc,
+        "response_flags": "UH" if code == 503 else "DC" if code == 0 else "-",
+        "connection_security_policy": "unknown" if reporter == "source" else "mutual_tls", **labels,
+    }  # fmt: skip
+    return ",".join(f'{name}="{value}"' for name, value in found.items())
+
+
 def istio(reporter, code, number, **labels):
-    text = ",".join(
-        f'{name}="{value}"' for name, value in {"reporter": reporter, "response_code": code, **labels}.items()
-    )
-    return f"istio_requests_total{{{text}}} {number}"
+    return f"istio_requests_total{{{labelled(reporter, code, labels)}}} {number}"
+
+
+def istio_within(reporter, bound, number, **labels):
+    text = labelled(reporter, 200, labels)
+    return f'istio_request_duration_milliseconds_bucket{{{text},le="{bound}"}} {number}'
 
 
 def service_of(backend, lane=""):
@@ -126,10 +159,8 @@ def test_istio_counts_users_where_they_send_and_copies_where_they_arrive(scraped
                 istio("destination", 200, 400, **to_candidate, **workload),
                 istio("source", 200, 60, destination_service="checkout.shop.svc.cluster.local"),
                 istio("source", 500, 1, destination_service=service_of(shadowed.backend, "-mirrored")),
-                f'istio_request_duration_milliseconds_bucket{{reporter="source",le="250",'
-                f'destination_service="{service_of(candidate.backend)}",response_code="200"}} 30',
-                f'istio_request_duration_milliseconds_bucket{{reporter="source",le="+Inf",'
-                f'destination_service="{service_of(candidate.backend)}",response_code="200"}} 40',
+                istio_within("source", "250", 30, **to_candidate, **workload),
+                istio_within("source", "+Inf", 40, **to_candidate, **workload),
             ]
         ),
         "envoy_server_uptime 7",
@@ -141,6 +172,14 @@ def test_istio_counts_users_where_they_send_and_copies_where_they_arrive(scraped
         (400, 0, {}),
         (1, 1, {}),
     ]
+
+
+def test_calls_of_grpc_that_the_server_failed_are_errors_and_those_of_the_caller_are_not(scraped):
+    to = {"destination_service": service_of(subject("1.4.2").backend)}
+    statuses = {"0": 50, "5": 7, "13": 3, "14": 2}
+    lines = [istio("source", 200, number, **to, grpc=status) for status, number in statuses.items()]
+    scraped.say("\n".join(["envoy_server_uptime 5", *lines, istio("source", 503, 4, **to, grpc="14")]), "")
+    assert told(scraped.metrics(PLACE, template="istio"), subject("1.4.2")) == [(66, 9, {})]
 
 
 def test_istio_tells_subsets_apart_by_their_deployments(scraped):

@@ -8,7 +8,7 @@ PART = "delivery_part"
 """The label that says which part of the query a row is of."""
 HELD = 300
 """Seconds for which the last values of a source that cannot be scraped stand in: it is counted on when it is back."""
-REQUESTS, ERRORS, BUCKETS = "requests", "errors", "buckets"
+REQUESTS, ERRORS, FAILURES, BUCKETS = "requests", "errors", "failures", "buckets"
 START, LIVES, SEEN, OLDEST, TWICE, LOST = "start", "lives", "seen", "oldest", "twice", "lost"
 Values = Sequence[frozenset[str]]
 """For each label of a view: the values that are asked for."""
@@ -52,6 +52,8 @@ class Builder:
         view, by = self._view, self._by(*self._template.source)
         yield REQUESTS, view.requests, by
         yield ERRORS, view.errors, by
+        if view.failures:
+            yield FAILURES, view.failures, by
         if view.buckets:
             yield BUCKETS, view.buckets, f"{by}, le"
 

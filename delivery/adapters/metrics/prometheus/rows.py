@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from delivery.adapters.metrics.prometheus.query import (
     BUCKETS,
     ERRORS,
+    FAILURES,
     LIVES,
     OLDEST,
     PART,
@@ -97,7 +98,7 @@ class _Reader:
         labels, (at, text) = row["metric"], row["value"]
         self.at = max(self.at, float(at))
         part, source, value = labels.get(PART, ""), self._source(labels), float(text)
-        if part in (REQUESTS, ERRORS, BUCKETS):
+        if part in (REQUESTS, ERRORS, FAILURES, BUCKETS):
             self._count(part, labels, source, value)
             if held:
                 self._held.add(source)
@@ -155,7 +156,7 @@ class _Reader:
         counters = self._counted.setdefault(key, {}).setdefault(source, _Counters())
         if part == REQUESTS:
             counters.requests += value
-        elif part == ERRORS:
+        elif part in (ERRORS, FAILURES):
             counters.errors += value
         else:
             bound = float(labels.get("le", "nan"))

@@ -57,13 +57,17 @@ class Info:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is counted in one lane. `labels` are of the counters, or of `info` where that has them."""
+    """What is counted in one lane. `labels` are of the counters, or of `info` where that has them.
+
+    `failures` are errors that no HTTP status tells; none of them is among `errors`.
+    """
 
     requests: Count
     errors: Count
     buckets: Count | None
     labels: tuple[Label, ...]
     info: Info | None = None
+    failures: Count | None = None
 
 
 @dataclass(frozen=True, slots=True)

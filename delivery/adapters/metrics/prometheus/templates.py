@@ -49,9 +49,12 @@ ISTIO_ENVOY = Template(
 )
 """An Envoy of Istio (a gateway), its own counters of the clusters that istiod makes, with Istio's tags."""
 
-_ISTIO_SIZES = only_like(response_code="[1-5]..")  # 0 is a client that went away: no answer, as with Envoy's own
-_SENT = (*only(reporter="source"), *_ISTIO_SIZES)
-_RECEIVED = (*only(reporter="destination"), *_ISTIO_SIZES)
+_ANSWERED = only_like(response_code="[1-5]..")  # 0 is a client that went away: no answer, as with Envoy's own
+_SENT = (*only(reporter="source"), *_ANSWERED)
+_RECEIVED = (*only(reporter="destination"), *_ANSWERED)
+_GRPC_FAILED = only_like(response_code="[1-4]..", grpc_response_status="2|4|12|13|14|15")
+"""A gRPC call that fails is answered with 200. What the server is to blame for: unknown, deadline exceeded,
+unimplemented, internal, unavailable, data loss; the others are the caller's."""
 
 
 def _istio(reporter: tuple[str, ...], labels: tuple[Label, ...]) -> View:
@@ -61,6 +64,7 @@ def _istio(reporter: tuple[str, ...], labels: tuple[Label, ...]) -> View:
         Count("istio_requests_total", (*others, *only_like(response_code="5.."))),
         Count("istio_request_duration_milliseconds_bucket", reporter),
         labels,
+        failures=Count("istio_requests_total", (*others, *_GRPC_FAILED)),
     )
 
 
