@@ -137,7 +137,8 @@ async def start_release(call: Calling, _: Operator, body: StartIn, response: Res
     version = VersionRef.of(body.version, body.image, body.config)
     if body.identity:
         version = replace(version, identity=body.identity).configured(body.config)
-    origin = {"via": call.via, "token": call.caller.name} | ({"reason": body.reason} if body.reason else {})
+    said = {"reason": body.reason, "commit": body.commit, "run_url": body.run_url}
+    origin = {"via": call.via, "token": call.caller.name} | {name: value for name, value in said.items() if value}
     says = ReleaseRequested(body.service, version, call.actor, body.cluster, body.urgent, origin)
     answer = shown(call.app.services.public_url, await call.submit(says, "unknown-name"))
     if answer.outcome != "release" or answer.release is None:

@@ -23,6 +23,8 @@ def _reads(reader: Reader[str]) -> AfterValidator:
 
 Version = Annotated[str, _reads(release_request.VERSION)]
 Image = Annotated[str, _reads(release_request.IMAGE)]
+Commit = Annotated[str, _reads(release_request.COMMIT)]
+RunUrl = Annotated[str, _reads(release_request.RUN_URL)]
 Config = Annotated[str, _reads(release_request.CONFIG)]
 
 
@@ -37,6 +39,8 @@ class StartIn(In):
     config: Config | None = Field(None, description="What its tracked configuration is called: part of the identity.")
     urgent: bool = Field(False, description="Takes the place of a release that is running.")
     reason: Reason = ""
+    commit: Commit | None = Field(None, description="Kept in the history; what a deployment at GitHub is about.")
+    run_url: RunUrl | None = Field(None, description="The run of CI, for links.")
 
     model_config = ConfigDict(
         extra="forbid",

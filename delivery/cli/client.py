@@ -6,11 +6,12 @@ from uuid import uuid4
 
 import httpx
 
-from delivery.cli.errors import CommandError, of_problem
+from delivery.cli.errors import CommandError, Refusal, of_problem
 
 Json = dict[str, Any]
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 PER_PAGE = 100
+_PASSING = frozenset({429, 500, 502, 503, 504})
 
 
 class Unreachable(CommandError):
@@ -39,9 +40,14 @@ class Api:
     def put(self, path: str, body: object) -> Json:
         return self._json("PUT", path, json=body)
 
-    def post(self, path: str, body: object) -> Json:
+    def prove(self, auth: httpx.Auth) -> None:
+        """From now on requests prove who sends them by this, not by a token."""
+        self._http.headers.pop("authorization", None)
+        self._http.auth = auth
+
+    def post(self, path: str, body: object, key: str | None = None) -> Json:
         """With a key of its own, so that it may be sent again where the answer was lost: it is not done twice."""
-        headers = {"idempotency-key": uuid4().hex}
+        headers = {"idempotency-key": key or uuid4().hex}
         try:
             return self._json("POST", path, json=body, headers=headers)
         except Unreachable as error:
@@ -87,6 +93,11 @@ class Api:
             return dict(answer.json())
         except ValueError as error:
             raise CommandError(f"{self.url} answered, but is no delivery API: {error}", "check --url") from error
+
+
+def passing(error: CommandError) -> bool:
+    """Whether it is trouble that may pass: nobody answers, or somebody in between says that nobody does."""
+    return isinstance(error, Unreachable) or (isinstance(error, Refusal) and error.status in _PASSING)
 
 
 def _problem(answer: httpx.Response) -> Mapping[str, Any]:

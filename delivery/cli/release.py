@@ -32,11 +32,13 @@ class Wish:
     identity: Annotated[str | None, typer.Option(help="What decides sameness, where there is no image.")] = None
     urgent: Annotated[bool, typer.Option("--urgent", help="Takes the place of a release that is running.")] = False
     reason: Annotated[str, typer.Option("--reason", "-m", help="Why, for the history.")] = ""
+    commit: Annotated[str | None, typer.Option(help="The commit; `ci release` knows it from its job.")] = None
+    run_url: Annotated[str | None, typer.Option(help="The run of CI; `ci release` knows it from its job.")] = None
 
-    def start(self, api: Api, service: str, version: str) -> Json:
-        """Asks for the release; what became of that."""
+    def start(self, api: Api, service: str, version: str, key: str | None = None) -> Json:
+        """Asks for the release; what became of that. With the same `key` it is asked once, however often."""
         asked = {"service": service, "version": version, **asdict(self)}
-        return api.post(PATH, {name: value for name, value in asked.items() if value is not None})
+        return api.post(PATH, {name: value for name, value in asked.items() if value is not None}, key)
 
 
 @command(group, "start")

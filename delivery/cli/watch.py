@@ -14,8 +14,8 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from delivery.cli.client import Api, Json, Unreachable
-from delivery.cli.errors import Code
+from delivery.cli.client import Api, Json, passing
+from delivery.cli.errors import Code, CommandError
 from delivery.cli.naming import PATH, find
 from delivery.cli.output import Screen
 from delivery.cli.session import Session, command
@@ -71,7 +71,9 @@ def follow(api: Api, release: Json) -> Iterator[Update]:
         try:
             release = api.get(f"{PATH}/{release['id']}")
             new = events(api, release["id"], seen)
-        except Unreachable as error:
+        except CommandError as error:
+            if not passing(error):
+                raise
             yield Update(release, remark=f"{error.cause}; trying again")
             pause = min(2 * pause, LONGEST)
         else:
@@ -106,9 +108,8 @@ def paint(screen: Screen, update: Update, line: Live | None, name: str = "") -> 
     if update.remark:
         out.print(Text(update.remark, style="yellow"))
     for event in update.events:
-        out.print(
-            Text.assemble((f"{event['at'][11:19]}  ", "dim"), (f"{name}  " if name else "", "bold"), event["text"])
-        )
+        text = " ".join(event["text"].split())  # one line: what people wrote must not look like a line of ours
+        out.print(Text.assemble((f"{event['at'][11:19]}  ", "dim"), (f"{name}  " if name else "", "bold"), text))
     if line is not None:
         line.update(Text(standing(update.release), style="cyan"))
 

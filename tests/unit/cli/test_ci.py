@@ -1,12 +1,16 @@
 """What a pipeline relies on: exit codes, and plain lines that say why."""
 
 import json
+import signal
 
 import httpx
 import pytest
 
 from delivery.adapters.metrics.memory import Behaviour
-from delivery.cli.errors import Code
+from delivery.cli.errors import Code, CommandError
+from delivery.cli.job_token import JobToken
+from delivery.cli.pipeline import End, Pipeline
+from tests.receiver import Reply, receiver
 
 
 @pytest.fixture
@@ -132,3 +136,137 @@ strategies:
 gates:
   errors: {ratio: http_errors, worse_than: 1.1, min_requests: 50}
 """
+
+
+@pytest.fixture
+def github(monkeypatch, tmp_path):
+    """The surroundings of a job of GitHub Actions."""
+    files = {name: tmp_path / name for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
+    for name, path in files.items():
+        path.touch()
+        monkeypatch.setenv(name, str(path))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    return files
+
+
+def test_github_shows_how_it_ended_and_why(sh, passing, github):
+    passing.metrics.behave("checkout_1-4-2", Behaviour(error_rate=0.5))
+    ran = sh("ci", "release", "checkout", "1.4.2", "--wait", "-o", "json")
+    (release,) = json.loads(ran.out)
+    (line,) = [line for line in ran.err.splitlines() if line.startswith("::")]
+    assert line.startswith("::error title=checkout@local/2::rolled back: errors ")
+    assert line.endswith(release["links"]["html"])
+    page = github["GITHUB_STEP_SUMMARY"].read_text()
+    assert page.startswith("### [checkout@local/2](https://delivery.example.org/releases/")
+    assert "1.4.1 → 1.4.2: rolled back" in page
+    assert "| canary 5% | failed | errors " in page
+    outputs = dict(line.split("=", 1) for line in github["GITHUB_OUTPUT"].read_text().splitlines())
+    assert outputs == {"release": release["id"], "state": "rolled_back", "url": release["links"]["html"]}
+
+
+def test_github_is_told_of_a_promotion_and_of_a_mistake_too(sh, passing, github):
+    assert "::notice title=checkout@local/2::promoted" in sh("ci", "release", "checkout", "1.4.2", "--wait").err
+    assert "::error title=delivery::" in sh("ci", "release", "nosuch", "1.4.2", "--wait").err
+
+
+def test_text_of_others_makes_no_command_of_githubs(capsys):
+    release = {"id": "rel_1", "service": "a,b", "cluster": "c:d", "number": 1, "links": {"self": "u"}}
+    release |= {"state": "rolled_back", "to": {"version": "1"}, "stages": []}
+    end = End(release, Code.WENT_BACK, "100%\n::set-output name=x::y\r")
+    Pipeline({}).ended([end])
+    assert capsys.readouterr().err == ""
+    Pipeline({"GITHUB_ACTIONS": "true"}).ended([end])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "::error title=a%2Cb@c%3Ad/1::100%25%0A::set-output name=x::y%0D u"
+
+
+def test_elsewhere_a_page_and_gitlabs_report_where_they_are_asked_for(sh, passing, tmp_path):
+    page, report = tmp_path / "page.md", tmp_path / "report.json"
+    ran = sh("ci", "release", "checkout", "1.4.2", "--wait", "--summary", str(page), "--annotations", str(report))
+    assert ran.code == 0
+    assert "::" not in ran.err
+    assert "promoted" in page.read_text()
+    (link,) = json.loads(report.read_text())["Releases"]
+    assert link["external_link"]["label"].startswith("checkout@local/2: promoted")
+    assert link["external_link"]["url"].startswith("https://delivery.example.org/releases/")
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_somebody_in_between_who_says_that_nobody_answers_is_borne(sh, passing, transport, monkeypatch, status):
+    troubles, handle = {"POST": 2, "GET": 3}, transport.handle_request
+
+    def in_between(request: httpx.Request) -> httpx.Response:
+        if troubles[request.method]:
+            troubles[request.method] -= 1
+            return httpx.Response(status, text="Bad Gateway")
+        return handle(request)
+
+    monkeypatch.setattr(transport, "handle_request", in_between)
+    ran = sh("ci", "release", "checkout", "1.4.2", "--wait")
+    assert ran.code == Code.OK, ran.err
+    assert len(json.loads(sh("release", "list", "-o", "json").out)) == 2
+
+
+def test_a_server_that_stays_away_ends_it_with_1(sh, passing, transport, monkeypatch):
+    away = iter([False, False, False])
+
+    def before(request: httpx.Request) -> None:
+        if next(away, True):
+            raise httpx.ConnectError("connection refused")
+
+    transport.before = before
+    ran = sh("ci", "release", "checkout", "1.4.2", "--wait", "--unreachable", "1ms")
+    assert ran.code == Code.FAILED
+    assert "the server is away" in ran.err or "does not answer" in ran.err
+    transport.before = lambda request: None
+    assert len(json.loads(sh("release", "list", "-o", "json").out)) == 2, "the release goes on"
+
+
+def test_a_log_that_was_silent_for_long_says_where_it_stands(sh, checkout, monkeypatch):
+    monkeypatch.setattr("delivery.cli.watch.rest", lambda seconds: checkout.go(1))
+    monkeypatch.setattr("delivery.cli.ci.QUIET", 0.0)
+    ran = sh("ci", "release", "checkout", "1.4.2", "--wait")
+    assert "progressing · canary 5% · [#.........] 5 % confirmed" in ran.out
+
+
+@pytest.mark.parametrize(("options", "state"), [((), "progressing"), (("--abort-on-cancel",), "rolling_back")])
+def test_a_job_that_is_cancelled_leaves_its_release_unless_told_otherwise(sh, checkout, monkeypatch, options, state):
+    turns = iter(range(100))
+
+    def cancelled(seconds: float) -> None:
+        checkout.go(3)
+        if next(turns) == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("delivery.cli.watch.rest", cancelled)
+    before = signal.getsignal(signal.SIGTERM)
+    ran = sh("ci", "release", "checkout", "1.4.2", "--wait", *options)
+    assert ran.code == Code.INTERRUPTED
+    assert "the job was cancelled" in ran.err
+    assert json.loads(sh("release", "show", "2", "-o", "json").out)["state"] == state
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_job_proves_itself_by_its_own_token_and_asks_for_a_new_one_in_time():
+    now, seen = [0.0], []
+    with receiver() as issuer:
+        issuer.usual = Reply(200, {"content-type": "application/json"}, b'{"value": "e.y.J"}')
+        environ = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{issuer.url}?v=1", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "s3cret"}
+        token = JobToken(environ, "https://delivery.example.org", lambda: now[0])
+
+        def api(request: httpx.Request) -> httpx.Response:
+            seen.append(request.headers["authorization"])
+            return httpx.Response(200, json={})
+
+        with httpx.Client(transport=httpx.MockTransport(api), auth=token) as http:
+            for now[0] in (0.0, 100.0, 130.0):
+                http.get("https://delivery.example.org/v1/releases")
+        assert seen == ["Bearer e.y.J"] * 3
+        assert [one.headers["authorization"] for one in issuer.came] == ["Bearer s3cret"] * 2
+        assert "audience=https%3A%2F%2Fdelivery.example.org" in issuer.came[0].path
+        issuer.usual = Reply(500)
+        now[0] = 999.0
+        with httpx.Client(transport=httpx.MockTransport(api), auth=token) as http, pytest.raises(httpx.TransportError):
+            http.get("https://delivery.example.org/v1/releases")
+    with pytest.raises(CommandError, match="cannot prove itself"):
+        JobToken({}, "x")

@@ -14,7 +14,11 @@ from delivery.wiring import parse
 
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text()
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/cli.md", "docs/events.md", "docs/service-file.md", "docs/api.md")
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    *(f"docs/{name}.md" for name in ("ci", "cli", "events", "service-file", "api")),
+)
 
 
 def commands(group: object, before: str = "") -> set[str]:

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from delivery.model.ids import Micros
+from delivery.model.notice import Happened
 from delivery.sources import signing
 from delivery.sources.cdevents import CDEvents, package
 from delivery.sources.errors import Malformed, Unsigned
@@ -50,7 +51,7 @@ RELEASE = {
     "repository": {"full_name": "acme/checkout"},
     "sender": {"login": "alice-acme"},
 }
-DEPLOYMENT = {
+DEPLOYMENT: dict = {
     "action": "created",
     "deployment": {
         "environment": "production",
@@ -64,7 +65,7 @@ DEPLOYMENT = {
     "repository": {"full_name": "acme/checkout"},
     "sender": {"login": "github-actions[bot]"},
 }
-PACKAGE = {
+PACKAGE: dict = {
     "action": "published",
     "registry_package": {
         "name": "Checkout",
@@ -96,7 +97,7 @@ PIPELINE = {
     "user": {"username": "alice-acme"},
     "project": {"path_with_namespace": "acme/checkout"},
 }
-DEPLOYED = {
+DEPLOYED: dict = {
     "object_kind": "deployment",
     "status": "success",
     "status_changed_at": "2026-11-24 11:01:11 +0100",
@@ -366,4 +367,5 @@ class TestAsTheyReallyCome:
     def test_gitlabs_deployments_have_the_whole_commit_in_its_address_alone(self) -> None:
         body = json.dumps(DEPLOYED).encode()
         ((notice, _),) = GitLab("gitlab", [TOKEN]).receive_each({"x-gitlab-token": TOKEN}, body, NOW)
+        assert isinstance(notice.says, Happened)
         assert notice.says.facts["sha"] == notice.says.facts["commit"] == SHA
