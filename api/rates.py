@@ -57,4 +57,4 @@ class Rates:
 
 def lowers(method: str, path: str) -> bool:
     """Whether a request only lowers exposure: nothing ever keeps it waiting."""
-    return (method == "POST" and path.endswith(_LOWERING)) or (method == "PUT" and path == "/v1/stop")
+    return (method == "POST" and (path.endswith(_LOWERING) or path == "/stop")) or (method, path) == ("PUT", "/v1/stop")

@@ -58,7 +58,7 @@ class Acting:
         word = Resume(
             caller.principal,
             body.reason,
-            self.call.via,
+            self.call.told,
             caller.groups,
             caller.role is Role.ADMIN,
             dseq,
@@ -68,7 +68,7 @@ class Acting:
 
     async def again(self, body: ActionIn, *, back: bool) -> ActionOut:
         release, _ = await self._seen()
-        return await self._send(Again(release, back, self.call.actor, body.reason, self.call.via))
+        return await self._send(Again(release, back, self.call.actor, body.reason, self.call.told))
 
     async def _seen(self) -> tuple[ReleaseId, int | None]:
         """The release, and the desired traffic that the caller saw (None: whatever is live)."""
@@ -88,7 +88,7 @@ class Acting:
 
     def _word(self, kind: type[PersonSignal], body: ActionIn, dseq: int | None) -> PersonSignal:
         caller = self.call.caller
-        return kind(caller.principal, body.reason, self.call.via, caller.groups, caller.role is Role.ADMIN, dseq)
+        return kind(caller.principal, body.reason, self.call.told, caller.groups, caller.role is Role.ADMIN, dseq)
 
     async def _send(self, says: Says) -> ActionOut:
         services = self.call.app.services

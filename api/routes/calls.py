@@ -43,6 +43,12 @@ class Call:
         return self.caller.principal
 
     @property
+    def told(self) -> str:
+        """Through what, as the history tells it: a token and a job by their names."""
+        named = self.caller.came in (Came.TOKEN, Came.CI)
+        return f"{self.via} {self.caller.name}" if named else self.via
+
+    @property
     def source(self) -> str:
         return f"{self.caller.via}:{self.caller.name}"
 

@@ -149,7 +149,7 @@ def test_an_approval_needs_the_group_and_another_person(http, world):
     second = get(http, release).json()["stages"][1]
     assert second["needs"] == {"count": 1, "group": "sre"}
     assert [(one["actor"], one["via"], one["reason"]) for one in second["approvals"]] == [
-        ("adam", "token", "looks good")
+        ("adam", "token adam-laptop", "looks good")
     ]
     assert second["state"] in ("shifting", "baking")
 

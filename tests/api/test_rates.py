@@ -73,6 +73,8 @@ def test_no_limit():
         ("POST", "/v1/releases/rel_1/rollback", True),
         ("POST", "/v1/services/checkout/pause", True),
         ("PUT", "/v1/stop", True),
+        ("POST", "/stop", True),
+        ("POST", "/stop/lift", False),
         ("DELETE", "/v1/stop", False),
         ("POST", "/v1/releases/rel_1/promote", False),
         ("GET", "/v1/releases/abort", False),
