@@ -95,17 +95,17 @@ def _istio_mesh(
     gateways: Mapping[str, Any] | None = None,
     istiod: Mapping[str, Any] | None = None,
     istiod_token: str | None = None,
-    trace_tags: bool = False,
+    **options: Any,
 ) -> Mesh:
     """Without `kubeconfig` it is the cluster that we run in. `gateways` has a table for each Gateway object, by its
     NAMESPACE/NAME: `addresses`, or `pods` (a label selector) and `port`; perhaps `tls`. So has `istiod`, whose token is
-    in the file `istiod_token`. With `trace_tags` spans of the candidate's sidecars tell the release."""
+    in the file `istiod_token`. Options: with `trace_tags` spans of the candidate's sidecars tell the release; `git` has
+    the fields of `git.configured.objects`: its files are written, and nothing in the cluster."""
     from delivery.adapters.mesh.istio.configured import make_mesh
 
-    access = (kubeconfig, context)
-    return make_mesh(
-        around.cluster, around.locate, access, gateways or {}, (istiod, istiod_token), trace_tags=trace_tags
-    )
+    where, access = around.cluster, (kubeconfig, context)
+    asked = (istiod, istiod_token)
+    return make_mesh(where, around.locate, access, gateways or {}, asked, **options)
 
 
 def _memory_mesh(around: Surroundings, *, proxies: int = 1) -> Mesh:
@@ -123,15 +123,21 @@ def _process_workloads(around: Surroundings, *, state: str, owner: int | None = 
 
 
 def _kubernetes_workloads(
-    around: Surroundings, *, kubeconfig: str | None = None, context: str | None = None
+    around: Surroundings,
+    *,
+    kubeconfig: str | None = None,
+    context: str | None = None,
+    git: Mapping[str, Any] | None = None,
 ) -> Workloads:
-    """`context` of a kubeconfig file; without `kubeconfig` the account of the pod that we run in."""
+    """`context` of a kubeconfig file; without `kubeconfig` the account of the pod that we run in. `git`: as Istio's."""
+    from delivery.adapters.git.configured import objects
     from delivery.adapters.kube.client import Kube
     from delivery.adapters.kube.observed import Observed
+    from delivery.adapters.kube.through_git import GitKube
     from delivery.adapters.workloads.kubernetes.adapter import KubernetesWorkloads
     from delivery.adapters.workloads.kubernetes.reader import LOOKED_AT
 
-    kube = Kube(kubeconfig, context)
+    kube = Kube(kubeconfig, context) if git is None else GitKube(objects(**git), kubeconfig, context)
     return KubernetesWorkloads(kube, around.namespaces, Observed(kube, LOOKED_AT))
 
 

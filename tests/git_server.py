@@ -4,6 +4,9 @@ import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 NOBODY: Mapping[str, str] = {
     "PATH": os.environ["PATH"],
@@ -42,6 +45,13 @@ class GitServer:
     def read(self, name: str) -> str:
         """What the branch says now."""
         return self._git("show", f"main:{name}", at=self.bare)
+
+    def objects(self, folder: str) -> list[dict[str, Any]]:
+        """All objects in the YAML files of a folder, at the head of the branch."""
+        head = self.head()
+        names = self._git("ls-tree", "-r", "--name-only", head, "--", f"{folder}/", at=self.bare).splitlines()
+        texts = [self._git("show", f"{head}:{name}", at=self.bare) for name in names if name.endswith(".yaml")]
+        return [one for text in texts for one in yaml.safe_load_all(text) if one]
 
     def log(self) -> list[str]:
         """`COMMIT SUBJECT`, newest first."""

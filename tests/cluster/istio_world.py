@@ -78,11 +78,12 @@ class IstioWorld:
         """The mesh as one more worker has it; one that cannot reach the gateway, or asks istiod as somebody else."""
         asked = {GATEWAY: Gateway(Fixed((f"{HOST}:{self.testbed.gateway.port}",)))} if probing else {}
         proof = Proof(asked if gateways is None else gateways, istiods or self._istiods)
-        mesh = IstioMesh(
-            self.cluster, Kube(str(kubeconfig or self.testbed.kubeconfig)), self.place, proof, tagged=tagged
-        )
+        mesh = self._made(str(kubeconfig or self.testbed.kubeconfig), proof, tagged)
         self._meshes.append(mesh)
         return mesh
+
+    def _made(self, kubeconfig: str, proof: Proof, tagged: bool) -> IstioMesh:
+        return IstioMesh(self.cluster, Kube(kubeconfig), self.place, proof, tagged=tagged)
 
     def close(self) -> None:
         if self._frozen:

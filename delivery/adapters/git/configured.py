@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from delivery.adapters.git.objects import Objects
 from delivery.adapters.git.repository import Author, Login, Repository
 
 _URL = re.compile(r"(https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
@@ -21,3 +22,10 @@ def repository(url: str, branch: str, directory: str, **access: str) -> Reposito
     default = Author()
     author = Author(access.pop("author", default.name), access.pop("email", default.email))
     return Repository(url, branch, Path(directory), Login(**access), author)
+
+
+def objects(*, url: str, directory: str, folder: str = "", branch: str = "main", **access: str) -> Objects:
+    """The folder of a repository in which objects stand. Raises ValueError and TypeError as `repository`."""
+    if folder.startswith("/") or ".." in Path(folder).parts:
+        raise ValueError(f"folder: {folder!r} leaves the repository")
+    return Objects(repository(url, branch, directory, **access), folder)

@@ -94,33 +94,45 @@ class Repository:
         except (Failed, Refused) as error:
             raise Refused(f"{self} has no file {path} at {commit[:12]}") from error
 
-    def write(self, read: Read, files: Mapping[str, bytes], message: str, claim: tuple[str, str]) -> Read:
-        """Pushes a commit with these files on top of what was read, and the note `claim` (name and text), both or none;
-        without files the note alone. What is there then.
+    def files(self, commit: str, folder: str) -> Mapping[str, str]:
+        """The files below a folder, each with the hash of what is in it."""
+        listed = self._git("ls-tree", "-r", "-z", commit, *(("--", f"{folder}/") if folder else ())).decode()
+        rows = [row.split(None, 2)[2].split("\t", 1) for row in listed.split("\0") if row]
+        return {path: blob for blob, path in rows}
+
+    def write(
+        self, read: Read, files: Mapping[str, bytes | None], message: str, claim: tuple[str, str] | None = None
+    ) -> Read:
+        """Pushes a commit with these files (None: without it) on top of what was read, and the note `claim` (name and
+        text), both or none; without files the note alone. What is there then.
 
         Raises Conflict where the branch or the note are no longer what was read, Refused where the host does not let
         us, Unavailable where it is not known whether it was done.
         """
         head = self._commit(read.head, files, message) if files else read.head
-        name, text = claim
-        empty = self._git("hash-object", "-t", "tree", "-w", "--stdin").decode().strip()
-        note = self._git("commit-tree", empty, "-F", "-", given=text.encode()).decode().strip()
-        before = read.claims.get(name, ("", ""))[0]
-        updates = [(f"{_CLAIMS}{name}", note, before)]
-        if files:
-            updates.insert(0, (f"refs/heads/{self.branch}", head, read.head))
+        updates = [(f"refs/heads/{self.branch}", head, read.head)] if files else []
+        claims = dict(read.claims)
+        if claim is not None:
+            name, text = claim
+            empty = self._git("hash-object", "-t", "tree", "-w", "--stdin").decode().strip()
+            note = self._git("commit-tree", empty, "-F", "-", given=text.encode()).decode().strip()
+            updates.append((f"{_CLAIMS}{name}", note, claims.get(name, ("", ""))[0]))
+            claims[name] = (note, text)
         self._push(updates)
-        return Read(head, {**read.claims, name: (note, text)})
+        return Read(head, claims)
 
     def __str__(self) -> str:
         return f"{_without_login(self.url)} ({self.branch})"
 
-    def _commit(self, parent: str, files: Mapping[str, bytes], message: str) -> str:
+    def _commit(self, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
         """Nobody sees it until it is pushed."""
         with tempfile.TemporaryDirectory(dir=self._directory) as folder:
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             self._git("read-tree", parent, more=index)
             for path, content in files.items():
+                if content is None:
+                    self._git("update-index", "--force-remove", "--", path, more=index)
+                    continue
                 blob = self._git("hash-object", "-w", "--stdin", given=content).decode().strip()
                 cached = f"{self._mode(parent, path)},{blob},{path}"
                 self._git("update-index", "--add", "--cacheinfo", cached, more=index)

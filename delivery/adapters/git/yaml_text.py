@@ -108,10 +108,15 @@ def _step(node: yaml.Node | None, part: Key) -> yaml.Node | None:
 def _written(new: str, style: str | None) -> str:
     """In the quotes that were there; quoted where it would not be a text without: `1.10` is a number."""
     if style == "'":
-        return "'" + new.replace("'", "''") + "'"
+        return quoted(new)
     if style == '"' or not _PLAIN.fullmatch(new) or yaml.safe_load(new) != new:
         return '"' + new.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return new
+
+
+def quoted(text: str) -> str:
+    """A text of one line in single quotes, in which nothing has a meaning of its own."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _others(documents: Sequence[Any], key: Sequence[Key]) -> list[Any]:

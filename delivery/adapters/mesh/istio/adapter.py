@@ -1,19 +1,24 @@
-"""Port Mesh over Istio: VirtualServices that their owners keep, edited in place by conditional writes."""
+"""Port Mesh over Istio: VirtualServices that their owners keep, edited in place by conditional writes.
+
+Stored in the cluster itself, or in a git repository that somebody else applies: proxies are asked all the same.
+"""
 
 import contextlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from delivery.adapters.git.objects import Objects
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import ISTIO, Document, path
 from delivery.adapters.kube.watch import View, Watch
 from delivery.adapters.mesh.answer import uncarried
-from delivery.adapters.mesh.istio import document, guards, hosts, stamps, tags, targets, writing
+from delivery.adapters.mesh.istio import document, guards, hosts, stamps, tags, targets
 from delivery.adapters.mesh.istio.limiting import Limiting
-from delivery.adapters.mesh.istio.moments import Moments
+from delivery.adapters.mesh.istio.moments import Applied, Moments
 from delivery.adapters.mesh.istio.proof import Exposed, Proof, exposed
 from delivery.adapters.mesh.istio.publishing import Publishing
+from delivery.adapters.mesh.istio.stored import InCluster, InGit, Stored
 from delivery.adapters.mesh.istio.tagging import Tagging
 from delivery.model.event import Level
 from delivery.model.ids import ReleaseId, TargetId, target_id
@@ -26,21 +31,30 @@ SECRET_BYTES = 12
 
 
 class IstioMesh:
-    """`cluster` is the name that target ids carry; `locate` says where a target lives. `tagged`: traces tell releases
-    apart."""
+    """`cluster` is the name that target ids carry; `locate` says where a target lives. `git` has the VirtualServices
+    where only somebody else may write to the cluster: then `kube` is one that writes there too. `tagged`: traces tell
+    releases apart."""
 
     def __init__(
-        self, cluster: str, kube: Kube, locate: Callable[[TargetId], Place], proof: Proof, *, tagged: bool = False
+        self,
+        cluster: str,
+        kube: Kube,
+        locate: Callable[[TargetId], Place],
+        proof: Proof,
+        *,
+        git: Objects | None = None,
+        tagged: bool = False,
     ) -> None:
         self._cluster = cluster
         self._kube = kube
         self._locate = locate
         self._proof = proof
-        self._publishing = Publishing(kube, proof)
+        self._moments = Moments() if git is None else Applied()
+        self._publishing = Publishing(kube, proof, self._moments if git is not None else Moments())
         self._limiting = Limiting(kube)
         self._tagging = Tagging(kube, self._limiting, asked=tagged)
         self._watch = Watch(kube, path(ISTIO, targets.KIND))
-        self._moments = Moments()
+        self._stored: Stored = InCluster(kube) if git is None else InGit(kube, git, self._watch)
         self._kept: dict[TargetId, tuple[str, list[Document]]] = {}
         self._seen: dict[tuple[str, str], tuple[int, Seen]] = {}
 
@@ -51,7 +65,7 @@ class IstioMesh:
 
     def read(self, target: TargetId) -> Live:
         place = self._locate(target)
-        return self._keep(target, place, targets.fetch(self._kube, place, _service(target)))
+        return self._keep(target, place, self._stored.fetch(place, _service(target)))
 
     def write(self, route: Route, stamp: Stamp, expect: str) -> Live:
         place = self._locate(route.target)
@@ -75,7 +89,7 @@ class IstioMesh:
         if route.traffic.exposes:  # whoever only lowers waits for nothing
             self._drop(route.target, place, held - wanted)
         done = self._moments.during(route.target, written.token, lambda: self._store(route, place, found, changed))
-        for each in done:
+        for each in self._stored.applied(done, route.service):
             self._watch.take(each)
         return self._keep(route.target, place, done)
 
@@ -90,7 +104,10 @@ class IstioMesh:
         if {stamps.read(each, service) for each in found} != {written}:
             missing = tuple(_name(each) for each in found if stamps.read(each, service) != written)
             return Confirmation(False, Level.WRITTEN, len(missing), missing)
-        return self._proof.routes(asked, least, self._moments.of(target, written.token, found[0]))
+        there = self._stored.applied(found, service)
+        if late := _unapplied(found, there, written, service):
+            return Confirmation(False, Level.WRITTEN, len(late), late)
+        return self._proof.routes(asked, least, self._moments.of(target, written.token, there[0]))
 
     def publish(self, target: TargetId, backend: Backend, endpoints: tuple[Endpoint, ...]) -> bool:
         """The endpoints are those of the Service: its pods are found by itself."""
@@ -99,11 +116,11 @@ class IstioMesh:
     def withdraw(self, target: TargetId, backend: Backend) -> None:
         place, service = self._locate(target), _service(target)
         names = frozenset(hosts.all_lanes(place, backend)) - {host(place, place.service)}
-        listed = self._kube.get(path(ISTIO, targets.KIND, place.namespace))["items"]
+        listed = self._stored.listed(place)
         for each in listed:
             if named := names & document.named(each):
                 raise Conflict(f"{_name(each)} still names {min(named)}")
-        self._keep(target, place, targets.select(listed, place, service))
+        self._keep(target, place, self._stored.fetch(place, service))
         written = targets.newest(self._kept[target][1], service)
         if written is not None:
             confirmed = self.confirm(target, written.stamp.release, written.stamp.dseq)
@@ -172,9 +189,8 @@ class IstioMesh:
     ) -> list[Document]:
         lowers = not route.traffic.rules and route.traffic.mirror is None
         live = targets.live(found, place, route.service)
-        if lowers and live.stamp is not None and route.traffic.weight <= live.weight:
-            return writing.lower(self._kube, changed)
-        return writing.raise_all(self._kube, changed, found)
+        lowers = lowers and live.stamp is not None and route.traffic.weight <= live.weight
+        return self._stored.store(route.service, found, changed, lowers)
 
     def _demand_published(
         self, route: Route, place: Place, found: Sequence[Document], changed: Sequence[Document]
@@ -206,6 +222,14 @@ class IstioMesh:
         if found.proxies:
             return replace(found, proven=False)
         return Confirmation(False, Level.WRITTEN, 1, (f"the routes of {target} do not carry {least[0]}/{least[1]}",))
+
+
+def _unapplied(
+    stored: Sequence[Document], there: Sequence[Document], written: stamps.Written, service: str
+) -> tuple[str, ...]:
+    """Those that the cluster does not have as they are stored: what proxies say is of something older."""
+    having = {_name(each) for each in there if stamps.read(each, service) == written}
+    return tuple(f"{_name(each)}, which is not applied yet" for each in stored if _name(each) not in having)
 
 
 def _service(target: TargetId) -> str:

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from delivery.adapters.git.configured import objects
 from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.through_git import GitKube
 from delivery.adapters.mesh.istio.adapter import IstioMesh
 from delivery.adapters.mesh.istio.istiod import Istiods
 from delivery.adapters.mesh.istio.proof import Gateway, Proof
@@ -24,19 +26,22 @@ def make_mesh(
     gateways: Mapping[str, Any],
     istiod: tuple[Mapping[str, Any] | None, str | None],
     *,
+    git: Mapping[str, Any] | None = None,
     trace_tags: bool = False,
 ) -> IstioMesh:
-    """`access`: kubeconfig and context. `istiod`: where its replicas are, and the file with the token for them."""
+    """`access`: kubeconfig and context. `istiod`: where its replicas are, and the file with the token for them. `git`:
+    the folder of a repository that is written instead of the cluster."""
     if not isinstance(trace_tags, bool):
         raise TypeError("trace_tags: expected true or false")
-    kube = Kube(*access)
+    stored = objects(**git) if git is not None else None
+    kube = Kube(*access) if stored is None else GitKube(stored, *access)
     known = {name: _gateway(kube, name, table) for name, table in gateways.items()}
     asked, token = istiod
     istiods = None
     if asked is not None:
         where = {"namespace": SYSTEM, "pods": ISTIOD_PODS, "port": ISTIOD_PORT} if asked == {} else asked
         istiods = Istiods(_addresses(kube, "istiod", where, SYSTEM), Path(token) if token else None)
-    return IstioMesh(cluster, kube, locate, Proof(known, istiods), tagged=trace_tags)
+    return IstioMesh(cluster, kube, locate, Proof(known, istiods), git=stored, tagged=trace_tags)
 
 
 def _gateway(kube: Kube, name: str, table: Any) -> Gateway:

@@ -34,6 +34,16 @@ class Moments:
         self._spans = {known: span for known, span in self._spans.items() if known[0] != key}
 
 
+class Applied(Moments):
+    """Of writes that somebody else carries out: what counts is when the cluster had them, and never when we asked."""
+
+    def during(self, key: str, token: str, write: Callable[[], T]) -> T:
+        return write()
+
+    def of(self, key: str, token: str, document: Mapping[str, Any]) -> Span:
+        return changed(document)
+
+
 def changed(document: Mapping[str, Any]) -> Span:
     """When an object was last changed, by its managers' times: whole seconds of the API server's clock."""
     metadata = document["metadata"]

@@ -22,10 +22,10 @@ LANES = (Lane.SHADOWED, Lane.SHADOW)
 
 
 class Publishing:
-    def __init__(self, kube: Kube, proof: Proof) -> None:
+    def __init__(self, kube: Kube, proof: Proof, moments: Moments) -> None:
         self._kube = kube
         self._proof = proof
-        self._moments = Moments()
+        self._moments = moments
         self._proven: set[tuple[str, str]] = set()
 
     def publish(self, target: TargetId, place: Place, backend: Backend) -> bool:

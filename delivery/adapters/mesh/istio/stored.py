@@ -1,0 +1,136 @@
+"""Where a target's VirtualServices are stored: in the cluster, or in a git repository that somebody else applies."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from delivery.adapters.git import yaml_parts
+from delivery.adapters.git.objects import Objects, Snapshot
+from delivery.adapters.kube.client import Kube
+from delivery.adapters.kube.objects import ISTIO, Document, path
+from delivery.adapters.kube.watch import Watch
+from delivery.adapters.mesh.istio import stamps, targets, writing
+from delivery.model.place import Place
+from delivery.ports.errors import Refused
+
+KIND = targets.KIND
+
+
+class Stored(Protocol):
+    """Documents have a `resourceVersion` that changes with every change of them."""
+
+    def fetch(self, place: Place, service: str) -> list[Document]:
+        """As they are stored now, by name. Raises Refused where one that the service file names is not there."""
+
+    def listed(self, place: Place) -> list[Document]:
+        """Every VirtualService of the namespace that is stored, or that proxies may still have."""
+
+    def store(
+        self, service: str, found: Sequence[Document], changed: Sequence[Document], lowers: bool
+    ) -> list[Document]:
+        """Replaces those that were found, if they are still that. Raises Conflict, Refused and Unavailable."""
+
+    def applied(self, documents: Sequence[Document], service: str) -> list[Document]:
+        """The same as the cluster has them, for proxies to take; those that it does not have yet are missing."""
+
+
+class InCluster:
+    """Our writes are the cluster's."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+
+    def fetch(self, place: Place, service: str) -> list[Document]:
+        return targets.fetch(self._kube, place, service)
+
+    def listed(self, place: Place) -> list[Document]:
+        return list(self._kube.get(path(ISTIO, KIND, place.namespace))["items"])
+
+    def store(
+        self, service: str, found: Sequence[Document], changed: Sequence[Document], lowers: bool
+    ) -> list[Document]:
+        return writing.lower(self._kube, changed) if lowers else writing.raise_all(self._kube, changed, found)
+
+    def applied(self, documents: Sequence[Document], service: str) -> list[Document]:
+        return list(documents)
+
+
+class InGit:
+    """Our writes are commits. All files of a target change in one of them, so that all are raised or none."""
+
+    def __init__(self, kube: Kube, objects: Objects, watch: Watch) -> None:
+        self._kube = kube
+        self._objects = objects
+        self._watch = watch
+
+    def fetch(self, place: Place, service: str) -> list[Document]:
+        return self._chosen(self._objects.look(), place, service)
+
+    def listed(self, place: Place) -> list[Document]:
+        """What left git may still be in the cluster."""
+        there = list(self._kube.get(path(ISTIO, KIND, place.namespace))["items"])
+        return [*self._all(self._objects.look(fresh=True), place.namespace), *there]
+
+    def store(
+        self, service: str, found: Sequence[Document], changed: Sequence[Document], lowers: bool
+    ) -> list[Document]:
+        namespace = str(changed[0]["metadata"]["namespace"])
+        snapshot = self._objects.look()
+        places = {one["metadata"]["name"]: where for where, one in snapshot.objects(KIND, namespace)}
+        texts = dict(snapshot.texts)
+        versions: dict[str, str | None] = {}
+        for one in changed:
+            where = places.get(one["metadata"]["name"])
+            if where is None:
+                raise Refused(f"{_name(one)} is no longer in {self._objects.repository}")
+            versions.setdefault(where.path, str(one["metadata"]["resourceVersion"]))
+            texts[where.path] = _edited(texts[where.path], where.number, one, service)
+        files = {file: (expected, texts[file]) for file, expected in versions.items()}
+        after = self._objects.write(files, _message(changed[0], service))
+        names = [one["metadata"]["name"] for one in changed]
+        return [one for one in self._all(after, namespace) if one["metadata"]["name"] in names]
+
+    def applied(self, documents: Sequence[Document], service: str) -> list[Document]:
+        there = self._watch.view().documents
+        keys = [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in documents]
+        return [there[key] for key in keys if key in there]
+
+    def _chosen(self, snapshot: Snapshot, place: Place, service: str) -> list[Document]:
+        found = self._all(snapshot, place.namespace)
+        missing = {ref.virtual_service for ref in place.routes} - {one["metadata"]["name"] for one in found}
+        if missing:
+            name = f"VirtualService {place.namespace}/{min(missing)}"
+            raise Refused(f"there is no {name} in {self._objects.folder or 'any folder'} of {self._objects.repository}")
+        return targets.select(found, place, service)
+
+    @staticmethod
+    def _all(snapshot: Snapshot, namespace: str) -> list[Document]:
+        found = []
+        for where, one in snapshot.objects(KIND, namespace):
+            metadata = {**one["metadata"], "resourceVersion": where.version}
+            found.append({**one, "metadata": metadata})
+        return sorted(found, key=lambda one: str(one["metadata"]["name"]))
+
+
+def _edited(text: str, number: int, wanted: Document, service: str) -> str:
+    """The file with this object in it: its routes and our mark. Raises Refused where it would say anything else."""
+    key = stamps.key(service)
+    changed = yaml_parts.with_list(text, number, ("spec", "http"), wanted["spec"]["http"])
+    changed = yaml_parts.with_annotation(changed, number, key, stamps.annotations(wanted)[key])
+    before, after = yaml_parts.documents(text), yaml_parts.documents(changed)
+    same = [one for index, one in enumerate(before) if index != number] == [
+        one for index, one in enumerate(after) if index != number
+    ]
+    if not same or after[number]["spec"] != wanted["spec"]:
+        raise Refused(f"{_name(wanted)} cannot be edited in its file without changing something else")
+    return changed
+
+
+def _message(document: Document, service: str) -> str:
+    written = stamps.read(document, service)
+    stamp = written.stamp if written else None
+    told = f"{stamp.release}/{stamp.dseq}" if stamp else "unknown"
+    return f"{service}: routes of a release\n\nDelivery-Route: {told}\n"
+
+
+def _name(found: Document) -> str:
+    return f"VirtualService {found['metadata'].get('namespace')}/{found['metadata']['name']}"

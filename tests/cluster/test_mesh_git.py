@@ -1,0 +1,86 @@
+"""Routes in a git repository that somebody else applies, on a real API server, istiod and Envoy: the mesh contract, and
+what is different."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from delivery.adapters.mesh.istio.istiod import Istiods
+from delivery.model.event import Level
+from delivery.model.traffic import ALL_STABLE, Traffic
+from delivery.ports.errors import Conflict
+from delivery.testing.contracts.mesh import RELEASE, MeshContract, make_case
+from delivery.testing.contracts.mesh_traffic import TrafficContract
+from tests.cluster import git_world
+from tests.cluster.git_world import FOLDER, GitWorld
+from tests.cluster.testbed.cluster import Cluster
+
+
+@pytest.fixture
+def world(cluster: Cluster, namespace: str, istiods: Istiods, tmp_path: Path) -> Iterator[GitWorld]:
+    yield from git_world.running(cluster, namespace, istiods, tmp_path)
+
+
+class TestMesh(MeshContract):
+    pass
+
+
+class TestTraffic:
+    """Each split is a commit: those that say the most."""
+
+    test_exact = TrafficContract.test_nothing_and_everything_are_exact
+    test_copies = TrafficContract.test_copies_reach_the_candidate_and_no_client
+    test_switches = TrafficContract.test_no_request_fails_by_a_switch
+
+
+def test_a_route_counts_once_it_is_applied_and_the_proxies_have_it(world: GitWorld) -> None:
+    case = make_case(world)
+    case.shift(Traffic(20))
+    world.follower.holds.set()
+    case.write(Traffic(50))
+    found = world.mesh.confirm(case.target, RELEASE, case.seq)
+    assert (found.proven, found.level) == (False, Level.WRITTEN)
+    assert "not applied yet" in found.missing[0]
+    assert world.mesh.read(case.target).weight == 50, "git has it"
+    world.follower.holds.clear()
+    world.until(case.proven)
+
+
+def test_a_revert_is_pushed_over_a_raise_that_was_never_applied(world: GitWorld) -> None:
+    case = make_case(world)
+    case.shift(ALL_STABLE)
+    world.follower.holds.set()
+    case.write(Traffic(50))
+    case.write(ALL_STABLE)
+    world.follower.holds.clear()
+    world.until(case.proven)
+    assert case.versions(40) == {"1.4.1"}
+
+
+def test_nothing_of_ours_is_written_to_the_cluster_and_others_commits_stay(world: GitWorld) -> None:
+    case = make_case(world)
+    world.git.commit("a typo", {"README": "hello you\n"})
+    case.shift(Traffic(20))
+    text = world.git.read(f"{FOLDER}/checkout.yaml")
+    assert text.startswith("# routes of checkout\n")
+    assert world.git.read("README") == "hello you\n"
+    kinds = {one["kind"] for one in world.git.objects(FOLDER)}
+    assert kinds == {"VirtualService", "Service"}, "the lanes of the versions are files too"
+    managers = {
+        one["manager"]
+        for name in world.testbed.api.get(f"/api/v1/namespaces/{world.namespace}/services")["items"]
+        for one in name["metadata"].get("managedFields") or ()
+    }
+    assert "delivery" not in managers
+
+
+def test_whoever_did_not_see_the_last_commit_writes_nothing(world: GitWorld) -> None:
+    case = make_case(world)
+    case.shift(Traffic(20))
+    seen = world.other.read(case.target)
+    case.write(Traffic(50))
+    before = world.git.head()
+    with pytest.raises(Conflict):
+        world.other.write(case.route(Traffic(80)), case.stamp(), seen.revision)
+    assert world.git.head() == before
