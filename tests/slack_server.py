@@ -98,7 +98,7 @@ class SlackServer:
         channel = CHANNELS.get(given["channel"], given["channel"])
         if channel not in self.channels:
             return {"ok": False, "error": "channel_not_found"}
-        if error := _mistake(given.get("blocks", [])):
+        if error := _mistake(given.get("blocks", []), given["text"]):
             return {"ok": False, "error": error}
         self._number += 1
         ts = f"1700000000.{self._number:06}"
@@ -215,8 +215,10 @@ def _failed(failure: Failure) -> web.Response:
     return web.json_response({"ok": False, "error": failure.error}, status=failure.status, headers=headers)
 
 
-def _mistake(blocks: list[JSON]) -> str:
-    """What Slack would say of these blocks."""
+def _mistake(blocks: list[JSON], text: str = "") -> str:
+    """What Slack would say of these blocks, and of the text beside them."""
+    if len(text) > 40_000:
+        return "msg_too_long"
     too_much = len(blocks) > 50
     for block in blocks:
         if block["type"] == "section":

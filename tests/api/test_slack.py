@@ -10,12 +10,18 @@ import pytest
 from fastapi.testclient import TestClient
 from slack_sdk.signature import SignatureVerifier
 
+from delivery.adapters.chat.slack import blocks
 from delivery.adapters.chat.slack.adapter import SlackChat
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.adapters.telemetry.memory import MemoryTelemetry
 from delivery.engine.outbox import Outbox, Receivers
-from delivery.machine.evolve import fold
-from delivery.model.ids import target_id
+from delivery.machine.announce import announce
+from delivery.machine.evolve import evolve, fold
+from delivery.model.codec import unseal
+from delivery.model.event import Approved
+from delivery.model.ids import ReleaseId, target_id
+from delivery.model.release import Release
+from delivery.ports.chat import Post
 from delivery.ports.ledger import OutboxState
 from delivery.wiring import SlackApp
 from tests.api.world import SERVICE, ManualClock, World, bearer
@@ -333,3 +339,75 @@ def test_a_command_lifts_what_it_names(chatting: Chatting) -> None:
     events = chatting.http.get(f"/v1/releases/{release}/events", headers=bearer("vera")).json()["events"]
     (lifted,) = [one["data"] for one in events if one["type"] == "hold_lifted"]
     assert (lifted["kind"], lifted["by"], lifted["reason"], lifted["via"]) == ("pause", "otto", "back again", "slack")
+
+
+def lines_of(chatting: Chatting, release: str) -> list[str]:
+    """What there was to say of a release, a line for each message, the one that began it first."""
+    lines: list[str] = []
+    before: Release | None = None
+    for stored in chatting.world.ledger.events(ReleaseId(release)):
+        event = unseal(stored.body)
+        after = evolve(before, event)
+        told = (Post(CHANNEL, one, after, "checkout", mention="U0042") for one in announce(before, event, after))
+        lines += map(blocks.line, told)
+        before = after
+    return lines
+
+
+def test_a_whole_release_while_slack_is_down_is_told_once_and_waited_for_by_nobody(chatting: Chatting) -> None:
+    slack, target = chatting.slack, target_id("checkout", "local")
+    first = chatting.release("1.0")
+    chatting.go(20)
+    slack.away = True
+    asked = len(slack.calls)
+    second = chatting.release("1.1")
+    for _ in range(200):
+        chatting.go(1)
+        if "approve" in chatting.http.get(f"/v1/releases/{second}", headers=bearer("vera")).json()["actions"]:
+            break
+    chatting.http.post(f"/v1/releases/{second}/approve", json={"reason": "by the API"}, headers=bearer("adam"))
+    chatting.go(150)
+    assert chatting.state(second) == "promoted", "decided, approved and over without Slack"
+    traffic = chatting.world.mesh.traffic(target)
+    assert traffic is not None
+    assert traffic.weight == 100
+    assert len(slack.calls) - asked < 20, "one that is away is asked by and by"
+    assert len(slack.channel(CHANNEL)) == 1
+
+    slack.away = False
+    slack.failures += [Failure(status=429, error="ratelimited", retry_after=3)] * 2
+    chatting.go(200)
+    messages = slack.channel(CHANNEL)
+    assert sorted(messages[0].thread) == sorted(lines_of(chatting, first)[1:]), "its beginning is the message itself"
+    told = lines_of(chatting, second)
+    assert sorted(messages[1].thread) in (sorted(told), sorted(told[1:])), "nothing is lost, nothing told twice"
+    assert ["promoted" in one.text for one in messages] == [True, True]
+    assert list(messages[1].buttons()) == ["rollback"]
+    for left in (OutboxState.WAITING, OutboxState.DEAD):
+        assert chatting.world.ledger.outbox(left, 9) == ()
+
+
+def test_a_click_that_slack_sends_again_over_the_socket_is_one_decision(slack: SlackServer) -> None:
+    with Chatting(slack, app_token=APP_TOKEN).serving() as chatting:
+        until(lambda: slack.sockets)
+        release = chatting.waiting()
+        slack.push("interactive", chatting.click("approve", "UADAM"), "e1")
+        until(lambda: "e1" in slack.acknowledged and slack.views)
+        sent = chatting.sent_off("UADAM", "fine")
+        for envelope in ("e2", "e3", "e4"):
+            slack.push("interactive", sent, envelope)
+        until(lambda: {"e2", "e3", "e4"} <= set(slack.acknowledged))
+        assert [slack.acknowledged[one] for one in ("e2", "e3", "e4")] == [None] * 3
+        events = [unseal(stored.body) for stored in chatting.world.ledger.events(ReleaseId(release))]
+        assert sum(isinstance(event, Approved) for event in events) == 1
+
+
+def test_a_click_on_a_release_that_is_over_says_so(chatting: Chatting) -> None:
+    release = chatting.waiting()
+    old = chatting.message.buttons()["abort"]
+    chatting.decide("abort", "UADAM")
+    chatting.go(5)
+    chatting.interact(chatting.click("abort", "UADAM", old))
+    answer = chatting.interact(chatting.sent_off("UADAM", "late"))
+    assert "it is over (rolled_back)" in answer.json()["errors"]["reason"]
+    assert chatting.state(release) == "rolled_back"

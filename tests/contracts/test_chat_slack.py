@@ -72,7 +72,7 @@ def tell(chat: SlackChat, clock: Clock, place: Place, told: Post) -> None:
 
 def test_one_message_is_edited_and_its_thread_has_what_happened(slack, chat, clock) -> None:
     place = Place()
-    tell(chat, clock, place, post(7))
+    tell(chat, clock, place, post(1))
     tell(chat, clock, place, post(8, events.HoldPlaced(at=AT, hold=Hold(HoldKind.PAUSE, AT, "lunch"))))
     (message,) = slack.channel(CHANNEL)
     assert message.edits == 1
@@ -91,7 +91,7 @@ def test_buttons_are_what_is_allowed_and_bound_to_what_is_live(slack, chat, cloc
 
 def test_who_is_needed_is_called_by_name_and_only_then(slack, chat, clock) -> None:
     place = Place()
-    tell(chat, clock, place, post(7))
+    tell(chat, clock, place, post(1))
     tell(chat, clock, place, post(8))
     tell(chat, clock, place, post(9, events.RollbackBegun(at=AT, cause=BAD, then=Phase.ROLLED_BACK), call=True))
     quiet, called = slack.channel(CHANNEL)[0].thread
@@ -110,7 +110,7 @@ def test_a_way_back_that_is_not_written_says_so(slack, chat, clock) -> None:
 
 def test_an_older_event_that_is_told_late_does_not_turn_the_message_back(slack, chat, clock) -> None:
     place = Place()
-    tell(chat, clock, place, post(7))
+    tell(chat, clock, place, post(1))
     tell(chat, clock, place, post(9, of=release(phase=Phase.PROMOTED, seq=9)))
     tell(chat, clock, place, post(8))
     (message,) = slack.channel(CHANNEL)
@@ -120,7 +120,7 @@ def test_an_older_event_that_is_told_late_does_not_turn_the_message_back(slack, 
 
 def test_a_thread_line_that_fails_makes_no_second_message(slack, chat, clock) -> None:
     place = Place()
-    tell(chat, clock, place, post(7))
+    tell(chat, clock, place, post(1))
     slack.failures += [Failure(after=True, status=200, error="internal_error")]
     with pytest.raises(Unavailable):
         tell(chat, clock, place, post(8))
@@ -185,6 +185,11 @@ def test_long_and_odd_texts_fit_slacks_limits(slack, chat, clock) -> None:
     tell(chat, clock, Place(), post(7, events.HoldPlaced(at=AT, hold=hold), of=release(holds=(hold,))))
     section = slack.channel(CHANNEL)[0].blocks[0]["text"]["text"]
     assert len(section) <= 3000
+    place = Place()
+    tell(chat, clock, place, post(8))
+    huge = events.MeshFailing(at=AT, detail="<" * 50_000)
+    tell(chat, clock, place, post(9, huge))
+    assert len(slack.channel(CHANNEL)[-1].thread[-1]) == 4000
     assert "&lt;!channel&gt; &amp;" in section
 
 
@@ -207,3 +212,12 @@ def test_the_page_and_the_run_of_ci_are_links_and_only_where_they_are_some(slack
         assert f"<https://delivery.example.org/releases/{told.id}|page>" in first
         assert ("<https://ci.example.org/912?a=1&amp;b=2|CI>" in first) == shown
         assert "javascript" not in first
+
+
+def test_a_message_that_begins_in_the_middle_has_that_in_its_thread_too(slack, chat, clock) -> None:
+    """What was to come first is told late, because Slack was away: the next edit must not take it out of sight."""
+    place = Place()
+    tell(chat, clock, place, post(7))
+    tell(chat, clock, place, post(1))
+    (message,) = slack.channel(CHANNEL)
+    assert (message.edits, len(message.thread)) == (0, 2)

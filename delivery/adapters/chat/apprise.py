@@ -45,7 +45,7 @@ class AppriseChat:
             there = ", ".join(sorted(self._channels))
             raise Refused(f"this server's configuration has no channel {post.channel} there; it has: {there}")
         title = f"{'Needed: ' if message.call else ''}{headline(post.release)}"
-        body = text(message, post.release, f"{self._base}/releases/{post.release.id}")
+        body = text(message, post.release, f"{self._base}/releases/{post.release.id}", post.paused)
         if message.call and post.mention:
             body = f"{post.mention}\n{body}"
         _notify(address, title, body, apprise.NotifyType.WARNING if message.call else apprise.NotifyType.INFO)

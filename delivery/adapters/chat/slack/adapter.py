@@ -13,8 +13,10 @@ from delivery.adapters.chat.slack import blocks
 from delivery.ports.chat import NotYet, Place, Post
 from delivery.ports.errors import Refused, Unavailable
 from delivery.wording.chat import text
+from delivery.wording.units import cut
 
 CALL_SECONDS = 5
+TEXT_MOST = 4000  # characters that Slack recommends at most; it refuses ten times as many
 PACE = 1.0  # seconds between two messages to one channel, which is what Slack asks for
 
 _REFUSALS: Mapping[str, str] = {
@@ -66,9 +68,14 @@ class SlackChat:
         shown = self._shown(post, root)
         if shown != root:
             place.note(_noted(shown))
-        if root is not None:
+        if root is not None or post.message.seq > 1:  # what began the release is in the message itself
             try:
-                self._call("chat_postMessage", channel=shown.channel, thread_ts=shown.ts, text=blocks.line(post))
+                self._call(
+                    "chat_postMessage",
+                    channel=shown.channel,
+                    thread_ts=shown.ts,
+                    text=cut(blocks.line(post), TEXT_MOST),
+                )
             except _Gone:
                 place.note(_noted(self._posted(post)))
 
@@ -89,7 +96,7 @@ class SlackChat:
 
     def _drawn(self, post: Post) -> dict[str, Any]:
         return {
-            "text": blocks.escaped(text(post.message, post.release, paused=post.paused)),
+            "text": cut(blocks.escaped(text(post.message, post.release, paused=post.paused)), TEXT_MOST),
             "blocks": blocks.message(post, self._secret, self._base),
             "unfurl_links": False,
         }
