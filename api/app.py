@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
-from starlette.staticfiles import StaticFiles
 
 from api import docs, openapi, problems
 from api.access import page
@@ -19,7 +18,6 @@ from api.headers import SecurityHeaders
 from api.intake import Intake
 from api.limits import BodyLimit
 from api.oidc.setup import trusted
-from api.pages.frame import STATIC
 from api.pages.problem import told
 from api.pages.routes import PAGES
 from api.rates import Rate, Rates
@@ -101,7 +99,6 @@ def create_app(
     docs.install(app, services.public_url)
     for router in (*ROUTERS, *PAGES):
         app.include_router(router)
-    app.mount("/static", StaticFiles(packages=[STATIC]), name="static")
     app.add_middleware(BodyLimit)
     app.add_middleware(Authenticate, proofs=Proofs(keyring, trust, services.clock), sessions=sessions, rates=rates)
     app.add_middleware(Requests, counters=counters)

@@ -28,12 +28,16 @@ class Asked:
 
     @property
     def any(self) -> bool:
-        return any((self.service, self.cluster, self.state, self.more))
+        return any((self.service, self.cluster, self.state, *self._rest))
 
     @property
-    def more(self) -> bool:
-        """Whether any of the filters is set that are folded away else."""
-        return any((self.actor, self.version, self.since, self.until))
+    def only(self) -> str | None:
+        """The state, where nothing else is asked for; None where something is."""
+        return None if any((self.service, self.cluster, *self._rest)) else self.state
+
+    @property
+    def _rest(self) -> tuple[str, ...]:
+        return self.actor, self.version, self.since, self.until
 
 
 def read(query: QueryParams) -> ReleaseQuery:

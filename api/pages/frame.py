@@ -1,8 +1,6 @@
 """What every page has around it: who looks at it, where links begin, what is stopped."""
 
 from dataclasses import dataclass
-from hashlib import sha256
-from importlib.resources import files
 
 from fastapi import Request
 from starlette.responses import HTMLResponse
@@ -10,21 +8,10 @@ from starlette.responses import HTMLResponse
 from api.access import forms
 from api.access.page import PageCaller
 from api.pages import page
+from api.pages.static_files import DIGEST
 from api.services import Running
 from delivery.model.ids import Micros
 from delivery.ports.ledger import StopOrder
-
-STATIC = ("api.pages", "static")
-
-
-def _digest() -> str:
-    """Changes with the files, so that browsers may keep them for ever."""
-    folder = files(STATIC[0]) / STATIC[1]
-    found = sorted((one.name, one.read_bytes()) for one in folder.iterdir() if one.is_file())
-    return sha256(repr(found).encode()).hexdigest()[:12]
-
-
-ASSETS = _digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +24,7 @@ class Frame:
     now: Micros
     request_id: str
     stops: tuple[StopOrder, ...] = ()
-    assets: str = ASSETS
+    assets: str = DIGEST
 
 
 def root(app: Running) -> str:

@@ -9,6 +9,11 @@ from api.pages import page
 from api.pages.frame import Frame, root
 from api.problems import Problem
 
+_CAUSE: Mapping[str, str] = {
+    "unknown-release": "there is no release with this id",
+    "not-found": "there is no page at this address",
+}
+"""Where the cause that programs are told speaks of the API."""
 _NEXT: Mapping[str, str] = {
     "unknown-release": "It may have been mistyped. The list has all there are.",
     "unknown-service": "It may have been mistyped, or deleted. The list of services has all there are.",
@@ -40,7 +45,7 @@ def told(request: Request, problem: Problem) -> Response:
         problem.status,
         frame=frame,
         title=problem.title,
-        cause=problem.detail,
+        cause=_CAUSE.get(problem.kind, problem.detail),
         next=advice(problem),
         mistakes=problem.more.get("mistakes", ()),
     )

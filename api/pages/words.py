@@ -30,6 +30,12 @@ def sentence(text: str) -> str:
     return ended[:1].upper() + ended[1:]
 
 
+def scope(text: str) -> str:
+    """Where a stop holds: `everywhere`, `in cluster prod-eu`, `for services of team-payments`."""
+    kind, _, name = text.partition(":")
+    return {"cluster": f"in cluster {name}", "owner": f"for services of {name}"}.get(kind, "everywhere")
+
+
 def _micros(at: str) -> Micros:
     return Micros(round(datetime.fromisoformat(at).timestamp() * SECOND))
 
@@ -39,4 +45,5 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "sentence": sentence,
     "number": number,
     "moment": moment,
+    "scope": scope,
 }

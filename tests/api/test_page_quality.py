@@ -55,7 +55,14 @@ def test_what_a_page_loads_is_ours_and_there(found, otto):
         assert len(loaded) == 3
         for path in loaded:
             assert path.startswith("/static/")
-            assert otto.http.get(path).status_code == 200, path
+            answer = otto.http.get(path)
+            assert (answer.status_code, answer.headers["cache-control"]) == (200, "public, max-age=31536000, immutable")
+
+
+@pytest.mark.parametrize("path", ["/static/", "/static/page.html", "/static/../app.py", "/static/%2e%2e/app.py"])
+def test_nothing_but_the_files_of_pages_is_served(http, path):
+    assert http.get(path).status_code == 404
+    assert http.get("/static/page.css").headers["cache-control"] == "no-cache"
 
 
 def test_nothing_is_inline(found):

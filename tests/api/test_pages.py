@@ -106,7 +106,15 @@ def test_what_was_asked_stays_in_the_form(browsers, release):
     fields = {one["name"]: one.get("value") for one in page.one("form", class_="filters").all("input")}
     assert (fields["service"], fields["since"]) == ("checkout", "2026-11-24T10:00:00")
     assert [one.text for one in page.all("option") if "selected" in one.attributes] == ["local", "open"]
-    assert "open" in page.one("details", class_="more").attributes
+    assert "open" in page.one("details", id="filter").attributes
+
+
+@pytest.mark.parametrize(("query", "current"), [("", "All"), ("state=open", "Open"), ("state=closed&actor=", "Over")])
+def test_shortcuts_say_where_one_is(browsers, query, current):
+    page = look(browsers["vera"], f"/releases?{query}")
+    (found,) = page.one("nav", class_="quick").all("a", aria_current="page")
+    assert found.text == current
+    assert "open" not in page.one("details", id="filter").attributes
 
 
 def test_pages_of_the_list_follow_each_other_and_lead_back(browsers, release):

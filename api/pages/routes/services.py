@@ -11,15 +11,18 @@ from api.access.page import PageOperator, PageViewer
 from api.pages import asked
 from api.pages.frame import framed, root
 from api.pages.routes.actions import once
+from api.pages.views.row import row
 from api.routes.calls import Calling
 from api.routes.hands import HandsIn, say
 from api.routes.services import shown, stored
 from api.schemas.common import Name
 from api.services import App
 from delivery.model.role import Role
+from delivery.ports.history import Filter
 
 router = APIRouter(include_in_schema=False)
 Named = Annotated[Name, Path(alias="name")]
+_LATEST = 5
 _DONE = {
     "pause": "The routes are yours: nothing of ours is written to them until they are given back.",
     "resume": "The routes are given back.",
@@ -44,6 +47,7 @@ def service_page(
         viewer,
         "service.html",
         one=one,
+        rows=[row(found.release) for found in app.services.history.page(Filter(service=name), _LATEST)],
         file=yaml.safe_dump(one.document, sort_keys=False, allow_unicode=True),
         free=[target.cluster for target in one.targets if not target.paused],
         taken=[target.cluster for target in one.targets if target.paused],

@@ -7,7 +7,9 @@
   const LATER = 300; // milliseconds in which several events become one look
   let source = null, later = 0, looking = false, again = false, over = false, seen = new Map();
 
-  for (const part of document.querySelectorAll("[data-part]")) seen.set(part.id, part.innerHTML);
+  // What the server rendered. Each rendering has keys of its own, which tell nothing.
+  const rendered = (part) => part.innerHTML.replace(/name="key" value="[^"]*"/g, "");
+  for (const part of document.querySelectorAll("[data-part]")) seen.set(part.id, rendered(part));
   const url = new URL(location.href);
   if (url.searchParams.has("did")) { // said once; not again after a reload
     url.searchParams.delete("did");
@@ -54,9 +56,9 @@
     let old = false;
     for (const part of document.querySelectorAll("[data-part]")) {
       const one = fresh.getElementById(part.id);
-      if (!one || one.innerHTML.replace(/name="key" value="[^"]*"/g, "") === seen.get(part.id)?.replace(/name="key" value="[^"]*"/g, "")) continue;
+      if (!one || rendered(one) === seen.get(part.id)) continue;
       if (busy(part)) { old = true; continue; }
-      seen.set(part.id, one.innerHTML);
+      seen.set(part.id, rendered(one));
       if (one.dataset.said && one.dataset.said !== part.dataset.said) said.textContent = one.dataset.said;
       if (one.dataset.said !== undefined) part.dataset.said = one.dataset.said;
       renew(part, one);

@@ -34,13 +34,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class SplitShown:
-    """Two drawings of the same, one for each width of screen; `summary` says the end of it, `changes` all of it."""
+    """Two drawings of the same, one for each width of screen; `summary` says the end of it, `changes` all of it.
+
+    `aside`: the candidate may get more than its share, by rules or as copies.
+    """
 
     wide: Markup
     narrow: Markup
     summary: str
     changes: tuple[Change, ...]
     held: bool
+    aside: bool
 
 
 @dataclass(slots=True)
@@ -98,7 +102,7 @@ def shown(
     walk = _Walk(release.plan)
     for seq, event in history:
         walk.see(seq, event)
-    if not walk.desired:
+    if not any(isinstance(event, events.StageEntered | events.PromotionBegun) for _, event in history):
         return None
     end = release.finished_at or max(now, release.at)
     for kind in list(walk.open_holds):
@@ -110,7 +114,8 @@ def shown(
         drawn.draw(one, drawn.NARROW, summary, "narrow"),
         summary,
         tuple(walk.changes),
-        bool(one.holds),
+        held=bool(one.holds),
+        aside=any(stage.traffic.mirror or stage.traffic.rules for stage in release.plan.stages),
     )
 
 
