@@ -29,8 +29,8 @@ _SUBSETS: Sequence[Right] = ((_ISTIO, "destinationrules", ("get", "list", "creat
 _COPIES: Sequence[Right] = (
     ("apps", "deployments", ("get", "list", *_WRITES)),
     ("autoscaling", "horizontalpodautoscalers", ("get", "list", *_WRITES)),
-    ("policy", "poddisruptionbudgets", ("get", "list", "create", "delete")),
-    ("", "services", ("get", "list", "create", "delete")),
+    ("policy", "poddisruptionbudgets", ("get", "list", "create", "patch", "delete")),
+    ("", "services", ("get", "list", "create", "patch", "delete")),
 )
 _LOOKS: Sequence[Right] = (
     ("apps", "deployments", ("get", "list")),
@@ -38,7 +38,7 @@ _LOOKS: Sequence[Right] = (
     ("", "services", ("get", "list")),
     ("", "pods", ("get", "list")),
 )
-_VERSIONS: Sequence[Right] = (("apps", "deployments", ("update",)), ("", "services", ("create", "delete")))
+_VERSIONS: Sequence[Right] = (("apps", "deployments", ("update",)), ("", "services", ("create", "patch", "delete")))
 _WATCHED = tuple((version.rpartition("/")[0], f"{kind.lower()}s") for version, kind in LOOKED_AT)
 _BY_MODE: Mapping[Mode, Sequence[Right]] = {
     Mode.OBSERVE: _LOOKS,
@@ -87,7 +87,7 @@ def needed(place: Place, plan: Plan) -> tuple[Right, ...]:
 def _tracking(place: Place) -> Sequence[Right]:
     """A version has copies of what is tracked."""
     kinds = sorted({reference.partition("/")[0] for reference in place.track})
-    verbs = ("get", "create", "delete") if place.mode is Mode.CLONE else ("get",)
+    verbs = ("get", "create", "patch", "delete") if place.mode is Mode.CLONE else ("get",)
     return [("", f"{kind}s", verbs) for kind in kinds]
 
 

@@ -43,7 +43,7 @@ def prepare(task: Task, effect: EnsureWorkload, published: Published) -> Done:
     seen = task.release is not None and task.release.plan.mode is Mode.OBSERVE
     candidate = task.release is not None and task.release.candidate == version and (seen or not effect.home)
     news = _news(task.release, candidate, effect.share)
-    need = Need(effect.home, effect.share, known=not news)
+    need = Need(effect.home, effect.share, known=not news, by=task.release.id if task.release else "")
     backend = Backend(task.row.target.service, version, effect.home)
     try:
         running = task.cluster.workloads.ensure(task.row.target.id, workload_of(task), version, need)
@@ -126,10 +126,10 @@ def retire(task: Task, version: VersionRef, fence: Fence) -> Done:
     try:
         for backend in _reached(target, version):
             task.cluster.mesh.withdraw(target.id, backend)
-        if not fence.owns(task.row):
-            return Done(lost=True)
-        task.cluster.workloads.retire(target.id, workload_of(task), version)
-    except (Conflict, Unavailable):
+        task.cluster.workloads.retire(target.id, workload_of(task), version, lambda: fence.owns(task.row))
+    except Conflict:
+        return Done(later=True, lost=not fence.owns(task.row))
+    except Unavailable:
         return Done(later=True)
     return Done(later=True, retired=True)
 

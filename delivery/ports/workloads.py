@@ -17,12 +17,14 @@ class Need:
     it carries may not shrink.
 
     `known`: it is known to be ready for this, so that only a change would be news. An adapter that observes what runs
-    may then answer "still ready" without asking.
+    may then answer "still ready" without asking. `by` is the release that needs it: a version that another one used
+    before is marked anew, so that whoever was about to take it away fails.
     """
 
     home: bool = False
     share: int = 100
     known: bool = False
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,13 @@ class Workloads(Protocol):
     def look(self, target: TargetId, workload: Workload, version: VersionRef, *, home: bool = False) -> Running:
         """As ensure, but starts and sizes nothing."""
 
-    def retire(self, target: TargetId, workload: Workload, version: VersionRef) -> None:
+    def retire(
+        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+    ) -> None:
         """Lets ours end its requests, then stops it; its owners' own workload is not touched. Idempotent.
 
-        Raises Unavailable while it still ends its requests: then it is to be asked again.
+        `still` is asked between reading and stopping what was read. Raises Conflict where it says no, Unavailable while
+        it still ends its requests, or is needed again: then it is to be asked again.
         """
 
     def current(self, target: TargetId, workload: Workload, candidate: VersionRef | None = None) -> VersionRef | None:

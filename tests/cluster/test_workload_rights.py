@@ -58,8 +58,9 @@ def test_they_are_enough_for_a_release_and_its_way_back(shop: Shop, limited: Kub
     workloads, workload = KubernetesWorkloads(limited, [shop.namespace]), shop.workload
     assert workloads.current(TARGET, workload) is not None
     assert workloads.ensure(TARGET, workload, OLD, Need(home=True)).ready
-    for share in (1, 100):
-        shop.until(lambda share=share: workloads.ensure(TARGET, workload, NEW, Need(share=share)).ready)
+    for share, by in ((1, "rel_1"), (100, "rel_1"), (100, "rel_2")):
+        need = Need(share=share, by=by)
+        shop.until(lambda need=need: workloads.ensure(TARGET, workload, NEW, need).ready)
     for version in (NEW, OLD):
         shop.until(lambda version=version: workloads.promote(TARGET, workload, version, token=version.version).ready)
     workloads.rest(TARGET, workload)
@@ -84,7 +85,8 @@ def test_they_are_enough_for_versions_that_ci_deploys(shop: Shop, limited: Kube)
     shop.kube.create(made)
     shop.kube.create(chart.autoscaler(shop.namespace, "checkout-1-4-2", least=1))
     shop.kube.patch(path("apps/v1", "Deployment", shop.namespace, "checkout-1-4-2"), {"spec": {"replicas": 2}})
-    shop.until(lambda: workloads.ensure(TARGET, shop.workload, NEW).ready)
+    for need in (Need(by="rel_1"), Need(by="rel_2")):
+        shop.until(lambda need=need: workloads.ensure(TARGET, shop.workload, NEW, need).ready)
     assert workloads.current(TARGET, shop.workload, NEW) is None
     workloads.retire(TARGET, shop.workload, NEW)
 
@@ -98,7 +100,7 @@ def test_they_are_no_more(shop: Shop, limited: Kube) -> None:
         with pytest.raises(Refused, match="forbidden"):
             limited.get(where)
     with pytest.raises(Refused, match="forbidden"):
-        limited.patch(path("v1", "Service", shop.namespace, NAME), {"metadata": {"labels": {"ours": "yes"}}})
+        limited.replace(shop.document(NAME, "Service", "v1"))
 
 
 def test_a_right_that_is_missing_is_told_in_the_api_servers_words(shop: Shop, limited: Kube) -> None:

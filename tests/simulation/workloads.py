@@ -59,8 +59,12 @@ class SimWorkloads:
         runs = own.version.version if own else "nothing"
         return self._state(version, self.at_home(target, version), f"{version.version} at home, where {runs} runs")
 
-    def retire(self, target: TargetId, workload: Workload, version: VersionRef) -> None:
+    def retire(
+        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+    ) -> None:
         self._reach()
+        if not still():
+            raise Conflict(f"somebody else has {target} by now")
         self.watch(target, version)
         self.asked.pop((target, version.identity), None)
 

@@ -11,6 +11,8 @@ BACKEND = f"{PREFIX}backend"
 """Label of the pods that we make: `place.object_name` of their version. Services and subsets select by it."""
 TARGET = f"{PREFIX}target"
 """Annotation: whose object it is."""
+USED_BY = f"{PREFIX}used-by"
+"""Annotation: the release that used it last. It changes the resourceVersion: whoever was about to delete it fails."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 US = "progressive-delivery"
 

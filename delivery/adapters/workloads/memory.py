@@ -60,8 +60,12 @@ class MemoryWorkloads:
             return self._at_home(target, workload, version)
         return self._state((target, version.identity), workload, version)
 
-    def retire(self, target: TargetId, workload: Workload, version: VersionRef) -> None:
+    def retire(
+        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+    ) -> None:
         self._reach()
+        if not still():
+            raise Conflict(f"somebody else has {target} by now")
         self._running.pop((target, version.identity), None)
 
     def current(self, target: TargetId, workload: Workload, candidate: VersionRef | None = None) -> VersionRef | None:

@@ -18,7 +18,7 @@ from delivery.adapters.workloads.records import Record, Records
 from delivery.model.ids import TargetId
 from delivery.model.service import Workload
 from delivery.model.version import Backend, Endpoint, VersionRef
-from delivery.ports.errors import Refused, Unavailable
+from delivery.ports.errors import Conflict, Refused, Unavailable
 from delivery.ports.workloads import EVERYTHING, Need, Running, always
 
 HOST = "127.0.0.1"
@@ -58,13 +58,17 @@ class ProcessWorkloads:
     def look(self, target: TargetId, workload: Workload, version: VersionRef, *, home: bool = False) -> Running:
         return self._state(target, workload, version, start=False)
 
-    def retire(self, target: TargetId, workload: Workload, version: VersionRef) -> None:
+    def retire(
+        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+    ) -> None:
         """Raises Unavailable while it still ends its requests: then it is to be asked again."""
         name = known_as(target, version)
         with self._records.lock():
             record = self._records.load(name)
             if record is None:
                 return
+            if not still():
+                raise Conflict(f"somebody else has {target} by now")
             if not record.stopping:
                 record = replace(record, stopping=time.time())
                 self._records.save(name, record)

@@ -100,6 +100,14 @@ class WorkloadsContract:
         world.workloads.retire(TARGET, world.workload, FIRST)
         assert not world.workloads.look(TARGET, world.workload, FIRST).ready
 
+    def test_whoever_lost_the_target_retires_nothing(self, world: World) -> None:
+        endpoint = ready(world, FIRST).endpoints[0]
+        with pytest.raises(Conflict):
+            world.workloads.retire(TARGET, world.workload, FIRST, lambda: False)
+        assert world.answers(endpoint)
+        again = ready(world, FIRST, Need(by="rel_2"))
+        assert again.endpoints == (endpoint,), "for another release it is as it was"
+
     def test_one_that_was_retired_can_be_had_again(self, world: World) -> None:
         ready(world, FIRST)
         world.until(lambda: retired(world.workloads, world, FIRST))

@@ -1,6 +1,6 @@
 """Retiring: when a version is stopped that gets no traffic any more, and what keeps it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from delivery.model.service import Workload
 from delivery.model.traffic import Traffic
 from delivery.model.version import VersionRef
 from delivery.ports.ledger import Row
+from delivery.ports.workloads import always
 from tests.api.world import SERVICE, ManualClock, World, bearer
 
 CHECKOUT = TargetId("checkout@local")
@@ -30,8 +31,10 @@ class Observed(MemoryWorkloads):
         super().__init__()
         self.stopped = []
 
-    def retire(self, target: TargetId, workload: Workload, version: VersionRef) -> None:
-        super().retire(target, workload, version)
+    def retire(
+        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+    ) -> None:
+        super().retire(target, workload, version, still)
         self.stopped.append(version.version)
 
 

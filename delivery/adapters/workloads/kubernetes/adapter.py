@@ -49,12 +49,14 @@ class KubernetesWorkloads:
     def look(self, target: TargetId, workload: Workload, version: VersionRef, *, home: bool = False) -> Running:
         return self._asked(False, lambda kube: _look(kube, target, self._place(workload), version, home))
 
-    def retire(self, target: TargetId, workload: Workload, version: VersionRef) -> None:
+    def retire(
+        self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
+    ) -> None:
         place = self._place(workload)
         if place.mode is Mode.CLONE:
-            ClonedWorkload(self._kube, target, place, version).retire()
+            ClonedWorkload(self._kube, target, place, version).retire(still)
         elif place.mode is Mode.VERSIONED:
-            VersionedWorkload(self._kube, target, place, version).retire()
+            VersionedWorkload(self._kube, target, place, version).retire(still)
 
     def current(self, target: TargetId, workload: Workload, candidate: VersionRef | None = None) -> VersionRef | None:
         place = self._place(workload)
@@ -113,10 +115,10 @@ def _ensure(kube: Api, target: TargetId, place: Place, version: VersionRef, need
     if place.mode is Mode.OBSERVE:
         return OwnersWorkload(kube, target, place).wait(version)
     if place.mode is Mode.VERSIONED:
-        return VersionedWorkload(kube, target, place, version).ensure()
+        return VersionedWorkload(kube, target, place, version).ensure(need.by)
     if need.home:
         return OwnersWorkload(kube, target, place).look(version, keep=True)
-    return ClonedWorkload(kube, target, place, version).ensure(need.share)
+    return ClonedWorkload(kube, target, place, version).ensure(need.share, need.by)
 
 
 def _look(kube: Api, target: TargetId, place: Place, version: VersionRef, home: bool) -> Running:

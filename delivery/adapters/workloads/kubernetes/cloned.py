@@ -1,7 +1,6 @@
 """A candidate as a copy of stable's Deployment, behind a Service of its own: made, sized, looked at, taken away."""
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from delivery.adapters.kube import labels, marks
@@ -18,16 +17,15 @@ from delivery.adapters.workloads.kubernetes import (
     state,
 )
 from delivery.adapters.workloads.kubernetes.clone import Copy
-from delivery.adapters.workloads.kubernetes.edit import create, drop_copy
+from delivery.adapters.workloads.kubernetes.edit import create, delete, drop_copy, pinned
 from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, POLICY, Reader
 from delivery.adapters.workloads.kubernetes.refusals import Copied, Home
 from delivery.model.ids import TargetId
 from delivery.model.place import Isolation, Place, object_name
 from delivery.model.version import Backend, VersionRef
-from delivery.ports.errors import Conflict, Refused, Unavailable
+from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.workloads import Running
 
-TRIES = 3  # of a deletion that only met a new status
 _AROUND = ((AUTOSCALING, "HorizontalPodAutoscaler"), (POLICY, "PodDisruptionBudget"), ("v1", "Service"))
 
 
@@ -49,14 +47,16 @@ class ClonedWorkload:
             marks.demand_ours(found, self._target)
         return found
 
-    def ensure(self, share: int) -> Running:
-        """Makes it where it is not there, and makes it larger where its share grows; never smaller."""
+    def ensure(self, share: int, by: str = "") -> Running:
+        """Makes it where it is not there, and makes it larger where its share grows; never smaller. `by` a release."""
         deployment = self.find()
         service = self._its_service()
         if deployment is None or service is None:
-            deployment, service = self._make(share)
-        elif share > clone.sized_for(deployment):
-            deployment = self._grow(deployment, share)
+            deployment, service = self._make(share, by)
+        else:
+            if share > clone.sized_for(deployment):
+                deployment = self._grow(deployment, share)
+            deployment = self._keep(deployment, by)
         return self._state(deployment, service)
 
     def look(self) -> Running:
@@ -66,44 +66,43 @@ class ClonedWorkload:
             return Running(False, looked_for=self._looked_for())
         return self._state(deployment, service)
 
-    def retire(self) -> None:
+    def retire(self, still: Callable[[], bool]) -> None:
         """Its pods end their requests behind their Service, then the rest goes. Raises Unavailable until then."""
         deployment = self.find()
         if deployment is not None:
-            self._delete(deployment)
+            delete(self._kube, deployment, still, _asked)
         left = self._reader.pods({"matchLabels": {marks.BACKEND: self.name}})
         if left:
             raise Unavailable(f"{len(left)} pods of {self._where()} still end their requests", retry_after=1.0)
+        for found in self._around():
+            delete(self._kube, found, still, lambda one: one["metadata"]["uid"])
+        if self._place.track:
+            self._drop_configuration(still)
+
+    def _around(self) -> Iterator[Document]:
+        """What of ours stands around it."""
         for version, kind in _AROUND:
             found = self._kube.find(path(version, kind, self._place.namespace, self.name))
             if found is not None and marks.is_ours(found, self._target):
-                self._kube.delete(path_of(found), uid=found["metadata"]["uid"])
-        if self._place.track:
-            self._drop_configuration()
+                yield found
 
-    def _drop_configuration(self) -> None:
+    def _keep(self, deployment: Document, by: str) -> Document:
+        """For a release that has not used it yet: whoever was about to take it away has to look again."""
+        kept = pinned(self._kube, deployment, by)
+        if kept is not deployment:
+            for found in self._around():
+                pinned(self._kube, found, by)
+        return kept
+
+    def _drop_configuration(self, still: Callable[[], bool]) -> None:
         """Its copies of tracked objects, but for what its owners' Deployment reads or may have to go back to."""
         home = self._reader.deployment(self._place.deployment)
         kept = promotion.kept_configuration(home) if home is not None else frozenset()
         for reference in configuration.objects(configuration.of_copy(self._place, self.name)):
-            drop_copy(self._kube, self._target, self._reader, reference, kept)
+            if reference not in kept:
+                drop_copy(self._kube, self._target, self._reader, reference, still)
 
-    def _delete(self, read: Document) -> None:
-        """Deletes what was read. Raises Unavailable where it has been made larger since: somebody needs it again."""
-        found: Document | None = read
-        for _ in range(TRIES):
-            if found is None:
-                return
-            if _asked(found) != _asked(read):
-                break
-            metadata = found["metadata"]
-            with suppress(Conflict):  # its status changes all the time
-                self._kube.delete(path_of(found), uid=metadata["uid"], revision=metadata["resourceVersion"])
-                return
-            found = self.find()
-        raise Unavailable(f"Deployment {self._where()} has just been changed: it is to be looked at again")
-
-    def _make(self, share: int) -> tuple[Document, Document]:
+    def _make(self, share: int, by: str) -> tuple[Document, Document]:
         """All of it, the Deployment last: where it is there, the rest is. Raises Refused where it cannot be copied."""
         if self._version.image is None:
             raise Refused(f"version {self._version.version} has no image: the event has to say which one to run")
@@ -115,13 +114,19 @@ class ClonedWorkload:
             owners = f"{self._place.namespace}/{self._place.deployment}"
             raise Refused(f"Deployment {owners} cannot be copied: {'; '.join(reasons)}")
         state.endpoint(self._place, self.name, home.service)
-        wanted = replace(wanted, config=self._fix_configuration(wanted))
+        wanted = replace(wanted, config=self._fix_configuration(wanted, by))
         if not self._joins:
-            create(self._kube, clone.its_service(home.service, wanted), self._target)
+            self._create(clone.its_service(home.service, wanted), by)
         for document in _around(home, wanted, share):
-            create(self._kube, document, self._target)
+            self._create(document, by)
         made = clone.deployment(home.deployment, home.service, wanted, share)
-        return create(self._kube, made, self._target), home.service
+        return self._create(made, by), home.service
+
+    def _create(self, document: Document, by: str) -> Document:
+        """Makes it, or keeps the one that is there."""
+        if by:
+            document["metadata"]["annotations"][marks.USED_BY] = by
+        return pinned(self._kube, create(self._kube, document, self._target), by)
 
     def _copy(self, home: Home) -> Copy:
         known = (self._place.deployment, self._place.service)
@@ -129,7 +134,7 @@ class ClonedWorkload:
         names = configuration.of_copy(self._place, self.name)
         return Copy(self._target, self.name, self._version, self._place.isolation, container, names=names)
 
-    def _fix_configuration(self, wanted: Copy) -> str:
+    def _fix_configuration(self, wanted: Copy, by: str) -> str:
         """Copies what is tracked, so that nobody changes it under the version; the hash of what it is. Copies that are
         there already stay: they are what this version was tried with."""
         tracked = self._reader.tracked(self._place)
@@ -137,7 +142,7 @@ class ClonedWorkload:
         for reference, one in zip(self._place.track, tracked, strict=True):
             labels, annotations = marks.labels(self.name), wanted.annotations()
             copied = configuration.copied(one, wanted.names[reference], labels, annotations)
-            made.append({**one, **_contents(create(self._kube, copied, self._target))})
+            made.append({**one, **_contents(self._create(copied, by))})
         found, known = identity.fingerprint(made), identity.config_of(self._version)
         if known and known != found:
             raise Refused(
@@ -187,8 +192,9 @@ def _around(home: Home, wanted: Copy, share: int) -> Iterator[Document]:
         if scaler is not None:
             yield scaler
     pods = clone.pod_labels(home.deployment, home.service, wanted)
-    budgets = [one for one in home.budgets if labels.selects(one["spec"].get("selector"), home.pod_labels)]
-    if budgets and not any(labels.selects(one["spec"].get("selector"), pods) for one in home.budgets):
+    theirs = [one for one in home.budgets if one["metadata"]["name"] != wanted.name]
+    budgets = [one for one in theirs if labels.selects(one["spec"].get("selector"), home.pod_labels)]
+    if budgets and not any(labels.selects(one["spec"].get("selector"), pods) for one in theirs):
         yield clone.budget(budgets[0], wanted)
 
 

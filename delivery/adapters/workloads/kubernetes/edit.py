@@ -1,6 +1,6 @@
 """Small changes of objects that others write too."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 from delivery.adapters.kube import marks
@@ -32,6 +32,39 @@ def edit(kube: Api, where: str, change: Change) -> Document | None:
     raise Unavailable(f"{where} changes faster than it can be written")
 
 
+def pinned(kube: Api, found: Document, by: str) -> Document:
+    """The object, marked as used by a release: a deletion that was decided before then fails."""
+    if not by or (found["metadata"].get("annotations") or {}).get(marks.USED_BY) == by:
+        return found
+    return kube.patch(path_of(found), {"metadata": {"annotations": {marks.USED_BY: by}}})
+
+
+def delete(kube: Api, read: Document, still: Callable[[], bool], asked: Callable[[Document], object]) -> None:
+    """Deletes what was read, if it is still ours to take away; a new status of it does not count.
+
+    `asked` is what is wanted of it. Raises Conflict where it is not ours, Unavailable where it is needed again.
+    """
+    found: Document | None = read
+    for _ in range(TRIES):
+        if found is None:
+            return
+        if (asked(found), _use(found)) != (asked(read), _use(read)):
+            break
+        if not still():
+            raise Conflict(f"somebody else has {found['metadata']['annotations'][marks.TARGET]} by now")
+        metadata = found["metadata"]
+        with suppress(Conflict):
+            kube.delete(path_of(found), uid=metadata["uid"], revision=metadata["resourceVersion"])
+            return
+        found = kube.find(path_of(found))
+    raise Unavailable(f"{path_of(read)} has just been changed: it is to be looked at again")
+
+
+def _use(found: Document) -> tuple[object, ...]:
+    metadata = found["metadata"]
+    return metadata["uid"], (metadata.get("annotations") or {}).get(marks.USED_BY)
+
+
 def create(kube: Api, document: Document, target: TargetId) -> Document:
     """Makes an object of ours; one that is there already is as good, if it is this target's.
 
@@ -46,15 +79,15 @@ def create(kube: Api, document: Document, target: TargetId) -> Document:
     return found
 
 
-def drop_copy(kube: Api, target: TargetId, reader: Reader, reference: str, kept: Collection[str]) -> None:
+def drop_copy(kube: Api, target: TargetId, reader: Reader, reference: str, still: Callable[[], bool]) -> None:
     """Deletes a copy of tracked configuration that is ours and that nothing needs any more. Harmless to repeat.
 
     Raises Unavailable.
     """
     try:
-        found = reader.configuration(reference) if reference not in kept else None
+        found = reader.configuration(reference)
         if found is not None and marks.is_ours(found, target):
-            kube.delete(path_of({"apiVersion": "v1", **found}), uid=found["metadata"]["uid"])
+            delete(kube, found, still, lambda one: one["metadata"]["uid"])
     except Refused as error:  # a right that may still be given: the rest of the version is gone already
         raise Unavailable(str(error)) from error
 

@@ -11,7 +11,7 @@ from delivery.model.ids import TargetId
 from delivery.model.place import Place
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Conflict
-from delivery.ports.workloads import Running
+from delivery.ports.workloads import Running, always
 
 TRIES = 3  # of a write that only met a new status
 
@@ -51,7 +51,7 @@ class OwnersWorkload:
         free_capacity(self._kube, self._target, self._reader.all(AUTOSCALING, "HorizontalPodAutoscaler"))
         deployment = self._reader.deployment(self._place.deployment) if self._place.track else None
         for reference in sorted(promotion.spare_configuration(deployment)) if deployment is not None else ():
-            drop_copy(self._kube, self._target, self._reader, reference, ())
+            drop_copy(self._kube, self._target, self._reader, reference, always)
 
     def promote(self, version: VersionRef, twin: Document | None, still: Callable[[], bool], token: str) -> Running:
         """Patches its image to the version's, if it is still what it was when the release began. `twin`: the copy."""

@@ -101,7 +101,7 @@ class Reader:
         """A ConfigMap or a Secret: `configmap/checkout`."""
         kind, _, name = reference.partition("/")
         found = self._kube.find(path("v1", configuration.KINDS[kind], self.namespace, name))
-        return None if found is None else {"kind": configuration.KINDS[kind], **found}
+        return None if found is None else {"apiVersion": "v1", "kind": configuration.KINDS[kind], **found}
 
     def tracked(self, place: Place) -> Sequence[Document]:
         """The tracked ConfigMaps and Secrets. Raises Refused for one that is not there."""

@@ -2,19 +2,19 @@
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from delivery.adapters.kube import marks
 from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.objects import Document, path_of
 from delivery.adapters.workloads.kubernetes import clone, condition, images, state
 from delivery.adapters.workloads.kubernetes.clone import Copy
-from delivery.adapters.workloads.kubernetes.edit import create, edit, free_capacity, keep_capacity
+from delivery.adapters.workloads.kubernetes.edit import create, delete, edit, free_capacity, keep_capacity, pinned
 from delivery.adapters.workloads.kubernetes.reader import Reader
 from delivery.model.ids import TargetId
 from delivery.model.place import Isolation, Place, object_name
 from delivery.model.version import Backend, VersionRef
-from delivery.ports.errors import Refused
+from delivery.ports.errors import Conflict, Refused
 from delivery.ports.workloads import Running
 
 IN_USE = f"{marks.PREFIX}in-use"
@@ -33,16 +33,17 @@ class VersionedWorkload:
         self._reader = Reader(kube, place.namespace)
         self.name = object_name(Backend(target.rpartition("@")[0], version))
 
-    def ensure(self) -> Running:
-        """Marks it as used and makes its Service, once it is there and runs what the event said."""
+    def ensure(self, by: str = "") -> Running:
+        """Marks it as used, by a release, and makes its Service, once it is there and runs what the event said."""
         deployment = self._find()
         wrong = self._wrong(deployment)
         if deployment is None or wrong:
             return Running(False, failing=wrong, looked_for=self._looked_for())
-        if _used_by(deployment) != self._target:
-            deployment = edit(self._kube, path_of(deployment), self._marked) or deployment
-        if self._own_service and self._reader.service(self.name) is None:
-            self._make_service(deployment)
+        if _used_by(deployment) != self._target or by not in ("", _note(deployment, marks.USED_BY)):
+            deployment = edit(self._kube, path_of(deployment), lambda found: self._marked(found, by)) or deployment
+        if self._own_service:
+            service = self._reader.service(self.name)
+            pinned(self._kube, self._make_service(deployment) if service is None else service, by)
         if self._place.keep_capacity:
             keep_capacity(
                 self._kube, self._target, deployment, self._reader.autoscalers(deployment["metadata"]["name"])
@@ -56,15 +57,15 @@ class VersionedWorkload:
             return Running(False, failing=wrong, looked_for=self._looked_for())
         return self._state(deployment)
 
-    def retire(self) -> None:
+    def retire(self, still: Callable[[], bool]) -> None:
         """Takes back the mark and the Service: whoever deployed the version may take it away now."""
         deployment = self._find()
         if deployment is not None:
-            edit(self._kube, path_of(deployment), self._unmarked)
+            edit(self._kube, path_of(deployment), lambda found: self._unmarked(found, still))
             free_capacity(self._kube, self._target, self._reader.autoscalers(deployment["metadata"]["name"]))
         service = self._reader.service(self.name)
         if service is not None and marks.is_ours(service, self._target):
-            self._kube.delete(path_of(service), uid=service["metadata"]["uid"])
+            delete(self._kube, service, still, lambda one: one["metadata"]["uid"])
 
     def _find(self) -> Document | None:
         for name in names(self._place, self._version.version):
@@ -90,22 +91,27 @@ class VersionedWorkload:
             f"{self._version.image}: deploy that under this name, or send the event of what is deployed"
         )
 
-    def _marked(self, deployment: Document) -> Document | None:
+    def _marked(self, deployment: Document, by: str) -> Document | None:
         user = _used_by(deployment)
         if user and user != self._target:
             raise Refused(f"Deployment {_where(deployment)} is used by {user} already: one Deployment has one target")
         changed = copy.deepcopy(deployment)
         changed["metadata"].setdefault("annotations", {})[IN_USE] = self._target
+        if by:
+            changed["metadata"]["annotations"][marks.USED_BY] = by
         return changed
 
-    def _unmarked(self, deployment: Document) -> Document | None:
+    def _unmarked(self, deployment: Document, still: Callable[[], bool]) -> Document | None:
+        if not still():
+            raise Conflict(f"somebody else has {self._target} by now")
         if _used_by(deployment) != self._target:
             return None
         changed = copy.deepcopy(deployment)
-        del changed["metadata"]["annotations"][IN_USE]
+        for key in (IN_USE, marks.USED_BY):
+            changed["metadata"]["annotations"].pop(key, None)
         return changed
 
-    def _make_service(self, deployment: Document) -> None:
+    def _make_service(self, deployment: Document) -> Document:
         selector = deployment["spec"]["selector"]
         if selector.get("matchExpressions") or not selector.get("matchLabels"):
             raise Refused(
@@ -115,7 +121,7 @@ class VersionedWorkload:
         wanted = Copy(self._target, self.name, self._version, self._place.isolation, "")
         made = clone.its_service(self._reader.users(self._place), wanted)
         made["spec"]["selector"] = dict(selector["matchLabels"])
-        create(self._kube, made, self._target)
+        return create(self._kube, made, self._target)
 
     def _state(self, deployment: Document) -> Running:
         service = self._reader.service(self.name) if self._own_service else self._reader.users(self._place)
@@ -155,10 +161,12 @@ def names(place: Place, version: str) -> list[str]:
     return [name for name in found if re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name)]
 
 
-def _used_by(deployment: Mapping[str, object]) -> str:
-    metadata = deployment["metadata"]
-    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
-    return str((annotations or {}).get(IN_USE, ""))
+def _used_by(deployment: Document) -> str:
+    return _note(deployment, IN_USE)
+
+
+def _note(document: Document, key: str) -> str:
+    return str((document["metadata"].get("annotations") or {}).get(key, ""))
 
 
 def _where(deployment: Document) -> str:
