@@ -307,6 +307,12 @@ def test_an_action_that_nobody_knows(browsers, release):
     assert answer.status_code == 404
 
 
+def test_whoever_comes_back_to_the_answer_of_a_form_sees_the_release(browsers, release):
+    answer = browsers["vera"].open(f"/releases/{release}/approve", headers=HTML)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/releases/{release}")
+    look(browsers["vera"], f"/releases/{release}/delete", 404)
+
+
 def test_what_people_and_ci_say_is_never_markup(http, world, browsers, release):
     act(http, release, "pause", ADAM, {"reason": '<script>alert(1)</script>" onclick="x'})
     page = look(browsers["vera"], f"/releases/{release}")

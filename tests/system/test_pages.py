@@ -156,7 +156,11 @@ def test_what_somebody_types_stays_while_the_release_goes_on(tab: Tab) -> None:
         tab.press("Enter")
         tab.see("The release has moved on since you saw it")
         assert tab.run(f"{FOCUS}.id") == "problem"
+        assert tab.run("location.pathname") == f"/releases/{made.release}"  # a reload sends nothing again
         tab.failures.clear()  # the browser logs the answer 412 as one
+        made.act("resume", OTTO)
+        tab.wait(f"!{BADGES}.includes('paused')")
+        assert "Not live" not in tab.text()
 
 
 def test_everything_works_without_scripts(tab: Tab) -> None:

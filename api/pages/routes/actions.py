@@ -35,6 +35,7 @@ LOWERS = ("abort", "pause")
 """What only lowers exposure is taken from a page of any age: whoever presses it at night must not be sent back."""
 _TOLD = ("changed-meanwhile", "not-allowed-now", "forbidden", "needs-reason", "invalid", "key-reused")
 """Told on the release's own page, with what is possible now."""
+_MOST_SINCE = 5
 _NEXT: Mapping[str, str] = {
     "changed-meanwhile": "Nothing was done. This is how it stands now: look, then decide again.",
     "not-allowed-now": "Nothing was done. What is possible now is below.",
@@ -98,7 +99,7 @@ def _since(services: AppServices, release: Release, form: Mapping[str, str]) -> 
     seq = form.get("seq", "")
     if not seq.isdecimal() or len(seq) >= 10:
         return ()
-    return lines(release, numbered(list(services.history.events(release.id, int(seq)))))
+    return lines(release, numbered(list(services.history.events(release.id, int(seq)))))[-_MOST_SINCE:]
 
 
 def _said(app: Running, request: Request, page: PageCaller, out: ActionOut) -> Response:

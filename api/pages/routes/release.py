@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import quote
 from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 
 from api.access.page import PageCaller, PageViewer
 from api.pages.frame import framed, root
 from api.pages.views.release import Line, shown
-from api.routes.lookup import Found
+from api.problems import Problem
+from api.routes.lookup import Found, Id
 from api.services import App, Running
 from api.views.events import kind
 from delivery.model.event import EVENTS
@@ -38,6 +40,14 @@ def release_page(
 ) -> Response:
     done = ACTIONS[did].done if did in ACTIONS else ""
     return show(app, request, viewer, stored.release, done=done)
+
+
+@router.get("/releases/{id}/{action}")
+async def answered(app: App, given: Id, action: str) -> Response:
+    """Where a form's answer was, for whoever comes back to it: the release as it is now."""
+    if action not in ACTIONS:
+        raise Problem("not-found", f"a release knows no action {action}")
+    return RedirectResponse(f"{root(app)}/releases/{quote(given)}", 303)
 
 
 def show(

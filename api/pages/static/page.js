@@ -10,11 +10,10 @@
   // What the server rendered. Each rendering has keys of its own, which tell nothing.
   const rendered = (part) => part.innerHTML.replace(/name="key" value="[^"]*"/g, "");
   for (const part of document.querySelectorAll("[data-part]")) seen.set(part.id, rendered(part));
-  const url = new URL(location.href);
-  if (url.searchParams.has("did")) { // said once; not again after a reload
-    url.searchParams.delete("did");
-    history.replaceState(null, "", url);
-  }
+  // What was done is said once, and what a form was answered too: a reload shows the page as it is then.
+  const url = new URL(main.dataset.page ?? location.href, location.href);
+  url.searchParams.delete("did");
+  if (url.href !== location.href) history.replaceState(null, "", url);
   document.querySelector("[data-focus]")?.focus();
   if (!main.dataset.stream) return;
 

@@ -23,7 +23,7 @@ def try_this(local: Local) -> tuple[str, ...]:
     delivery = _command()
     return (
         "",
-        f"  {local.api_url}/releases        pages to watch and act on; sign in as {STARTS} with {local.keys.tokens[STARTS]}",
+        f"  {local.api_url}/releases        pages; sign in as {STARTS} with {local.keys.tokens[STARTS]}",
         f"  {local.api_url}/docs        the API; tokens and addresses are in {local.directory}",
         f"  {local.proxy_url}            Envoy: curl -sH 'host: {SERVICE}' {local.proxy_url}/",
         f"  {local.logs}/        what each part says",
