@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from delivery.machine.change import Move
 from delivery.machine.desired import desired
 from delivery.machine.evolve import evolve
+from delivery.machine.holds import HOLDS, Lifts
 from delivery.machine.wake import wake
 from delivery.model.codec import GENESIS, canon, from_plain, link, seal, unseal
 from delivery.model.context import Context
@@ -204,6 +205,20 @@ def _read_back(value: Release | Target) -> Release | Target:
     return from_plain(type(value), json.loads(canon(value)))
 
 
+def _agreed(before: Release, event: HoldLifted) -> None:
+    """Who lifted it alone might, or enough people agreed, each still at his word, none of them the initiator."""
+    override, hold = before.plan.override, next(hold for hold in before.holds if hold.kind is event.kind)
+    free = before.bound is not None and (before.bound.stable is None or before.rolls_back is not None)
+    rises = before.phase in (Phase.QUEUED, Phase.PREPARING, Phase.SHIFTING, Phase.BAKING)
+    alone = free or not rises or hold.by == event.by or HOLDS[event.kind].lifts is Lifts.ADMIN
+    if override is None or alone:
+        return
+    words = [word for word in before.overrides or () if word.kind is event.kind]
+    valid = {word.actor for word in words if word.until is None or word.until > event.at}
+    assert len(valid) >= override.count
+    assert before.actor not in valid
+
+
 def holds_are_sane(moves: Sequence[Move]) -> None:
     """A hold is lifted only where it was (or was waived and its condition ended), and there is one of a kind."""
     for move in moves:
@@ -211,6 +226,8 @@ def holds_are_sane(moves: Sequence[Move]) -> None:
             assert move.before is not None
             waiver_ends = move.event.by is None and move.event.kind in move.before.waived
             assert move.before.held(move.event.kind) or waiver_ends
+            if move.event.by is not None:
+                _agreed(move.before, move.event)
         if isinstance(move.event, HoldPlaced):
             kinds = [hold.kind for hold in move.after.holds]
             assert len(kinds) == len(set(kinds))

@@ -43,6 +43,7 @@ BETA = Rule("beta", (Match(headers=(HeaderMatch("x-beta", MatchKind.EXACT, "true
 ALERT = "CheckoutErrors"
 PLANS = (
     a_plan(abort_on=(ALERT,)),
+    a_plan(abort_on=(ALERT,), override=an_approval(2, group="sre", expires=Micros(HOUR))),
     a_plan(
         a_stage(5, approval=an_approval(group="sre")),
         a_stage(50, low_traffic=LowTraffic.ADVANCE),
@@ -198,7 +199,8 @@ class Walk:
         held = tuple(hold.kind for hold in release.holds)
         kinds = self._one(held or tuple(HoldKind)[:1], (self._one(*HoldKind),), held[:1])
         reason, admin = self._one("we looked", ""), self._one(True, False)
-        self._says(release, s.Resume(CAROL, reason, admin=admin, holds=kinds))
+        who, groups = self._one(CAROL, CAROL, BOB, ALICE), self._one((), ("sre",), ("sre",))
+        self._says(release, s.Resume(who, reason, groups=groups, admin=admin, holds=kinds))
 
     def _some_release(self) -> Release | None:
         releases = list(self.world.releases.values())
@@ -304,7 +306,8 @@ class Walk:
         for signal in (s.StableIs(stable), s.StableReady(), s.WorkloadReady(), s.MeshUp(), *home, s.Due()):
             self._tell(signal)
         for hold in self.active.holds if self.active else ():
-            self._try(s.Resume(CAROL, "seen", admin=True, holds=(hold.kind,)))
+            for voter in ("dora", "emil"):
+                self._try(s.Resume(Principal(voter), "seen", groups=("sre",), admin=True, holds=(hold.kind,)))
         for voter in ("dora", "emil"):
             self._try(s.Approve(Principal(voter), groups=("sre",)))
         if self.active is not None:
@@ -326,7 +329,7 @@ def everything(release: Release) -> dict[str, PersonSignal]:
         "approve": s.Approve(SOMEBODY, groups=("sre",)),
         "reject": s.Reject(SOMEBODY),
         "pause": s.Pause(SOMEBODY),
-        "resume": s.Resume(SOMEBODY, "asked", admin=True, holds=liftable),
+        "resume": s.Resume(SOMEBODY, "asked", groups=("sre",), admin=True, holds=liftable),
         "promote": s.PromoteNow(SOMEBODY),
         "abort": s.Abort(SOMEBODY),
     }
