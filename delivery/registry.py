@@ -329,11 +329,21 @@ def _cdevents_out(base: str, *, url: str, secrets: Sequence[str] = (), ca: str |
     return CDEvents(base, url, secrets, ca)
 
 
-def _github_out(base: str, *, token: str, **options: Any) -> Subscriber:
-    """`token` may write deployments; the other options are those of the adapter."""
-    from delivery.adapters.events.github import GitHub
+def _github_out(
+    base: str, *, token: str | None = None, app: Mapping[str, str] | None = None, **options: Any
+) -> Subscriber:
+    """`token`, or an `app` (`id`, `installation`, `key`), may write deployments; the rest is for the adapter."""
+    from delivery.adapters.events.github import API, GitHub
+    from delivery.adapters.events.github_app import AppToken
 
-    return GitHub(base, lambda: token, **options)
+    if (token is None) == (app is None):
+        raise ValueError("either token or app: a table with id, installation and key")
+    if app is None:
+        return GitHub(base, lambda: str(token), **options)
+    if set(app) != {"id", "installation", "key"}:
+        raise ValueError(f"app has {', '.join(sorted(app)) or 'nothing'}; it needs id, installation and key")
+    api, ca = options.get("api", API), options.get("ca")
+    return GitHub(base, AppToken(api, app["id"], app["installation"], app["key"], ca), **options)
 
 
 STRATEGIES: Mapping[str, Callable[[Fields], Strategy]] = {

@@ -7,18 +7,23 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from delivery.adapters.events.cdevents import CDEvents, events, package
 from delivery.adapters.events.github import GitHub
+from delivery.adapters.events.github_app import AppToken
 from delivery.adapters.events.webhook import Webhook
 from delivery.model.event import Cause, CauseKind, Phase
-from delivery.model.ids import MINUTE, Micros, ReleaseId
+from delivery.model.ids import MINUTE, SECOND, Micros, ReleaseId
 from delivery.model.outward import Topic
 from delivery.model.release import Release
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.subscriber import Fact
+from delivery.registry import SUBSCRIBERS
 from delivery.sources import cdevents
 from tests.api.world import SECRET
 from tests.receiver import Came, Receiver, Reply, receiver
@@ -237,3 +242,49 @@ def test_two_secrets_sign_both_and_none_is_an_error() -> None:
             Webhook(BASE, "https://example.org/", secrets)
     with pytest.raises(ValueError, match="URL"):
         Webhook(BASE, "file:///etc/passwd", [SECRET])
+
+
+class TestGitHubApp:
+    @pytest.fixture
+    def key(self) -> rsa.RSAPrivateKey:
+        return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    @pytest.fixture
+    def pem(self, key: rsa.RSAPrivateKey) -> str:
+        kinds = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        return key.private_bytes(*kinds).decode()
+
+    def test_an_app_signs_asks_once_an_hour_and_uses_what_it_got(self, key: rsa.RSAPrivateKey, pem: str) -> None:
+        now = [NOW / SECOND]
+        with receiver() as there:
+            there.usual = _said(201, {"token": "ghs_token", "expires_at": "..."})
+            token = AppToken(there.url.removesuffix("/hook"), "12345", "67890", pem, now=lambda: now[0])
+            for later in (0.0, 2000.0, 3100.0):
+                now[0] = NOW / SECOND + later
+                assert token() == "ghs_token"
+            assert [one.path for one in there.came] == ["/app/installations/67890/access_tokens"] * 2
+            signed = there.came[0].headers["authorization"].removeprefix("Bearer ")
+            claims = jwt.decode(
+                signed, key.public_key(), algorithms=["RS256"], options={"verify_exp": False, "verify_iat": False}
+            )
+            assert claims["iss"] == "12345"
+            assert claims["exp"] - claims["iat"] <= 600
+
+    def test_trouble_and_mistakes_are_told_apart(self, pem: str) -> None:
+        with receiver() as there:
+            api = there.url.removesuffix("/hook")
+            there.replies += [Reply(500), Reply(422), _said(201, {})]
+            for kind in (Unavailable, Refused, Refused):
+                with pytest.raises(kind):
+                    AppToken(api, "12345", "67890", pem)()
+        with pytest.raises(ValueError, match="private key"):
+            AppToken(api, "12345", "67890", "guess")
+        with pytest.raises(ValueError, match="number"):
+            AppToken(api, "12345", "../x", pem)
+
+    def test_the_configuration_has_one_way_to_prove_itself(self, pem: str) -> None:
+        make = SUBSCRIBERS["github"]
+        make(BASE, app={"id": "1", "installation": "2", "key": pem}, repository="acme/{service}")
+        for wrong in ({}, {"token": "t", "app": {}}, {"app": {"id": "1"}}):
+            with pytest.raises(ValueError, match=r"app|token"):
+                make(BASE, repository="acme/{service}", **wrong)
