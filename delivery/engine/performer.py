@@ -116,6 +116,9 @@ class Performer:
         signals: Signals = []
         for turn, effect, (candidate, stable) in due:
             pair = (samples[candidate], samples[stable] if stable else Sample(now, {}))
+            for one in pair:
+                if isinstance(one, Unread):
+                    self._telemetry.count("unread", why=one.why.value)
             try:
                 signals.append((turn, self._look(turn, effect, pair, now)))
                 turn.give_up(effect)

@@ -39,6 +39,7 @@ METRICS: Mapping[str, Metric] = {
     "rereads": _count("Hints of deployers by what became of them, once what is there was read again.", "outcome"),
     "steps": _count("Events committed to releases: what the machine decided.", "event"),
     "verdicts": _count("Verdicts that changed.", "gate", "verdict"),
+    "unread": _count("Sides of releases that could not be measured.", "why"),
     "effects": _count("Calls to meshes, workloads and metrics.", "kind", "outcome"),
     "outbox": _count("Messages to people that were tried.", "channel", "outcome"),
     "commits_lost": _count("Commits that found their target changed or were refused.", "result"),
