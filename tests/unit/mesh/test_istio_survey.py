@@ -40,6 +40,35 @@ def test_one_route_at_a_gateway_leaves_only_the_mesh_to_tell():
     assert found(route(gateways=("istio-system/ingress", "mesh"))) == ()
 
 
+def test_behind_one_service_every_path_has_to_name_a_subset():
+    """The candidate's pods are there before any route names them."""
+    named = [{"name": "web", "route": [{"destination": {"host": "checkout", "subset": "v1"}}]}]
+    assert weights(found(route(gateways=("mesh",), http=named), place=SUBSETS)) == [Weight.WARNS], "without a sidecar"
+    (bare, _) = found(route(gateways=("mesh",)), place=SUBSETS)
+    assert (bare.weight, "without a subset" in bare.text) == (Weight.BLOCKS, True)
+    mirrored = [{**named[0], "mirror": {"host": HOST}}]
+    assert Weight.BLOCKS in weights(found(route(gateways=("mesh",), http=mirrored), place=SUBSETS))
+
+
+def test_behind_one_service_others_and_callers_without_a_rule_would_meet_the_candidate():
+    named = [{"route": [{"destination": {"host": HOST, "subset": "v1"}}]}]
+    other = route("theirs", "callers", ("mesh",))
+    findings = found(route(http=named), other, place=SUBSETS)
+    leaks = [one.subject for one in findings if one.weight is Weight.LEAKS]
+    assert leaks == ["VirtualService callers/theirs", "Service shop/checkout"]
+    assert "stay on stable" not in " ".join(one.text for one in findings if one.weight is Weight.LEAKS)
+    assert Weight.LEAKS not in weights(found(route(), other)), "with a Service of its own nobody does"
+    tcp = {"tcp": [{"route": [{"destination": {"host": "checkout"}}]}], "http": []}
+    findings = found(route(gateways=("mesh",), http=named), route("other", **tcp), place=SUBSETS)
+    assert any("without a subset" in one.text for one in findings if one.subject == "VirtualService shop/other")
+
+
+def test_what_a_release_has_put_there_is_no_leak():
+    named = {"name": "web", "route": [{"destination": {"host": HOST, "subset": "v1"}}]}
+    ours = {"name": "delivery-checkout.nobody", "route": [{"destination": {"host": HOST}}]}
+    assert weights(found(route(gateways=("mesh",), http=[ours, named]), place=SUBSETS)) == [Weight.WARNS]
+
+
 def test_two_for_the_mesh_are_a_leak():
     (leak,) = found(route("a", gateways=("mesh",)), route("b", gateways=("mesh",)))
     assert leak.weight is Weight.LEAKS
@@ -63,10 +92,14 @@ def test_a_name_with_one_dot_is_not_expanded():
 
 def test_rules_of_callers_hide_subsets_and_nothing_else():
     theirs = rule("callers")
-    (blocked,) = found(route(gateways=("mesh",)), rules=[theirs], place=SUBSETS)
+    (blocked,) = about_rules(found(route(gateways=("mesh",)), rules=[theirs], place=SUBSETS))
     assert (blocked.weight, blocked.subject) == (Weight.BLOCKS, "DestinationRule callers/rule")
     assert found(route(gateways=("mesh",)), rules=[theirs]) == ()
-    assert found(route(gateways=("mesh",)), rules=[rule(host="billing")], place=SUBSETS) == ()
+    assert about_rules(found(route(gateways=("mesh",)), rules=[rule(host="billing")], place=SUBSETS)) == []
+
+
+def about_rules(findings):
+    return [one for one in findings if one.subject.startswith("DestinationRule")]
 
 
 def test_a_traffic_policy_of_stables_host_is_not_the_candidates():

@@ -9,7 +9,7 @@ import yaml
 
 from delivery.adapters.kube.client import Absent, Kube
 from delivery.adapters.kube.objects import ISTIO, Document, path
-from delivery.adapters.mesh.istio import document, hosts, stamps, targets
+from delivery.adapters.mesh.istio import document, hosts, joined, stamps, targets
 from delivery.model.finding import Finding, Weight
 from delivery.model.ids import ReleaseId, target_id
 from delivery.model.place import Isolation, Place, host
@@ -49,6 +49,7 @@ def findings(paths: Paths, service: str, place: Place) -> tuple[Finding, ...]:
         *_missing(edited, place),
         *_foreign(paths, edited, place),
         *_callers(edited, place),
+        *joined.findings(paths.routes, edited, service, place),
         *_streams(paths, place),
         *_rules(paths, place),
         *_scopes(paths, place),
@@ -109,6 +110,8 @@ def _foreign(paths: Paths, edited: Sequence[Document], place: Place) -> Iterator
     ours = {_name(one) for one in edited}
     where = host(place, place.service)
     for one in paths.routes:
+        if joined.is_bare(one, place):
+            continue
         if _name(one) not in ours and where in _hosts(document.named(one)):
             text = f"it leads to {where} too and is not among the routes of the release: its callers stay on stable"
             yield Finding(Weight.WARNS, _name(one), f"{text}; name it in `routes` if they should not")
@@ -123,7 +126,7 @@ def _callers(edited: Sequence[Document], place: Place) -> Iterator[Finding]:
         for gateway in (one.get("spec") or {}).get("gateways") or [MESH]:
             by_gateway.setdefault(gateway, []).append(_name(one))
     inside = by_gateway.get(MESH, [])
-    if edited and not inside:
+    if edited and not inside and place.isolation is Isolation.SERVICE:
         text = "no route of it is for the mesh: callers inside the cluster read no rule and stay on stable"
         yield Finding(Weight.SAYS, f"Service {place.namespace}/{place.service}", text)
     if len(inside) > 1:
@@ -137,7 +140,8 @@ def _streams(paths: Paths, place: Place) -> Iterator[Finding]:
         for kind in ("tcp", "tls"):
             if where in _hosts(document.named({**one, "spec": {kind: (one.get("spec") or {}).get(kind)}})):
                 text = f"a {kind} route leads to {where}: connections are not split by request"
-                yield Finding(Weight.LEAKS, _name(one), f"{text}; its callers stay on stable")
+                stay = "" if joined.is_bare(one, place) else "; its callers stay on stable"
+                yield Finding(Weight.LEAKS, _name(one), f"{text}{stay}")
 
 
 def _rules(paths: Paths, place: Place) -> Iterator[Finding]:
