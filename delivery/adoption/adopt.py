@@ -9,7 +9,7 @@ from delivery.adapters.mesh.istio import preflight
 from delivery.adapters.mesh.istio import survey as mesh
 from delivery.adapters.workloads.kubernetes import survey as workloads
 from delivery.adapters.workloads.kubernetes.survey import Surveyed
-from delivery.adoption import argocd, gateways, rights
+from delivery.adoption import argocd, cost, gateways, rights
 from delivery.adoption.service_file import as_text
 from delivery.catalog.document import Document as File
 from delivery.catalog.service import parse
@@ -78,7 +78,9 @@ def _looked_at(kube: Kube, surveyed: Surveyed, text: str, service: Service) -> A
         _try(found, edited, surveyed, service)
         found.findings += _policies(kube, surveyed)
         found.findings += argocd.findings(kube, edited, place, service.name)
-    found.findings += rights.findings(kube, place, compile_plan(service))
+    plan = compile_plan(service)
+    found.findings += cost.findings(surveyed.home.deployment, place, plan)
+    found.findings += rights.findings(kube, place, plan)
     settings, levels = gateways.settings(kube, edited)
     found.findings += levels
     ordered = sorted(found.findings, key=lambda one: (ORDER.index(one.weight), one.subject))

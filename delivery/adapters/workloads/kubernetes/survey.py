@@ -51,7 +51,12 @@ def survey(kube: Kube, service: str, place: Place, *, propose: bool) -> Surveyed
     backend = Backend(service, NEXT)
     wanted = _copy(home, place, backend)
     pod = clone.pod_labels(home.deployment, home.service, wanted)
-    found = [*_owners(deployment, place), *_others(deployment), *_capacity(home), *_configuration(reader, home, place)]
+    found = [
+        *_owners(deployment, place),
+        *_others(deployment),
+        *_capacity(home, place),
+        *_configuration(reader, home, place),
+    ]
     makes: tuple[Document, ...] = ()
     if place.mode is Mode.CLONE:
         reasons = refusals.reasons(home, Copied(pod, place.isolation is Isolation.SUBSET))
@@ -104,17 +109,26 @@ def _others(deployment: Document) -> Iterator[Finding]:
         yield Finding(Weight.BLOCKS, _name(deployment), text)
 
 
-def _capacity(home: Home) -> Iterator[Finding]:
+def _capacity(home: Home, place: Place) -> Iterator[Finding]:
     replicas = home.deployment["spec"].get("replicas", 1)
-    for hpa in home.autoscalers:
+    for hpa in home.autoscalers if place.keep_capacity and place.mode is not Mode.OBSERVE else ():
+        if _is_kedas(hpa):
+            text = "KEDA sets its minReplicas back, so stable may shrink while a candidate has its users"
+            remedy = (
+                "keep_stable_capacity: false, and set minReplicaCount of the ScaledObject for the time of a release"
+            )
+            yield Finding(Weight.WARNS, _name(hpa), f"{text}; in the workload of the service file", remedy)
+            continue
         low = hpa["spec"].get("minReplicas", 1)
         text = f"its minReplicas ({low}) is raised to what runs while a release is open, and set back afterwards"
         yield Finding(Weight.SAYS, _name(hpa), text)
-    text = f"a release at 100 percent runs {2 * replicas} pods instead of {replicas} until it is over"
-    yield Finding(Weight.SAYS, _name(home.deployment), text)
     if replicas < 2:
         text = "it has one pod: an error of that pod is an error of stable; two or more compare better"
         yield Finding(Weight.WARNS, _name(home.deployment), text)
+
+
+def _is_kedas(hpa: Document) -> bool:
+    return any(owner.get("kind") == "ScaledObject" for owner in hpa["metadata"].get("ownerReferences") or ())
 
 
 def _configuration(reader: Reader, home: Home, place: Place) -> Iterator[Finding]:
