@@ -9,7 +9,8 @@ BIN := .venv/bin
 OURS := $(wildcard delivery workers api alembic tests tools benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-system screenshots test-cluster cluster lint format simulate bench bench-cluster bench-gates lock upgrade clean
+.PHONY: help setup demo serve test test-system screenshots test-cluster cluster lint format simulate bench bench-cluster
+.PHONY: bench-gates manifests lock upgrade clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +63,9 @@ bench-gates: setup ## how often gates roll back healthy releases, how soon they 
 bench-cluster: setup ## the same on the testbed of the cluster tests: as root, with Go 1.26
 	@$(BIN)/python -m tools.cluster_build
 	$(BIN)/python -m benchmarks cluster $(ARGS)
+
+manifests: setup ## render deploy/manifests from the Helm chart: with Go 1.26
+	@$(BIN)/python -m tools.chart
 
 lock: setup ## pin again after a change of pyproject.toml; pins that still fit stay
 	tools/lock.sh

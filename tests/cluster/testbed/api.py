@@ -20,12 +20,21 @@ _PLURALS = {
     "CustomResourceDefinition": "customresourcedefinitions",
     "DestinationRule": "destinationrules",
     "Gateway": "gateways",
+    "Ingress": "ingresses",
+    "NetworkPolicy": "networkpolicies",
     "ServiceEntry": "serviceentries",
     "VirtualService": "virtualservices",
     "HorizontalPodAutoscaler": "horizontalpodautoscalers",
     "PodDisruptionBudget": "poddisruptionbudgets",
 }
-_CLUSTERWIDE = {"CustomResourceDefinition", "Namespace", "Node", "ValidatingWebhookConfiguration"}
+_CLUSTERWIDE = {
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "Namespace",
+    "Node",
+    "ValidatingWebhookConfiguration",
+}
 
 
 class Api:
