@@ -7,7 +7,7 @@ from delivery.model.ids import Micros
 from delivery.model.plan import Approval, GateSpec, LowTraffic, Plan, Stage, Then
 from delivery.wording.policy import limits
 from delivery.wording.traffic import describe as whom
-from delivery.wording.units import counted, duration, listed, number
+from delivery.wording.units import counted, duration, listed, number, percent
 
 _END = {
     None: "then everybody gets the candidate, which becomes stable",
@@ -93,4 +93,10 @@ def _said(key: str, value: object) -> bool:
 
 
 def _setting(key: str, value: Any) -> str:
-    return duration(value) if key in ("over", "warm_up") else str(value)
+    if key in ("over", "warm_up"):
+        return duration(value)
+    if key in ("floor", "objective"):
+        return percent(100 * value)
+    if key == "above":  # latency bounds
+        return listed([f"{bound} ms" for bound in (value if isinstance(value, list | tuple) else [value])])
+    return str(value)

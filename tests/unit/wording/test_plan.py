@@ -7,7 +7,7 @@ import pytest
 from delivery.model.ids import HOUR, MINUTE, GateId, Micros
 from delivery.model.plan import Approval, GateSpec, LowTraffic, Plan, Then
 from delivery.wording.plan import approval, at_least, describe, ending, gate, step
-from delivery.wording.units import THIN
+from delivery.wording.units import THIN, percent
 from tests.unit.wording.builders import PLAN
 
 SHORT = Plan(PLAN.stages[1:3], (GateSpec(GateId("errors"), "ratio", {}),))
@@ -62,13 +62,15 @@ def test_endings(then, promotion, sentence):
 def test_gates_say_what_they_compare():
     ratio = GateSpec(GateId("errors"), "ratio", {"measure": "http_errors", "worse_than": 1.1, "objective": None})
     assert gate(ratio) == "errors compares http_errors with stable's: worse_than 1.1"
+    shares = GateSpec(GateId("errors"), "ratio", {"measure": "http_errors", "objective": 0.02, "floor": 0.001})
+    assert gate(shares) == f"errors compares http_errors with stable's: objective {percent(2)}, floor {percent(0.1)}"
     limit = GateSpec(GateId("ok"), "threshold", {"measure": "http_success_rate", "limit": 0.99}, blocking=False)
     assert (
         gate(limit)
         == "ok holds the candidate's http_success_rate to a limit, uncalibrated (for information): limit 0.99"
     )
     slow = GateSpec(GateId("slow"), "latency", {"measure": "http_duration", "above": [250], "warm_up": 180_000_000})
-    assert gate(slow) == "slow compares http_duration with stable's: above [250], warm_up 3m"
+    assert gate(slow) == "slow compares http_duration with stable's: above 250 ms, warm_up 3m"
     buys = GateSpec(GateId("buys"), "conversion", {"measure": "paid"}, blocking=False)
     assert gate(buys) == "buys shows the share of users with paid on both sides (for information)"
     assert gate(GateSpec(GateId("x"), "ratio", {})) == "x compares ratio with stable's"
