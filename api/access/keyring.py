@@ -3,12 +3,14 @@
 import hmac
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from hashlib import sha256
 
 from api.access.caller import Caller, Came
 from delivery.model.ids import MINUTE, Micros, Principal
 from delivery.ports.access import Access, ApiToken
 from delivery.ports.clock import Clock
+from delivery.ports.errors import PortError
 from delivery.settings import Token
 
 PREFIX = "dlv_"
@@ -57,7 +59,8 @@ class Keyring:
         """When it was used, to a minute: not every request is to write."""
         if now - self._noted.get(name, Micros(0)) >= MINUTE:
             self._noted[name] = now
-            self._access.token_used(name, now)
+            with suppress(PortError):  # a note is no reason to keep an abort waiting
+                self._access.token_used(name, now)
 
 
 def new_secret() -> str:

@@ -41,9 +41,11 @@ class Directory:
         name = claims.get(claim)
         if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= 128:
             raise Untrusted(f"it has no claim {claim} that names somebody")
-        if claim == "email" and claims.get("email_verified") is not True:
+        if claim != "email":
+            return name
+        if claims.get("email_verified") is not True:
             raise Untrusted("its e-mail address is not verified")
-        return name
+        return name.lower()  # written otherwise it is the same person, of whom four eyes must not become eight
 
     def _role(self, groups: tuple[str, ...]) -> Role | None:
         """The highest that any group gives."""

@@ -10,7 +10,9 @@ from fastapi.testclient import TestClient
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.adapters.ledger.sql import SqlLedger, upgrade
 from delivery.machine.evolve import fold
-from tests.api.world import SERVICE, ManualClock, World, bearer
+from delivery.model.ids import SECOND
+from tests.api.world import NOW, SERVICE, ManualClock, World, bearer
+from tests.oidc import Idp, provider
 
 
 @pytest.fixture
@@ -45,6 +47,13 @@ def http(world: World) -> Iterator[TestClient]:
 def either(either_world: World) -> Iterator[TestClient]:
     with TestClient(either_world.app) as client:
         yield client
+
+
+@pytest.fixture
+def idp() -> Iterator[Idp]:
+    """A provider of OpenID Connect whose clock stands where that of the world stands."""
+    with provider(NOW / SECOND) as idp:
+        yield idp
 
 
 @pytest.fixture

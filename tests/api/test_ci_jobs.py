@@ -5,12 +5,11 @@ import pytest
 from api.oidc.setup import Identity
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.machine.evolve import fold
-from delivery.model.ids import SECOND
 from delivery.settings import Ci, Person
 from tests.api.test_actions import act
 from tests.api.test_webhooks import kind
-from tests.api.world import BASE, NOW, ManualClock, World, bearer
-from tests.oidc import LEFT_OUT, provider
+from tests.api.world import BASE, ManualClock, World, bearer
+from tests.oidc import LEFT_OUT
 
 PEOPLE = (Person(principal="olga", role="operator", logins=("olga-acme",)),)
 MAIN = {"refs": ["refs/heads/main", "refs/tags/v*"], "services": ["checkout"]}
@@ -30,12 +29,6 @@ GITLAB = {
     "jti": "job-1",
 }
 START = {"service": "checkout", "version": "1.4.1"}
-
-
-@pytest.fixture
-def idp():
-    with provider(NOW / SECOND) as idp:
-        yield idp
 
 
 @pytest.fixture

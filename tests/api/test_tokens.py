@@ -263,6 +263,16 @@ def test_a_database_that_does_not_answer_lets_in_those_of_the_configuration_alon
         assert http.get("/v1/releases", headers={"Authorization": "Bearer nobody"}).status_code == 401
 
 
+def test_a_note_that_cannot_be_written_keeps_nobody_out(http, world, monkeypatch):
+    headers, _ = make(http)
+
+    def away(name, at):
+        raise Unavailable("the database takes no writes")
+
+    monkeypatch.setattr(world.ledger, "token_used", away)
+    assert http.get("/v1/releases", headers=headers).status_code == 200
+
+
 def test_a_token_of_the_configuration_has_a_scope_and_an_end_too(world):
     from datetime import UTC, datetime
 

@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from structlog.testing import capture_logs
 
 from api.app import create_app
 from delivery.adapters.ledger.memory import MemoryLedger
@@ -42,7 +43,7 @@ OPERATIONS = {f"{one.method.upper()} {one.path}": one for one in FOUND if not on
 @pytest.fixture(scope="module")
 def base() -> Iterator[str]:
     unlimited = Limits(token_per_second=None, source_per_second=None)
-    with serving(create_app(replace(WORLD.services, limits=unlimited))) as url:
+    with capture_logs(), serving(create_app(replace(WORLD.services, limits=unlimited))) as url:
         yield url
 
 
