@@ -114,10 +114,9 @@ def _capacity(home: Home, place: Place) -> Iterator[Finding]:
     for hpa in home.autoscalers if place.keep_capacity and place.mode is not Mode.OBSERVE else ():
         if _is_kedas(hpa):
             text = "KEDA sets its minReplicas back, so stable may shrink while a candidate has its users"
-            remedy = (
-                "keep_stable_capacity: false, and set minReplicaCount of the ScaledObject for the time of a release"
+            yield Finding(
+                Weight.WARNS, _name(hpa), f"{text}; raise minReplicaCount of its ScaledObject before a release"
             )
-            yield Finding(Weight.WARNS, _name(hpa), f"{text}; in the workload of the service file", remedy)
             continue
         low = hpa["spec"].get("minReplicas", 1)
         text = f"its minReplicas ({low}) is raised to what runs while a release is open, and set back afterwards"
