@@ -17,6 +17,7 @@ from delivery.adapters.kube.watch import Watch
 MOST_OBJECTS = 1000
 """Of one kind in one namespace: with more, each look asks the API server."""
 MOST_WATCHES = 100
+"""At once, in one process."""
 REFUSED = 300.0
 """Seconds until a watch is tried again that was refused: for want of a right, or for too many objects."""
 _Collection = tuple[str, str, str]
@@ -66,14 +67,20 @@ class Observed:
         raise Unseen
 
     def _documents(self, collection: _Collection) -> Mapping[tuple[str, str], Document]:
-        with self._lock:
-            if collection not in self._watches and len(self._watches) < MOST_WATCHES:
-                self._watches[collection] = Watch(self._kube, path(*collection), most=MOST_OBJECTS, refused=REFUSED)
-            watch = self._watches.get(collection)
+        watch = self._watch(collection)
         found = watch.current() if watch is not None else None
         if found is None:
             raise Unseen
         return found
+
+    def _watch(self, collection: _Collection) -> Watch | None:
+        """None where there are as many as there may be."""
+        with self._lock:
+            if collection not in self._watches and len(self._watches) >= MOST_WATCHES:
+                self._watches = {key: one for key, one in self._watches.items() if one.is_running}
+            if collection not in self._watches and len(self._watches) < MOST_WATCHES:
+                self._watches[collection] = Watch(self._kube, path(*collection), most=MOST_OBJECTS, refused=REFUSED)
+            return self._watches.get(collection)
 
     def _unseen(self, *_: object, **__: object) -> NoReturn:
         raise Unseen

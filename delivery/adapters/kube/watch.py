@@ -72,6 +72,11 @@ class Watch:
         with self._lock:
             return dict(self._documents) if time.monotonic() <= self._good_until else None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it is kept up to date: not before the first question, nor when nobody has asked for long."""
+        return self._thread is not None and self._thread.is_alive()
+
     def take(self, document: Document) -> None:
         """What we have just written ourselves, so that it is seen at once."""
         with self._lock:
