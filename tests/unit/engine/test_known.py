@@ -55,10 +55,10 @@ def test_what_was_lost_is_news_when_it_comes_back(shop, asked) -> None:
     shop.send("", service="checkout", version=NEW.version)
     shop.go(5)
     shop.workloads.script(CHECKOUT, NEW.identity, Running(False, looked_for="it"))
-    shop.go(3)
+    shop.go(20)
     assert shop.release.held(HoldKind.CANDIDATE_UNREADY)
     of(asked, NEW.version)
-    shop.go(3)
+    shop.go(20)
     assert not any(need.known for need in of(asked, NEW.version))
 
 
