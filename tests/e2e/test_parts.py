@@ -81,3 +81,31 @@ def test_a_configuration_that_cannot_be_used_is_said_before_anything_starts(tmp_
     assert "server.listen" in said
     assert "database" in said
     assert "Traceback" not in said
+
+
+def test_a_first_start_shows_a_token_once_with_which_people_make_their_own(tmp_path, config):
+    file, port = config
+    folders = [tmp_path / name for name in ("migrate", "first", "create", "revoke", "second")]
+    for folder in folders:
+        folder.mkdir()
+    with Command(folders[0], ["migrate", "--config", str(file)]) as migrate:
+        assert migrate.end() == 0, migrate.lines
+    with Command(folders[1], ["api", "--config", str(file)]) as api:
+        secret = api.until("dlv_").strip()
+        ready(port)
+        where = ["--url", f"http://127.0.0.1:{port}", "--token"]
+        with Command(
+            folders[2], ["token", "create", "root", "--principal", "r", "--role", "admin", *where, secret]
+        ) as made:
+            assert made.end() == 0, made.lines
+        (mine,) = [line for line in made.lines if line.startswith("dlv_")]
+        with Command(folders[3], ["token", "revoke", "first-admin", *where, mine]) as revoked:
+            assert revoked.end() == 0, revoked.lines
+        api.process.send_signal(signal.SIGTERM)
+        api.end()
+    assert "\n".join(api.lines).count(secret) == 1
+    with Command(folders[4], ["api", "--config", str(file)]) as again:
+        ready(port)
+        again.process.send_signal(signal.SIGTERM)
+        again.end()
+    assert "dlv_" not in "\n".join(again.lines)
