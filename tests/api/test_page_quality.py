@@ -1,15 +1,19 @@
 """What must hold for every page: names for everything, nothing inline, and no link that leads nowhere."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from urllib.parse import urlsplit
 
 import pytest
+from fastapi.testclient import TestClient
 
+from api.app import create_app
 from tests.api.browser import Browser
-from tests.api.html import Node
+from tests.api.html import Node, read
 from tests.api.test_actions import ADAM, GUARDED, OTTO, act, begin
 from tests.api.test_pages import HTML, look
+from tests.api.world import BASE, secret
 
 FIELDS = ("input", "select", "textarea")
 
@@ -124,3 +128,30 @@ def test_every_page_has_its_landmarks_its_language_and_a_title_of_its_own(found)
 def test_pages_are_nobody_else_s_to_keep(otto):
     for path in ("/releases", "/services", "/stop", "/releases/rel_nothing"):
         assert otto.open(path, headers=HTML).headers["cache-control"] == "no-store"
+
+
+def test_behind_a_prefix_every_address_has_it(http, world):
+    release = begin(http, world, GUARDED)
+    base = f"{BASE}/tools"
+    app = create_app(replace(world.services, public_url=base))
+    with TestClient(app, base_url=BASE, follow_redirects=False) as client:
+        wanted = client.get(f"/releases/{release}", headers=HTML)
+        assert wanted.headers["location"].startswith("/tools/login?next=")
+        login = read(client.get("/login").text)
+        fields = {"token": secret("otto"), "next": f"/releases/{release}"}
+        sent = client.post("/login", data=fields, headers={"Origin": BASE})
+        assert sent.headers["location"] == f"/tools/releases/{release}"
+        for page in (login, *(read(client.get(path).text) for path in (f"/releases/{release}", "/releases", "/stop"))):
+            for one in page.all():
+                for name in ("href", "src", "action", "data-stream", "data-page"):
+                    assert one.get(name, "/tools/")[:1] != "/" or one.get(name, "/tools/").startswith("/tools/"), one
+
+
+def test_the_sign_in_page_is_as_good_as_the_others(http):
+    page = read(http.get("/login").text)
+    assert page.one("label")["for"] == page.one("input", type="password")["id"]
+    assert page.one("h1").text == page.one("button").text == "Sign in"
+    for one in page.all():
+        assert not [name for name in one.attributes if name == "style" or name.startswith("on")]
+    for path in [one["href"] for one in page.all("link")]:
+        assert http.get(path).status_code == 200
