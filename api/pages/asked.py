@@ -48,7 +48,7 @@ def read(query: QueryParams) -> ReleaseQuery:
     return made(ReleaseQuery, **given, state=states)
 
 
-def made(model: type[M], **fields: Any) -> M:
+def made(model: type[M], /, **fields: Any) -> M:
     """What the API would have read of a body. Raises the problem `invalid`, with each place and what is wrong there."""
     try:
         return model(**fields)

@@ -45,5 +45,6 @@ FILTERS: Mapping[str, Callable[..., str]] = {
     "sentence": sentence,
     "number": number,
     "moment": moment,
+    "instant": instant,
     "scope": scope,
 }

@@ -128,7 +128,9 @@ def test_pages_of_the_list_follow_each_other_and_lead_back(browsers, release):
     assert look(browsers["vera"], newest["href"]).one("th", scope="row").text.endswith("#2")
 
 
-@pytest.mark.parametrize("query", ["since=soon", "state=gone", "nobody=knows", "cursor=x", "per_page=0"])
+@pytest.mark.parametrize(
+    "query", ["since=soon", "state=gone", "nobody=knows", "model=x", "self=x", "cursor=x", "per_page=0"]
+)
 def test_a_filter_that_cannot_be_is_named(browsers, query):
     page = look(browsers["vera"], f"/releases?{query}", 400 if query.startswith("cursor") else 422)
     assert page.one("h1").text

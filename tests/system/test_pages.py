@@ -107,6 +107,17 @@ def test_a_release_lives_while_its_page_is_open(tab: Tab) -> None:
         assert tab.run("document.querySelectorAll('.offer').length") == 1
 
 
+def test_time_goes_on_without_disturbing_what_is_read(tab: Tab) -> None:
+    with watched(tab, "baking") as (made, base):
+        opened(tab, made, base)
+        before = tab.run("document.querySelector('#part-history .ago').textContent")
+        tab.run("window.kept = document.querySelector('#part-history li')")
+        made.world.clock.pause(60)
+        tab.wait(f"document.querySelector('#part-history .ago').textContent !== {before!r}")
+        assert tab.run("document.contains(window.kept)")
+        assert tab.run("document.getElementById('said').textContent") == ""
+
+
 def test_the_list_lives_too(tab: Tab) -> None:
     with watched(tab, "baking") as (made, base):
         sign_in(tab, base, "vera")

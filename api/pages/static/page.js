@@ -7,8 +7,10 @@
   const LATER = 300; // milliseconds in which several events become one look
   let source = null, later = 0, looking = false, again = false, over = false, seen = new Map();
 
-  // What the server rendered. Each rendering has keys of its own, which tell nothing.
-  const rendered = (part) => part.innerHTML.replace(/name="key" value="[^"]*"/g, "");
+  // What the server rendered, but for what is another in each rendering: keys of forms, and how long ago things were.
+  const rendered = (part) => part.innerHTML
+    .replace(/name="key" value="[^"]*"/g, "")
+    .replace(/(<span class="ago">)[^<]*/g, "$1");
   for (const part of document.querySelectorAll("[data-part]")) seen.set(part.id, rendered(part));
   // What was done is said once, and what a form was answered too: a reload shows the page as it is then.
   const url = new URL(main.dataset.page ?? location.href, location.href);
@@ -31,6 +33,12 @@
   // Somebody is in the middle of something: what they read and type stays, and is said to be old.
   const busy = (part) => "forms" in part.dataset && part.querySelector("details[open]");
 
+  // How long ago things were moves on without disturbing what is read, marked or focused.
+  function age(part, fresh) {
+    const now = fresh.querySelectorAll(".ago");
+    part.querySelectorAll(".ago").forEach((one, number) => { if (now[number]) one.textContent = now[number].textContent; });
+  }
+
   function renew(part, fresh) {
     const open = [...part.querySelectorAll("details[open]")].map((one) => one.id);
     const focused = part.contains(document.activeElement) ? document.activeElement : null;
@@ -43,9 +51,14 @@
       if (!target.matches("a, button, input, select, summary")) target.tabIndex = -1;
       target.focus({ preventScroll: true });
     }
+  }
+
+  function announce(part, text) {
+    if (!text || text === part.dataset.said) return;
+    said.textContent = part.dataset.said = text;
     part.classList.remove("changed");
-    void part.offsetWidth;
-    if (part.dataset.said !== undefined) part.classList.add("changed");
+    void part.offsetWidth; // so that it begins anew
+    part.classList.add("changed");
   }
 
   function show(text) {
@@ -55,12 +68,13 @@
     let old = false;
     for (const part of document.querySelectorAll("[data-part]")) {
       const one = fresh.getElementById(part.id);
-      if (!one || rendered(one) === seen.get(part.id)) continue;
+      if (!one) continue;
+      const text = rendered(one);
+      if (text === seen.get(part.id)) { age(part, one); continue; }
       if (busy(part)) { old = true; continue; }
-      seen.set(part.id, rendered(one));
-      if (one.dataset.said && one.dataset.said !== part.dataset.said) said.textContent = one.dataset.said;
-      if (one.dataset.said !== undefined) part.dataset.said = one.dataset.said;
+      seen.set(part.id, text);
       renew(part, one);
+      announce(part, one.dataset.said);
     }
     document.title = fresh.title;
     over = !freshMain.dataset.stream;
@@ -101,6 +115,7 @@
 
   // A hidden page follows nothing: streams are few. What was missed is there as soon as it is seen.
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : (open(), soon())));
+  main.addEventListener("toggle", (event) => { if (!event.target.open) soon(); }, true); // what was held back may come now
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => { if (event.persisted) { open(); soon(); } });
   setInterval(() => { if (!document.hidden && !over) { open(); look(); } }, 1000 * Number(main.dataset.every));

@@ -9,7 +9,7 @@ from delivery.machine.actions import allowed, held_now, refusal
 from delivery.machine.holds import HOLDS, Lifts
 from delivery.machine.refusal import Refusal
 from delivery.model.context import Context
-from delivery.model.hold import Hold
+from delivery.model.hold import Hold, HoldKind
 from delivery.model.release import Release
 from delivery.model.role import Role
 from delivery.model.signal import Abort, Approve, Pause, PersonSignal, PromoteNow, Reject, Resume
@@ -83,7 +83,8 @@ def _resume(release: Release, context: Context, caller: Caller) -> Offer:
     if not holds:
         why_not = "; ".join(dict.fromkeys(refused.text for _, refused in asked if refused))
         return Offer("resume", said.title, said.effect, why_not)
-    choices = tuple(Choice(hold.kind.value, what(hold), number == 0) for number, hold in enumerate(holds))
+    first = next((hold for hold in holds if hold.kind is HoldKind.PAUSE), holds[0])
+    choices = tuple(Choice(hold.kind.value, what(hold), hold is first) for hold in holds)
     return Offer("resume", said.title, said.effect, needs_reason=_needs_reason(holds), holds=choices)
 
 
