@@ -1,5 +1,6 @@
 """Where a release stands on its plan: what comes next, who guards it, and whom its candidate has reached."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from delivery.model.event import Phase
@@ -47,6 +48,11 @@ def next_guard(release: Release) -> Guard | None:
 def votes(release: Release, stage: int) -> tuple[Principal, ...]:
     """Who agreed to enter `stage` from what is live now."""
     return release.approvals.get((stage, release.dseq), ())
+
+
+def is_one_of(person: Principal, others: Iterable[Principal]) -> bool:
+    """Whether it is one of these people. Logins are the same whatever their case is: four eyes stay four."""
+    return person.casefold() in {other.casefold() for other in others}
 
 
 def met(release: Release, wanted: Guard) -> bool:

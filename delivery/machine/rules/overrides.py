@@ -37,11 +37,11 @@ def agree(release: Release, kind: HoldKind, signal: Resume, at: Micros) -> Overr
     override = release.plan.override
     if override is None:
         raise ValueError("nobody is asked")
-    if signal.actor == release.actor:
+    if path.is_one_of(signal.actor, (release.actor,)):
         raise Refusal(FORBIDDEN, f"{signal.actor} started this release; somebody else must agree to lift {kind.value}")
     if override.group is not None and override.group not in signal.groups:
         raise Refusal(FORBIDDEN, f"to lift {kind.value} is for {override.group}; {signal.actor} is not in it")
-    if signal.actor in _agreed(release, kind, at):
+    if path.is_one_of(signal.actor, _agreed(release, kind, at)):
         raise Refusal(CONFLICT, f"{signal.actor} agreed already; {asked(release, kind, at)}")
     until = None if override.expires is None else Micros(at + override.expires)
     return OverrideApproved(at=at, kind=kind, actor=signal.actor, reason=signal.reason, via=signal.via, until=until)

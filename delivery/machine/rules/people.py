@@ -48,14 +48,14 @@ def approve(release: Release, signal: Approve, context: Context) -> Events:
     hold = find(release, HoldKind.APPROVAL)
     if hold is not None and hold.until is not None and hold.until <= moment(release, context):
         raise Refusal(CONFLICT, f"the time to approve {_name(release, guard)} is over")
-    if signal.actor == release.actor:
+    if path.is_one_of(signal.actor, (release.actor,)):
         raise Refusal(FORBIDDEN, f"{signal.actor} started this release; somebody else must approve it")
     group = guard.approval.group
     if group is not None and group not in signal.groups:
         raise Refusal(FORBIDDEN, f"{_name(release, guard)} is approved by {group}; {signal.actor} is not in it")
     if path.met(release, guard):
         raise Refusal(CONFLICT, f"{_name(release, guard)} has all the approvals it needs")
-    if signal.actor in path.votes(release, guard.stage):
+    if path.is_one_of(signal.actor, path.votes(release, guard.stage)):
         raise Refusal(CONFLICT, f"{signal.actor} approved already; it takes {guard.approval.count} different people")
     return (
         Approved(

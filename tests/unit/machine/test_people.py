@@ -7,7 +7,7 @@ from delivery.model import signal as s
 from delivery.model.context import Freeze, Stop
 from delivery.model.event import Approved, CauseKind, Level, Phase, Rejected
 from delivery.model.hold import HoldKind
-from delivery.model.ids import HOUR, MINUTE, SECOND, Micros
+from delivery.model.ids import HOUR, MINUTE, SECOND, Micros, Principal
 from delivery.model.plan import Then
 from delivery.model.traffic import Match, Mirror, Rule, Traffic
 from delivery.model.verdict import Verdict
@@ -76,6 +76,13 @@ class TestApproving:
         refusal = refused(waiting(), s.Approve(ALICE, groups=SRE))
         assert refusal.kind == "forbidden"
         assert "somebody else" in refusal.text
+
+    def test_a_name_that_ci_writes_otherwise_is_the_same_person(self):
+        """Logins are the same whatever their case is: nobody approves their own by it, nor votes twice."""
+        story = a_story_in(Phase.BAKING, plan=GUARDED, actor=Principal("Alice")).tick()
+        assert refused(story, s.Approve(ALICE, groups=SRE)).kind == "forbidden"
+        story.tell(s.Approve(BOB, groups=SRE))
+        assert refused(story, s.Approve(Principal("BOB"), groups=SRE)).kind == "conflict"
 
     def test_somebody_outside_the_group_may_not(self):
         refusal = refused(waiting(), s.Approve(BOB, groups=("web",)))
