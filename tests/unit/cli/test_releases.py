@@ -161,3 +161,34 @@ def test_watch_of_one_that_goes_back_ends_with_2(sh, checkout, monkeypatch):
     assert watched.code == Code.WENT_BACK
     assert json.loads(watched.out)["state"] == "rolled_back"
     assert "back to stable" in watched.err
+
+
+GUARDED = """\
+service: checkout
+cluster: local
+workload: {process: checkout}
+tick: 10s
+strategies:
+  - canary: {steps: [5%, 50%], bake: 1m, gates: [], min_requests: 0, approval: {before: 50%, from: sre}}
+policy: {override: {from: sre}}
+"""
+
+
+def test_approvals_and_words_about_a_hold_are_the_same_from_the_command(sh, checkout, tmp_path):
+    (tmp_path / "guarded.yaml").write_text(GUARDED)
+    assert sh("services", "apply", "-f", str(tmp_path / "guarded.yaml")).code == 0
+    assert sh("release", "start", "checkout", "1.4.2").code == 0
+    checkout.go(5)
+    assert sh("release", "pause", "2", "-m", "lunch", who="adam").code == 0
+    own = sh("release", "resume", "2", "--hold", "pause")
+    assert (own.code, "olga started this release" in own.err) == (1, True)
+    assert "is not in it" in sh("release", "resume", "2", "--hold", "pause", who="otto").err
+    assert "to lift pause needs 1 of sre, not olga" in sh("release", "explain", "2").out
+    assert sh("release", "resume", "2", "--hold", "pause", "-m", "back", who="root").code == 0
+    assert "olga started this release" in sh("release", "approve", "2").err
+    assert sh("release", "approve", "2", "-m", "looks fine", who="adam").code == 0
+    checkout.go(200)
+    release = json.loads(sh("release", "show", "2", "-o", "json").out)
+    assert release["state"] == "promoted"
+    (vote,) = release["stages"][1]["approvals"]
+    assert (vote["actor"], vote["via"], vote["reason"]) == ("adam", "cli", "looks fine")
