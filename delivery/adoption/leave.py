@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from delivery.adapters.kube import marks
 from delivery.adapters.kube.client import Absent, Kube
 from delivery.adapters.kube.objects import ISTIO, Document, path
-from delivery.adapters.mesh.istio import leave, stamps
+from delivery.adapters.mesh.istio import guards, leave, stamps, tags
 from delivery.adapters.mesh.istio.survey import as_yaml
 from delivery.adapters.workloads.kubernetes import configuration
 from delivery.model.finding import Finding, Weight
@@ -18,6 +18,11 @@ _KINDS = (
     ("policy/v1", "PodDisruptionBudget"),
     (ISTIO, "DestinationRule"),
 )
+_BESIDE = (
+    *((version, kind) for kind, version in guards.VERSIONS.items() if kind != guards.HOST),
+    (tags.VERSION, tags.KIND),
+)
+"""What limits a candidate, or tells its traces apart: only few accounts may read these."""
 _CONFIGURATION = (("v1", "ConfigMap"), ("v1", "Secret"))
 _NOTES = marks.PREFIX
 
@@ -38,8 +43,13 @@ def left(kube: Kube, namespace: str, service: str) -> Left:
     ]
     made = [one for kind in _KINDS for one in _ours(kube, namespace, service, *kind)]
     commands = [_delete(one) for one in made]
-    commands += [command for kind in _KINDS[:3] for command in _noted(kube, namespace, *kind)]
     findings = [_in_use(one) for one in virtual if leave.carries_users(one, service)]
+    for version, kind in _BESIDE:
+        try:
+            commands += [_delete(one) for one in _ours(kube, namespace, service, version, kind)]
+        except Refused as error:
+            findings.append(Finding(Weight.WARNS, f"{kind} in {namespace}", f"ours were not looked for: {error}"))
+    commands += [command for kind in _KINDS[:3] for command in _noted(kube, namespace, *kind)]
     read = _read(kube, namespace)
     for version, kind in _CONFIGURATION:
         try:

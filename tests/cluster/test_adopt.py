@@ -6,8 +6,10 @@ import pytest
 import yaml
 from kubernetes.client.exceptions import ApiException
 
+from delivery.adapters.kube import marks
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import ISTIO, path
+from delivery.adapters.mesh.istio import guards, tags
 from delivery.adapters.mesh.istio.adapter import IstioMesh
 from delivery.adapters.mesh.istio.proof import Proof
 from delivery.cli.adopt import Access, looked_at
@@ -189,7 +191,19 @@ def test_leaving_shows_what_stays_and_the_routes_without_us(shop, capsys, cluste
         mesh.read(target).revision,
     )
     mesh.close()
+    metadata = {
+        "name": "limits",
+        "namespace": shop.namespace,
+        "labels": marks.labels("x"),
+        "annotations": {marks.TARGET: target},
+    }
+    for version, kind in ((guards.VERSIONS[guards.LIMIT], guards.LIMIT), (tags.VERSION, tags.KIND)):
+        shop.cluster.api.create({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": {}})
     _, out, _ = ask(shop, capsys, "release-control", "checkout", "-o", "json")
+    assert [line.rpartition(" ")[2] for line in json.loads(out)["commands"]] == [
+        "envoyfilter/limits",
+        "telemetry/limits",
+    ]
     (text,) = json.loads(out)["routes"]
     cleaned = yaml.safe_load(text)
     assert cleaned["spec"] == body["spec"]
