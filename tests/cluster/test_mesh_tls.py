@@ -92,12 +92,13 @@ class Secure:
 
     def _filter(self) -> dict[str, Any]:
         typed = {"@type": _TLS, "common_tls_context": {"tls_certificates": [self._certificate]}}
+        other = "inline"  # under istiod's own name it would be joined with where that gets its certificate
         patch = {
             "applyTo": "FILTER_CHAIN",
             "match": {"context": "GATEWAY", "listener": {"portNumber": self.port}},
             "patch": {
                 "operation": "MERGE",
-                "value": {"transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": typed}},
+                "value": {"transport_socket": {"name": other, "typed_config": typed}},
             },
         }
         metadata = {"name": self.world.namespace, "namespace": NAMESPACE}

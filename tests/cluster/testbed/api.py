@@ -25,6 +25,7 @@ _PLURALS = {
     "ServiceEntry": "serviceentries",
     "VirtualService": "virtualservices",
     "HorizontalPodAutoscaler": "horizontalpodautoscalers",
+    "Telemetry": "telemetries",
     "PodDisruptionBudget": "poddisruptionbudgets",
 }
 _CLUSTERWIDE = {
