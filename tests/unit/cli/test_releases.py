@@ -191,4 +191,4 @@ def test_approvals_and_words_about_a_hold_are_the_same_from_the_command(sh, chec
     release = json.loads(sh("release", "show", "2", "-o", "json").out)
     assert release["state"] == "promoted"
     (vote,) = release["stages"][1]["approvals"]
-    assert (vote["actor"], vote["via"], vote["reason"]) == ("adam", "cli", "looks fine")
+    assert (vote["actor"], vote["via"], vote["reason"]) == ("adam", "cli adam-laptop", "looks fine")
