@@ -13,10 +13,10 @@ from delivery.adapters.kube.objects import Document
 from delivery.ports.errors import Conflict, PortError, Refused, Unavailable
 
 WATCH_SECONDS = 300
-QUIET = 75.0
+QUIET = 90.0
 """Seconds of silence after which everything is listed again: the server sends a bookmark a minute, so that something
 between may be keeping what it sends."""
-STALE = 90.0
+STALE = 100.0
 """Seconds without a word after which what is known is not told any more."""
 BETWEEN = 2.0
 """Seconds for which what is known counts as current between the end of a watch and the beginning of the next."""
