@@ -1,6 +1,6 @@
 """What of a version's image a parameter or a file is set to. Pure."""
 
-from delivery.adapters.workloads.kubernetes import images
+from delivery.adapters.kube import images
 from delivery.model.place import Told
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Refused

@@ -2,7 +2,7 @@
 
 import pytest
 
-from delivery.adapters.workloads.kubernetes import images
+from delivery.adapters.kube import images
 from delivery.ports.errors import Refused
 from tests.unit.workloads.charts import pod
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from delivery.adapters.kube import images
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document
 from delivery.adapters.workloads.argocd import application as app
 from delivery.adapters.workloads.argocd.application import Applications
 from delivery.adapters.workloads.argocd.bringing import Bringing
-from delivery.adapters.workloads.kubernetes import condition, identity, images
+from delivery.adapters.workloads.kubernetes import condition, identity
 from delivery.adapters.workloads.kubernetes.place import place_of
 from delivery.adapters.workloads.kubernetes.reader import Reader
 from delivery.adapters.workloads.kubernetes.versioned import names

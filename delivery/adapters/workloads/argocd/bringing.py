@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from delivery.adapters.kube import images
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document
 from delivery.adapters.workloads.argocd import application as app
 from delivery.adapters.workloads.argocd import parameters
 from delivery.adapters.workloads.argocd.application import Applications
-from delivery.adapters.workloads.kubernetes import images, promotion
+from delivery.adapters.workloads.kubernetes import promotion
 from delivery.adapters.workloads.kubernetes.cloned import ClonedWorkload
 from delivery.adapters.workloads.kubernetes.reader import Reader
 from delivery.adapters.workloads.told import demand_way_back

@@ -5,9 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from delivery.adapters.kube import marks
+from delivery.adapters.kube import images, marks
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import images
 from delivery.adapters.workloads.told import told
 from delivery.model.place import Parameter
 from delivery.model.version import VersionRef

@@ -9,9 +9,10 @@ from typing import Any
 
 from delivery.adapters.git import yaml_text
 from delivery.adapters.git.repository import Read, Repository
+from delivery.adapters.kube import images
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import images, promotion
+from delivery.adapters.workloads.kubernetes import promotion
 from delivery.adapters.workloads.kubernetes.cloned import ClonedWorkload
 from delivery.adapters.workloads.kubernetes.place import place_of
 from delivery.adapters.workloads.kubernetes.reader import Reader

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from delivery.adapters.kube import labels, marks
+from delivery.adapters.kube import images, labels, marks
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import configuration, images, metadata, spread
+from delivery.adapters.workloads.kubernetes import configuration, metadata, spread
 from delivery.model.ids import TargetId
 from delivery.model.place import Isolation
 from delivery.model.version import VersionRef

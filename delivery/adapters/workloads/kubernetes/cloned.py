@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from delivery.adapters.kube import labels, marks
+from delivery.adapters.kube import images, labels, marks
 from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.objects import Document, path, path_of
 from delivery.adapters.workloads.kubernetes import (
@@ -11,7 +11,6 @@ from delivery.adapters.workloads.kubernetes import (
     condition,
     configuration,
     identity,
-    images,
     promotion,
     refusals,
     state,

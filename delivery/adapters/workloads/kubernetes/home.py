@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+from delivery.adapters.kube import images
 from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import condition, identity, images, promotion, state
+from delivery.adapters.workloads.kubernetes import condition, identity, promotion, state
 from delivery.adapters.workloads.kubernetes.edit import drop_copy, free_capacity, keep_capacity
 from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, Reader
 from delivery.model.ids import TargetId

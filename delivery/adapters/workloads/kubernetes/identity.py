@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from delivery.adapters.kube import marks
+from delivery.adapters.kube import images, marks
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import configuration, images
+from delivery.adapters.workloads.kubernetes import configuration
 from delivery.adapters.workloads.kubernetes.clone import CONFIG
 from delivery.model.version import VersionRef
 

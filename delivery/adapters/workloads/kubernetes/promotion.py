@@ -5,9 +5,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from delivery.adapters.kube import marks
+from delivery.adapters.kube import images, marks
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import configuration, identity, images
+from delivery.adapters.workloads.kubernetes import configuration, identity
 from delivery.adapters.workloads.kubernetes.clone import CONFIG, COPIED_FROM
 from delivery.model.version import VersionRef
 

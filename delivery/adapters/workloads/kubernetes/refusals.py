@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from delivery.adapters.kube import labels
+from delivery.adapters.kube import images, labels
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import images
 
 VERSIONED = "deploy each version beside the last and use mode: versioned"
 OBSERVE = "use mode: observe"

@@ -2,10 +2,10 @@
 
 import re
 
-from delivery.adapters.kube import labels
+from delivery.adapters.kube import images, labels
 from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import identity, images
+from delivery.adapters.workloads.kubernetes import identity
 from delivery.adapters.workloads.kubernetes.reader import Reader
 from delivery.adapters.workloads.kubernetes.versioned import names, pattern
 from delivery.model.place import Place

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from delivery.adapters.kube import labels, marks
+from delivery.adapters.kube import images, labels, marks
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import clone, configuration, images, refusals
+from delivery.adapters.workloads.kubernetes import clone, configuration, refusals
 from delivery.adapters.workloads.kubernetes.clone import Copy
 from delivery.adapters.workloads.kubernetes.reader import Reader
 from delivery.adapters.workloads.kubernetes.refusals import Copied, Home

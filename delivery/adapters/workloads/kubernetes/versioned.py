@@ -4,10 +4,10 @@ import copy
 import re
 from collections.abc import Callable
 
-from delivery.adapters.kube import marks
+from delivery.adapters.kube import images, marks
 from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.objects import Document, path_of
-from delivery.adapters.workloads.kubernetes import clone, condition, images, state
+from delivery.adapters.workloads.kubernetes import clone, condition, state
 from delivery.adapters.workloads.kubernetes.clone import Copy
 from delivery.adapters.workloads.kubernetes.edit import create, delete, edit, free_capacity, keep_capacity, pinned
 from delivery.adapters.workloads.kubernetes.reader import Reader
