@@ -20,6 +20,7 @@ from delivery.model.service import Strategy
 from delivery.ports.chat import Chat
 from delivery.ports.clock import Clock
 from delivery.ports.deployer import Deployer
+from delivery.ports.hooks import Hooks
 from delivery.ports.mesh import Mesh
 from delivery.ports.metrics import Metrics, Past
 from delivery.ports.subscriber import Subscriber
@@ -191,6 +192,16 @@ def _memory_workloads(around: Surroundings) -> Workloads:
     from delivery.adapters.workloads.memory import MemoryWorkloads
 
     return MemoryWorkloads()
+
+
+def _kubernetes_jobs(
+    around: Surroundings, *, templates: Sequence[str], kubeconfig: str | None = None, context: str | None = None
+) -> Hooks:
+    """`templates` are names of suspended CronJobs, perhaps with a `*`; access as for workloads."""
+    from delivery.adapters.hooks.jobs import JobHooks
+    from delivery.adapters.kube.client import Kube
+
+    return JobHooks(Kube(kubeconfig, context), around.namespaces, templates)
 
 
 def _envoy_metrics(around: Surroundings, *, admin: str) -> Metrics:
@@ -371,6 +382,7 @@ DEPLOYERS: Mapping[str, Callable[..., Deployer]] = {
     "git": _git_deployer,
     "memory": _memory_deployer,
 }
+JOBS: Mapping[str, Callable[..., Hooks]] = {"kubernetes": _kubernetes_jobs}
 RUNS: Mapping[str, frozenset[str]] = {
     "process": frozenset((PROCESS,)),
     "kubernetes": frozenset((DEPLOYMENT,)),

@@ -76,6 +76,9 @@ class Cluster(_Model):
     namespaces: tuple[Name, ...] = Field(
         default=(), strict=False, description="a list of the namespaces that service files may name"
     )
+    jobs: Adapter | None = Field(
+        default=None, description='a table: {kind = "kubernetes", templates = ["*-hook"], ...}, for hooks that are Jobs'
+    )
 
 
 class Process(_Model):
@@ -103,6 +106,14 @@ class Subscriber(Adapter):
     events: tuple[Topic, ...] = Field(
         default=(), strict=False, description=f"a list of events: {', '.join(topic.value for topic in Topic)}"
     )
+
+
+class HookHost(_Model):
+    """An address that hooks of service files may call: they add a path to it. Several secrets: each signs."""
+
+    url: Annotated[str, AfterValidator(_base_url)] = Field(description="the http(s) URL that paths are added to")
+    secrets: tuple[str, ...] = Field(min_length=1, strict=False, repr=False, description="at least one secret")
+    ca: str | None = Field(default=None, description="a file with the certificate authorities to trust")
 
 
 class Token(_Model):
@@ -259,6 +270,7 @@ class Settings(_Model):
     clusters: dict[Name, Cluster] = Field(min_length=1, description="at least one table [clusters.NAME]")
     processes: dict[Name, Process] = Field(default_factory=dict, description="tables [processes.NAME]")
     sources: dict[Name, Source] = Field(default_factory=dict, description="tables [sources.NAME]")
+    hooks: dict[Name, HookHost] = Field(default_factory=dict, description="tables [hooks.NAME]")
     tokens: tuple[Token, ...] = Field(default=(), strict=False, description="tables [[tokens]]")
     people: tuple[Person, ...] = Field(default=(), strict=False, description="tables [[people]]")
     oidc: Oidc | None = Field(default=None, description="a table: [oidc] with the issuer")

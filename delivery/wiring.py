@@ -11,6 +11,7 @@ from delivery.adapters.catalog import yaml_file
 from delivery.adapters.clock.database import DatabaseClock
 from delivery.adapters.clock.system import SystemClock
 from delivery.adapters.hints.none import NoHints
+from delivery.adapters.hooks.http import Host, HttpHooks
 from delivery.adapters.ids import UlidIds
 from delivery.adapters.ledger.sql import SqlLedger, is_current, upgrade
 from delivery.adapters.slots import ThreadSlots
@@ -43,11 +44,13 @@ from delivery.ports.chat import Chat
 from delivery.ports.clock import Clock
 from delivery.ports.errors import Refused
 from delivery.ports.hints import Hints
+from delivery.ports.hooks import Hooks
 from delivery.ports.ids import Ids
 from delivery.ports.metrics import Past
 from delivery.ports.subscriber import Subscriber
 from delivery.registry import Batch, Source, Surroundings, UnknownName, choose
 from delivery.settings import Adapter, Settings
+from delivery.sources import signing
 from delivery.strategies.plan import compile_plan
 
 T = TypeVar("T")
@@ -163,6 +166,7 @@ def offers(settings: Settings) -> Offers:
             choose(registry.RUNS, cluster.workloads.kind, f"clusters.{name}.workloads kind"),
             cluster.namespaces,
             frozenset(cluster.deployers),
+            _templates(cluster.jobs),
         )
         for name, cluster in settings.clusters.items()
     }
@@ -171,7 +175,12 @@ def offers(settings: Settings) -> Offers:
         for name, cluster in settings.clusters.items()
         if (found := registry.measured(cluster.metrics.kind, cluster.metrics.arguments)) is not None
     }
-    return Offers(clusters, settings.processes, settings.notify, measured)
+    return Offers(clusters, settings.processes, settings.notify, measured, settings.hooks)
+
+
+def _templates(jobs: Adapter | None) -> tuple[str, ...]:
+    found = jobs.arguments.get("templates") if jobs is not None else ()
+    return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
 
 
 def read(text: bytes, file: str) -> Document:
@@ -261,7 +270,7 @@ def _hints(settings: Settings, telemetry: PrometheusTelemetry) -> Hints:
 
 def _clusters(settings: Settings, clock: Clock, book: Book, names: Iterable[str]) -> Mapping[str, Cluster]:
     processes = {name: (process.command, process.env) for name, process in settings.processes.items()}
-    found = {}
+    found, http = {}, _http_hooks(settings, clock)
     for name in names:
         if name not in settings.clusters:
             raise UnknownName(f"there is no cluster {name!r}; there is: {', '.join(sorted(settings.clusters))}")
@@ -276,8 +285,22 @@ def _clusters(settings: Settings, clock: Clock, book: Book, names: Iterable[str]
                 who: _make(registry.DEPLOYERS, adapter, f"clusters.{name}.deployers.{who}", around)
                 for who, adapter in cluster.deployers.items()
             },
+            {"http": http, **_jobs(cluster.jobs, name, around)},
         )
     return found
+
+
+def _http_hooks(settings: Settings, clock: Clock) -> Hooks:
+    for name, host in settings.hooks.items():
+        try:
+            _ = [signing.key(secret) for secret in host.secrets]
+        except ValueError as error:
+            raise UnknownName(f"hooks.{name}.secrets: {error}") from None
+    return HttpHooks({name: Host(one.url, one.secrets, one.ca) for name, one in settings.hooks.items()}, clock)
+
+
+def _jobs(adapter: Adapter | None, cluster: str, around: Surroundings) -> Mapping[str, Hooks]:
+    return {} if adapter is None else {"job": _make(registry.JOBS, adapter, f"clusters.{cluster}.jobs", around)}
 
 
 def _chats(settings: Settings) -> Mapping[str, Chat]:

@@ -63,6 +63,19 @@ class ApprovalOut(Out):
     reason: str = ""
 
 
+class HookOut(Out):
+    """The newest attempt of a hook at one point of the plan."""
+
+    hook: str
+    when: str = Field(description="start, traffic, before or during `stage`, promotion, promoted or reverted.")
+    stage: str | None = None
+    attempt: int
+    state: str = Field(description="running, again (it failed, and is called again), passed, failed, waived or left.")
+    begun_at: Time
+    ended_at: Time | None = None
+    detail: str = Field("", description="What it said, or why it counts as failed.")
+
+
 class StageOut(Out):
     name: str
     state: str = Field(description=STAGE_STATES)
@@ -128,6 +141,7 @@ class ReleaseDetail(ReleaseOut):
     retry_of: str | None = None
     rolls_back: str | None = None
     holds: list[HoldOut] = Field(default_factory=list)
+    hooks: list[HookOut] = Field(default_factory=list, description="Those that were called, in order.")
     stages: list[StageOut]
     promotion: StageOut
     cause: CauseOut | None = None

@@ -92,6 +92,7 @@ class PlanOut(Out):
     service: str
     stages: list[StagePlan]
     gates: list[GatePlan]
+    hooks: list[str] = Field(default_factory=list, description="What is called when.")
     promotion: str
     at_least: str
     text: list[str]

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from api.schemas.release import CauseOut, ExposureOut, HoldOut, ReleaseDetail, ReleaseOut
+from api.schemas.release import CauseOut, ExposureOut, HoldOut, HookOut, ReleaseDetail, ReleaseOut
 from api.views.common import state, time, url, version
 from api.views.stages import stages
 from delivery.model import event as events
 from delivery.model.event import Cause, Event
 from delivery.model.hold import Hold
+from delivery.model.hook import HookRun
 from delivery.model.release import Release
 from delivery.model.verdict import Judgement, Tick
 from delivery.ports.ledger import Measuring
@@ -55,6 +56,7 @@ def detail(
         retry_of=release.retry_of,
         rolls_back=release.rolls_back,
         holds=[_hold(one) for one in release.holds],
+        hooks=[_hook(one, release) for one in release.hooks],
         stages=shown,
         promotion=promotion,
         cause=_cause(release.cause),
@@ -91,6 +93,20 @@ def _hold(hold: Hold) -> HoldOut:
         by=hold.by,
         detail=hold.detail,
         text=what(hold),
+    )
+
+
+def _hook(run: HookRun, release: Release) -> HookOut:
+    stage = run.step.stage
+    return HookOut(
+        hook=run.hook,
+        when=run.step.when.value,
+        stage=None if stage is None else release.plan.stages[stage].name,
+        attempt=run.attempt,
+        state=run.state.value,
+        begun_at=instant(run.begun),
+        ended_at=time(run.ended),
+        detail=run.detail,
     )
 
 

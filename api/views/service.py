@@ -7,6 +7,7 @@ from api.schemas.service import GatePlan, PlanOut, ServiceOut, StagePlan, Target
 from api.views.common import time, version
 from delivery.model.plan import Plan, Stage
 from delivery.ports.ledger import Row, ServiceRecord
+from delivery.wording import hook
 from delivery.wording import plan as wording
 from delivery.wording.policy import limits
 from delivery.wording.traffic import describe
@@ -55,6 +56,7 @@ def plan(name: str, compiled: Plan, outlook: Sequence[str] | None = None) -> Pla
             )
             for spec in compiled.gates
         ],
+        hooks=[hook.describe(spec, compiled) for spec in compiled.hooks],
         promotion=wording.ending(compiled),
         at_least=duration(wording.at_least(compiled)),
         text=list(wording.describe(compiled)),

@@ -16,7 +16,15 @@ from delivery.model.verdict import Judgement, Tick
 from delivery.wording.traffic import describe
 from delivery.wording.units import instant
 
-_FAILED = frozenset({CauseKind.GATE_FAILED, CauseKind.ALERT, CauseKind.MESH_REFUSED, CauseKind.CANDIDATE_FAILING})
+_FAILED = frozenset(
+    {
+        CauseKind.GATE_FAILED,
+        CauseKind.ALERT,
+        CauseKind.MESH_REFUSED,
+        CauseKind.CANDIDATE_FAILING,
+        CauseKind.HOOK_FAILED,
+    }
+)
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from delivery.catalog.document import Document
+from delivery.catalog.hooks import read_hooks
 from delivery.catalog.measured import Measured
 from delivery.catalog.policy import read_policy
 from delivery.catalog.triggers import read_triggers
@@ -64,6 +65,7 @@ class Offers:
     processes: Collection[str]
     channels: Collection[str]
     measured: Mapping[str, Measured] = field(default_factory=dict)
+    hosts: Collection[str] = ()
 
 
 def parse(
@@ -81,6 +83,7 @@ def parse(
     service_name, clusters = fields.name("service"), _clusters(fields, offers)
     runs, processes = (offers.clusters, offers.processes) if offers else ({}, None)
     workload, targets = read_workloads(fields, clusters, runs, processes)
+    everywhere = {cluster: targets.get(cluster, workload) for cluster in clusters}
     times, notify = fields.sub("workload"), fields.sub("notify")
     service = Service(
         name=service_name,
@@ -100,6 +103,7 @@ def parse(
         notify=_notify(notify, offers),
         mention=notify.get(MENTION, text(100), ""),
         triggers=read_triggers(fields),
+        hooks=read_hooks(fields, everywhere, offers.hosts if offers else None, runs),
     )
     fields.check(document.file)
     return service

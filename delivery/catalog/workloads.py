@@ -25,11 +25,13 @@ _PLACED: Final = ("namespace", "routes", "config", "promotion")
 @dataclass(frozen=True, slots=True)
 class Runs:
     """What a cluster can run, in which namespaces service files may have it run, and who else puts versions there, by
-    the names of the server's configuration; None: anything goes."""
+    the names of the server's configuration; None: anything goes. `jobs` are patterns of the Jobs that hooks may run.
+    """
 
     kinds: frozenset[str] = ANYTHING
     namespaces: Collection[str] | None = None
     deployers: Collection[str] | None = None
+    jobs: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ def paint(screen: Screen, plan: Json) -> None:
     screen.line(f"{plan['service']} · {plan['at_least']} at least{early}", "bold")
     for line in plan["text"]:
         screen.line(f"  {line}")
+    for line in plan.get("hooks") or ():
+        screen.line(f"  {line}")
     for line in plan["outlook"] or ():
         screen.line(f"  {line}", "yellow" if line.startswith("warning") else "")
     if screen.wide:

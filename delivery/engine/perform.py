@@ -6,20 +6,11 @@ Every function here runs in a slot (perhaps a thread) and touches only what it i
 from collections.abc import Callable
 from dataclasses import replace
 
-from delivery.engine import workload
+from delivery.engine import hook, workload
 from delivery.engine.fence import Fence, Fenced, Order, own_weight
 from delivery.engine.task import Done, Published, Task
 from delivery.machine import backends
-from delivery.model.effect import (
-    ConfirmTraffic,
-    Effect,
-    EnsureWorkload,
-    FindStable,
-    PromoteWorkload,
-    Rest,
-    Retire,
-    WriteTraffic,
-)
+from delivery.model.effect import ConfirmTraffic, Effect, RunHook, WriteTraffic
 from delivery.model.release import Release
 from delivery.model.signal import Confirmed, Drifted, HistoryLost, MeshDown, MeshUp, Nacked
 from delivery.ports.errors import Refused, Unavailable
@@ -29,21 +20,13 @@ from delivery.ports.mesh import Route
 def perform(task: Task, fence: Fence, published: Published) -> Done:
     """Performs the task. Errors of ports become signals; anything else is a fault of ours and is raised."""
     match task.effect:
-        case FindStable():
-            return workload.find(task)
-        case EnsureWorkload():
-            return workload.prepare(task, task.effect, published)
-        case PromoteWorkload(version):
-            return workload.promote(task, version, fence, published)
         case WriteTraffic():
             return _guarded(task, lambda: _write(task, fence))
         case ConfirmTraffic(dseq):
             return _guarded(task, lambda: _confirm(task, dseq))
-        case Retire(version):
-            return workload.retire(task, version, fence)
-        case Rest():
-            return workload.rest(task, fence)
-    raise TypeError(f"nobody performs {task.effect}")
+        case RunHook():
+            return hook.run(task, task.effect, fence)
+    return workload.perform(task, fence, published)
 
 
 def route_of(task: Task, effect: WriteTraffic) -> Route:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from delivery.engine import measure
+from delivery.engine import hook, measure
 from delivery.engine.cluster import Cluster
 from delivery.engine.counting import Samples
 from delivery.engine.fence import Fence
@@ -13,7 +13,7 @@ from delivery.engine.parts import Parts
 from delivery.engine.perform import perform
 from delivery.engine.task import Done, Published, Task
 from delivery.engine.turn import IN_PLACE, POLL, RETRY, Turn
-from delivery.model.effect import ConfirmTraffic, Effect, Measure, Rest, Retire, WriteTraffic
+from delivery.model.effect import ConfirmTraffic, Effect, Measure, Rest, Retire, RunHook, WriteTraffic
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import SECOND, Micros
@@ -21,6 +21,7 @@ from delivery.model.outward import Topic
 from delivery.model.release import Release
 from delivery.model.signal import Drifted, HistoryLost, MeshDown, MeshUp, Nacked, Signal, Unconfirmed, WorkloadMissing
 from delivery.ports.errors import Unavailable
+from delivery.ports.hooks import HookAnswer
 from delivery.ports.ledger import FARTHEST, Alert
 from delivery.ports.metrics import Sample, Subject, Unread, unread
 
@@ -43,14 +44,19 @@ class Performer:
         """Performs once what each turn has to do now; the turns that it brought news. Reverts get their slots first."""
         now = self._clock.now()
         tasks = [(turn, task) for turn in turns for task in turn.tasks(now)]
-        jobs = [(cluster.name, _urgent(turn), partial(self._perform, task)) for turn, task in tasks]
-        signals: Signals = []
-        for (turn, task), result in zip(tasks, self._slots.run(jobs), strict=True):
-            signals.append((turn, self._took(turn, task, result)))
+        hooks = [(turn, task) for turn, task in tasks if isinstance(task.effect, RunHook)]
+        ours = [(turn, task) for turn, task in tasks if not isinstance(task.effect, RunHook)]
+        signals = self._called(cluster.name, ours)
         for turn, told in signals:
             turn.failing = turn.failing or any(isinstance(one, MeshDown | Nacked) for one in told)
+        signals += self._called(f"hooks of {cluster.name}", hooks)  # last: theirs is no host of ours
         signals += self._measured(cluster, turns)
         return [(turn, news) for turn, told in signals if (news := _steady(turn, told))]
+
+    def _called(self, key: str, tasks: Sequence[tuple[Turn, Task]]) -> Signals:
+        jobs = [(key, _urgent(turn), partial(self._perform, task)) for turn, task in tasks]
+        results = self._slots.run(jobs) if jobs else []
+        return [(turn, self._took(turn, task, result)) for (turn, task), result in zip(tasks, results, strict=True)]
 
     def _perform(self, task: Task) -> Done:
         begun = self._clock.monotonic()
@@ -154,6 +160,8 @@ def _steady(turn: Turn, told: tuple[Signal, ...]) -> tuple[Signal, ...]:
 
 def _too_slow(task: Task, error: Unavailable) -> Done:
     """A call that had no slot, or did not come back in time: no fault of ours, and its outcome is unknown."""
+    if isinstance(task.effect, RunHook):
+        return hook.told(task.effect, HookAnswer(trouble=str(error)))
     mesh = isinstance(task.effect, WriteTraffic | ConfirmTraffic)
     return Done((MeshDown(str(error)),) if mesh else (), later=True)
 

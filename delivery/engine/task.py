@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from delivery.engine.cluster import Cluster
 from delivery.model.effect import Effect
-from delivery.model.ids import TargetId
+from delivery.model.ids import Micros, TargetId
 from delivery.model.release import Release
 from delivery.model.service import Workload
 from delivery.model.signal import Signal
@@ -17,7 +17,7 @@ from delivery.ports.ledger import Row
 class Task:
     """An effect with all that performing it needs. `observed` is the live content, where it is known.
 
-    `outage`: the last that was told of the mesh is that it fails.
+    `outage`: the last that was told of the mesh is that it fails. `now` is the time at the beginning of the round.
     """
 
     effect: Effect
@@ -29,6 +29,7 @@ class Task:
     observed: str | None = None
     correct: bool = True
     outage: bool = False
+    now: Micros = Micros(0)
 
 
 @dataclass(frozen=True, slots=True)

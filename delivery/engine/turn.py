@@ -22,6 +22,7 @@ from delivery.model.effect import (
     PublishBackend,
     Rest,
     Retire,
+    RunHook,
     WriteTraffic,
 )
 from delivery.model.event import Phase
@@ -109,7 +110,7 @@ class Turn:
             if isinstance(effect, ConfirmTraffic) and (writes or not self._written(effect)):
                 self._confirm_later(effect, writes)
             elif not isinstance(effect, Measure):
-                yield self._task(effect)
+                yield self._task(effect, now)
 
     def _this_round(self, now: Micros) -> tuple[Effect, ...]:
         """No write where the route is known to be as it should be."""
@@ -251,9 +252,9 @@ class Turn:
             return bound is not None and entry.version == bound.candidate
         return entry.version in (self.working.target.stable, *((bound.candidate, bound.stable) if bound else ()))
 
-    def _task(self, effect: Effect) -> Task:
+    def _task(self, effect: Effect, now: Micros) -> Task:
         active = self.working.world.active
-        own = isinstance(effect, EnsureWorkload | FindStable | PromoteWorkload)
+        own = isinstance(effect, EnsureWorkload | FindStable | PromoteWorkload | RunHook)
         release = active if own and active is not None else self.release
         service = self.entry.service if self.entry else None
         correct = active is not None or (service is not None and service.policy.on_drift is OnDrift.CORRECT)
@@ -267,4 +268,5 @@ class Turn:
             self._content,
             correct,
             self._outage(),
+            now,
         )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from delivery.engine.fence import Fence
 from delivery.engine.task import Done, Published, Task, workload_of
-from delivery.model.effect import EnsureWorkload
+from delivery.model.effect import EnsureWorkload, FindStable, PromoteWorkload, Rest, Retire
 from delivery.model.hold import HoldKind
 from delivery.model.place import Mode, Promotion
 from delivery.model.release import Release
@@ -23,6 +23,22 @@ from delivery.model.target import Target
 from delivery.model.version import Backend, VersionRef
 from delivery.ports.errors import Conflict, PortError, Refused, Unavailable
 from delivery.ports.workloads import Need, Running
+
+
+def perform(task: Task, fence: Fence, published: Published) -> Done:
+    """Performs an effect that concerns workloads."""
+    match task.effect:
+        case FindStable():
+            return find(task)
+        case EnsureWorkload():
+            return prepare(task, task.effect, published)
+        case PromoteWorkload(version):
+            return promote(task, version, fence, published)
+        case Retire(version):
+            return retire(task, version, fence)
+        case Rest():
+            return rest(task, fence)
+    raise TypeError(f"nobody performs {task.effect}")
 
 
 def find(task: Task) -> Done:

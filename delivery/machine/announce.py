@@ -11,7 +11,7 @@ from delivery.model.place import Mode, Promotion
 from delivery.model.release import Release
 from delivery.model.verdict import Verdict
 
-QUIET = (events.CandidateReady, events.StagePassed, events.StableFound)
+QUIET = (events.CandidateReady, events.StagePassed, events.StableFound, events.HookBegun)
 """Told by what follows them: the next stage, or the hold that keeps it away."""
 WANTED = frozenset(
     {
@@ -42,6 +42,8 @@ def _small(before: Release | None, event: Event, after: Release) -> bool:
             return after.phase is Phase.PROMOTING
         case events.RollbackBegun():
             return before is not None and before.dseq == 0
+        case events.HookEnded(ok=ok, again=again, step=step):
+            return not ok and not again and not step.when.after
     return False
 
 
@@ -54,6 +56,8 @@ def _calls(event: Event, after: Release) -> bool:
         case events.Closed(phase=phase, cause=cause):
             bad = after.plan.mode is Mode.OBSERVE and cause.kind not in WANTED  # nothing goes back by itself
             return bad or phase is Phase.FAILED_TO_START
+        case events.HookEnded(ok=ok, again=again, step=step):
+            return step.when.after and not ok and not again  # nothing else follows from it
         case events.MeshFailing():
             return after.dseq > 0
         case events.HistoryLost():

@@ -4,17 +4,21 @@
 events: a hold carries whether it stops the clock.
 """
 
+from delivery.machine.path import awaits_first_hooks
 from delivery.model.event import Phase
 from delivery.model.ids import Micros
 from delivery.model.release import Release
 
 
 def running(release: Release) -> bool:
-    """Whether time counts against it: the candidate is awaited, or the stage has not passed, and no hold stops it."""
+    """Whether time counts against it: the candidate is awaited, or the stage has not passed, and no hold stops it.
+
+    A candidate that is not to be started before a hook is not awaited.
+    """
     if any(hold.stops for hold in release.holds):
         return False
     if release.phase is Phase.PREPARING:
-        return not release.ready
+        return not release.ready and not awaits_first_hooks(release)
     return release.phase in (Phase.SHIFTING, Phase.BAKING) and release.passed < release.stage
 
 

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from delivery.machine import hooks
 from delivery.machine.deadlines import left
 from delivery.model import event as events
 from delivery.model.event import Cause, CauseKind, Event, Phase
 from delivery.model.hold import Hold, HoldKind, Word
+from delivery.model.hook import When
 from delivery.model.ids import Micros
 from delivery.model.place import Mode
 from delivery.model.release import Bound, Home, Release
@@ -144,6 +146,8 @@ def _hold_lifted(release: Release, event: events.HoldLifted) -> Release:
         return lifted
     if event.kind is HoldKind.FREEZE:
         lifted = replace(lifted, freeze_lifted_at=event.at)
+    if event.kind is HoldKind.HOOK:
+        lifted = replace(lifted, hooks=hooks.with_waived(lifted))
     return replace(lifted, waived=(*others, event.kind))
 
 
@@ -163,7 +167,7 @@ def _stage_passed(release: Release, event: events.StagePassed) -> Release:
 
 def _stage_skipped(release: Release, event: events.StageSkipped) -> Release:
     cause = Cause(CauseKind.PROMOTED_BY_PERSON, actor=event.actor, reason=event.reason, via=event.via)
-    return replace(release, passed=event.stage, cause=cause)
+    return replace(release, passed=event.stage, cause=cause, hooks=hooks.with_left(release, event.stage))
 
 
 def _promotion_begun(release: Release, event: events.PromotionBegun) -> Release:
@@ -198,11 +202,13 @@ def _rollback_begun(release: Release, event: events.RollbackBegun) -> Release:
         overrides=None,
         whole=True if event.stay and release.phase is Phase.PROMOTING else None,
         holds=tuple(hold for hold in release.holds if hold.kind in KNOWN_LATER_TOO),
+        hooks=hooks.with_left(release),
     )
 
 
 def _closed(release: Release, event: events.Closed) -> Release:
-    return replace(release, phase=event.phase, cause=event.cause, holds=(), finished_at=event.at)
+    left_alone = hooks.with_left(release)
+    return replace(release, phase=event.phase, cause=event.cause, holds=(), finished_at=event.at, hooks=left_alone)
 
 
 def _drift_corrected(release: Release, event: events.DriftCorrected) -> Release:
@@ -219,6 +225,16 @@ def _mesh_recovered(release: Release, event: events.MeshRecovered) -> Release:
 
 def _history_lost(release: Release, event: events.HistoryLost) -> Release:
     return replace(release, ceiling=event.live_weight)
+
+
+def _hook_begun(release: Release, event: events.HookBegun) -> Release:
+    return replace(release, hooks=hooks.with_begun(release, event))
+
+
+def _hook_ended(release: Release, event: events.HookEnded) -> Release:
+    """Only after the last one at the start the candidate may be started: its time to appear begins."""
+    ended = replace(release, hooks=hooks.with_ended(release, event))
+    return replace(ended, deadline_at=event.at) if event.step.when is When.START else ended
 
 
 _APPLY: Mapping[type[Event], Callable[[Release, Any], Release]] = {
@@ -246,4 +262,6 @@ _APPLY: Mapping[type[Event], Callable[[Release, Any], Release]] = {
     events.HomeEntered: _home_entered,
     events.HomeRestored: _home_restored,
     events.OverrideApproved: _override_approved,
+    events.HookBegun: _hook_begun,
+    events.HookEnded: _hook_ended,
 }

@@ -47,6 +47,7 @@ HOLDS: Mapping[HoldKind, HoldRule] = {
     HoldKind.STRAGGLERS: HoldRule(Lifts.ANYONE, "the confirmation", calls=True),
     HoldKind.STABLE_UNREADY: HoldRule(Lifts.WITH_REASON, "stable being ready", calls=True),
     HoldKind.CANDIDATE_UNREADY: HoldRule(Lifts.NOBODY, "the candidate being ready"),
+    HoldKind.HOOK: HoldRule(Lifts.WITH_REASON, "a person's decision", calls=True),
     HoldKind.HISTORY_LOST: HoldRule(Lifts.ADMIN, "a person's decision", doubts=True, calls=True),
     HoldKind.QUARANTINED: HoldRule(Lifts.ADMIN, "a person's decision", doubts=True, calls=True),
 }

@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from delivery.model.event import Phase
+from delivery.machine.hooks import outstanding
+from delivery.model.event import CauseKind, Phase
 from delivery.model.hold import HoldKind
+from delivery.model.hook import Step, When
 from delivery.model.ids import Principal
 from delivery.model.place import Mode
 from delivery.model.plan import Approval, Then
-from delivery.model.release import Release
+from delivery.model.release import Home, Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,48 @@ def unmet_ahead(release: Release) -> Guard | None:
 
 
 def stage_done(release: Release) -> bool:
-    """Whether only the step to what comes next is left to take. A stage is not done before it is proven."""
+    """Whether only the step to what comes next is left to take. A stage is not done before it is proven, nor before
+    its own hooks are.
+    """
     if release.phase is Phase.PREPARING:
         return release.ready
-    return release.phase is Phase.BAKING and release.passed >= release.stage and not capped(release)
+    passed = release.phase is Phase.BAKING and release.passed >= release.stage and not capped(release)
+    return passed and not awaits_own_hooks(release)
+
+
+def awaits_own_hooks(release: Release) -> bool:
+    """Whether the stage that is live has hooks that have not done their part; a person who promotes skips them."""
+    return not by_person(release) and outstanding(release, Step(When.DURING, release.stage)) is not None
+
+
+def awaits_first_hooks(release: Release) -> bool:
+    """Whether nothing of the candidate may be started yet. The rollback of a finished release waits for no hook."""
+    first = release.phase is Phase.PREPARING and not release.ready and release.rolls_back is None
+    return first and outstanding(release, Step(When.START)) is not None
+
+
+def withdraws(release: Release) -> bool:
+    """Whether its plan ends here without promotion, and nobody promoted it."""
+    last = following(release) == len(release.plan.stages) > 0
+    return last and release.plan.then is Then.WITHDRAW and not by_person(release) and not first_version(release)
+
+
+def by_person(release: Release) -> bool:
+    """Whether a person promoted it."""
+    return release.cause is not None and release.cause.kind is CauseKind.PROMOTED_BY_PERSON
+
+
+def arrived(release: Release) -> bool:
+    """Whether its last traffic is proven, up or down, and what runs at its owners' is what it should be.
+
+    Users that had to stay with the candidate are no end.
+    """
+    if release.confirmed != release.dseq or capped(release):
+        return False
+    if release.phase is Phase.PROMOTING:
+        return release.plan.home is None or release.home is Home.ENTERED
+    going = release.home is not None and not first_version(release)
+    return release.phase is Phase.ROLLING_BACK and not release.stay and not going
 
 
 def first_version(release: Release) -> bool:

@@ -6,6 +6,7 @@ from delivery.machine.evolve import evolve
 from delivery.machine.refusal import Refusal
 from delivery.machine.rules.common import NOTHING, Events
 from delivery.machine.rules.holds import derived, limits
+from delivery.machine.rules.hooks import call
 from delivery.machine.rules.progress import finish, onward, overdue
 from delivery.machine.table import TABLE
 from delivery.model.context import Context
@@ -13,7 +14,7 @@ from delivery.model.event import Event
 from delivery.model.release import Release
 from delivery.model.signal import Signal
 
-AUTOMATIC = (derived, limits, overdue, onward, finish)
+AUTOMATIC = (derived, limits, overdue, call, onward, finish)
 """Rules that need no input, in the order in which they are asked; the first that has events goes, then all again."""
 BOUND = 20
 """Longest chain of automatic rules; the longest that exists is below half of it."""

@@ -8,6 +8,7 @@ rules.
 from collections.abc import Mapping
 
 from delivery.machine.rules.common import Rule, ignore, look
+from delivery.machine.rules.hooks import answered
 from delivery.machine.rules.measuring import measured
 from delivery.machine.rules.mesh import (
     confirmed,
@@ -72,6 +73,7 @@ ROWS: tuple[Row, ...] = (
     (s.StableUnready,   ignore,   stable_lost,  stable_lost,  stable_lost,   stable_lost,  stable_lost,   ignore),
     (s.StableReady,     ignore,   stable_back,  stable_back,  stable_back,   stable_back,  stable_back,   ignore),
     (s.HomeReady,       ignore,   ignore,       ignore,       ignore,        at_home,      restored,      ignore),
+    (s.HookAnswered,    ignore,   answered,     ignore,       answered,      answered,     answered,      ignore),
     (s.HistoryLost,     ignore,   history_lost, history_lost, history_lost,  history_lost, history_lost,  ignore),
     (s.Due,             look,     look,         look,         look,          look,         look,          ignore),
 )

@@ -3,17 +3,21 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from delivery.machine import deadlines, path, share
+from delivery.machine import calling, deadlines, path, share
+from delivery.machine.hooks import last
 from delivery.machine.rules.holds import RISING
+from delivery.machine.rules.hooks import BREATH
 from delivery.model.context import Context
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
+from delivery.model.hook import HookState
 from delivery.model.ids import SECOND, Micros
 from delivery.model.place import Promotion
 from delivery.model.release import Home, Release
 
 CONFIRM_POLL = Micros(250_000)
 READY_POLL = SECOND
+HOOK_POLL = Micros(2 * SECOND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ def wake(release: Release, context: Context) -> Due:
 
 
 def _dues(release: Release, context: Context) -> Iterator[Due]:
-    yield _next_look(release, context.now)
+    yield from _looks(release, context.now)
     for hold in release.holds:
         if hold.until is not None:
             yield Due(hold.until, _ENDS.get(hold.kind, f"{hold.kind.value} has its limit"))
@@ -52,13 +56,35 @@ _ENDS = {
 }
 
 
+def _looks(release: Release, now: Micros) -> Iterator[Due]:
+    """What is asked again and again: the hook that runs, and but where that is all there is to wait for, the world."""
+    hook = _hook(release, now)
+    if hook is not None:
+        yield hook
+    if hook is None or release.phase is Phase.BAKING:
+        yield _next_look(release, now)
+
+
+def _hook(release: Release, now: Micros) -> Due | None:
+    found = calling.owed(release)
+    run = last(release, found[0].id, found[1]) if found is not None else None
+    if found is None or run is None:
+        return None
+    if run.state is HookState.RUNNING:
+        return Due(min(Micros(now + HOOK_POLL), Micros(run.begun + found[0].timeout)), f"hook {run.hook}")
+    if run.state is HookState.AGAIN and not release.holds:
+        return Due(Micros((run.ended or now) + BREATH), f"the next attempt of hook {run.hook}")
+    return None
+
+
 def _next_look(release: Release, now: Micros) -> Due:
     """The question that is asked again and again in this phase."""
     match release.phase:
         case Phase.PREPARING if path.unsure_of_stable(release):
             return Due(Micros(now + READY_POLL), "what its owners run now being found")
         case Phase.PREPARING:
-            why = "a look whether it may go on" if release.ready else "the candidate being ready"
+            waits = release.ready or path.awaits_first_hooks(release)
+            why = "a look whether it may go on" if waits else "the candidate being ready"
             return Due(Micros(now + READY_POLL), why)
         case Phase.BAKING:
             at = Micros(now + release.plan.tick)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from delivery.machine import path, share
+from delivery.machine import calling, path, share
 from delivery.machine.desired import desired
 from delivery.model.effect import (
     ConfirmTraffic,
@@ -12,6 +12,7 @@ from delivery.model.effect import (
     Measure,
     PromoteWorkload,
     PublishBackend,
+    RunHook,
     WriteTraffic,
 )
 from delivery.model.event import Phase
@@ -31,8 +32,8 @@ def wants(release: Release, now: Micros) -> tuple[Effect, ...]:
         return ()
     traffic, workloads, home = tuple(_traffic(release)), tuple(_workloads(release)), tuple(_home(release))
     if release.phase is Phase.ROLLING_BACK:
-        return (*traffic, *home, *workloads)
-    return (*workloads, *traffic, *home)
+        return (*traffic, *home, *workloads, *_hooks(release))
+    return (*workloads, *traffic, *home, *_hooks(release))
 
 
 def _traffic(release: Release) -> Iterator[Effect]:
@@ -76,9 +77,15 @@ def _workloads(release: Release) -> Iterator[Effect]:
     if bound.stable is not None and release.home is None:
         yield EnsureWorkload(bound.stable, home)
         yield PublishBackend(bound.stable, home)
-    if release.phase is not Phase.ROLLING_BACK or release.stay:
+    if (release.phase is not Phase.ROLLING_BACK or release.stay) and not path.awaits_first_hooks(release):
         yield EnsureWorkload(bound.candidate, share=share.needed(release))
         yield PublishBackend(bound.candidate)
+
+
+def _hooks(release: Release) -> Iterator[Effect]:
+    run = calling.running(release)
+    if run is not None:
+        yield RunHook(run.hook, run.step, run.attempt)
 
 
 def _home(release: Release) -> Iterator[Effect]:

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from delivery.model.hook import Step
+from delivery.model.ids import HookId
 from delivery.model.traffic import Traffic
 from delivery.model.version import VersionRef
 
@@ -57,6 +59,15 @@ class Measure(Effect):
 
     stage: int
     dseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunHook(Effect):
+    """This attempt is to be made, or looked after: by its name it is made once, however often that is asked."""
+
+    hook: HookId
+    step: Step
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)

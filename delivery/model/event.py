@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from delivery.model.hold import Hold, HoldKind
-from delivery.model.ids import Micros, Principal, ReleaseId, TargetId
+from delivery.model.hook import Step
+from delivery.model.ids import HookId, Micros, Principal, ReleaseId, TargetId
 from delivery.model.plan import Plan
 from delivery.model.verdict import Judgement
 from delivery.model.version import VersionRef
@@ -61,6 +62,7 @@ class CauseKind(StrEnum):
     CANDIDATE_FAILING = "candidate_failing"
     STABLE_MISSING = "stable_missing"  # what runs now, and is to be compared with, could not be found
     MESH_REFUSED = "mesh_refused"
+    HOOK_FAILED = "hook_failed"
     QUARANTINED = "quarantined"
 
 
@@ -301,9 +303,30 @@ class HistoryLost(Event):
     live_weight: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookBegun(Event):
+    """From now on the hook is called, and its time runs. Attempts are numbered from 1."""
+
+    hook: HookId
+    step: Step
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookEnded(Event):
+    """`detail` is what the hook said, or why it counts as failed. `again`: there will be another attempt."""
+
+    hook: HookId
+    step: Step
+    attempt: int
+    ok: bool
+    detail: str = ""
+    again: bool = False
+
+
 EVENTS: tuple[type[Event], ...] = (
     Created, Started, CandidateReady, StageEntered, TrafficConfirmed, VerdictChanged, Approved, Rejected, HoldPlaced,
     HoldLifted, StagePassed, StageSkipped, PromotionBegun, Promoted, RollbackBegun, Closed, DriftCorrected, MeshFailing,
     MeshRecovered, HistoryLost, StableFound, HomeBegun, HomeEntered, HomeRestored,
-    OverrideApproved,
+    OverrideApproved, HookBegun, HookEnded,
 )  # fmt: skip

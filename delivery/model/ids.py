@@ -9,6 +9,7 @@ ReleaseId = NewType("ReleaseId", str)
 TargetId = NewType("TargetId", str)
 """`SERVICE@CLUSTER`."""
 GateId = NewType("GateId", str)
+HookId = NewType("HookId", str)
 Principal = NewType("Principal", str)
 """One person or robot, however it came in (chat, page, token): the unit of four eyes."""
 

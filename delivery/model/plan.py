@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from delivery.model.ids import GateId, Micros
+from delivery.model.hook import HookSpec, Step, When
+from delivery.model.ids import GateId, HookId, Micros
 from delivery.model.place import Mode, Place, Promotion
 from delivery.model.traffic import Traffic
 from delivery.model.verdict import Baseline
@@ -71,7 +72,8 @@ class Stage:
     """A desired traffic, and what must be true before the next one.
 
     `bake` is measured, confirmed time. `deadline` bounds shifting and baking together; holds stop it as
-    `delivery.machine.holds` says. `approval` is needed before the stage is entered.
+    `delivery.machine.holds` says. `approval` is needed before the stage is entered. `hooks` run while it is live: it
+    is done only once they have.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Stage:
     approval: Approval | None = None
     min_requests: int = 50
     low_traffic: LowTraffic = LowTraffic.HOLD
+    hooks: tuple[HookId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class Plan:
     mode: Mode | None = None
     home: Promotion | None = None
     override: Approval | None = None  # who must agree to raise exposure while a hold is on
+    hooks: tuple[HookSpec, ...] = ()
 
     def gate(self, gate: GateId) -> GateSpec:
         """The gate's spec. Raises KeyError for a gate that the plan does not have."""
@@ -118,6 +122,12 @@ class Plan:
             if spec.id == gate:
                 return spec
         raise KeyError(gate)
+
+    def hooks_at(self, step: Step) -> tuple[HookSpec, ...]:
+        """The hooks that run at a point, in their order."""
+        if step.when is When.DURING and step.stage is not None:
+            return tuple(spec for spec in self.hooks if spec.id in self.stages[step.stage].hooks)
+        return tuple(spec for spec in self.hooks if step in spec.steps)
 
 
 def placed(plan: Plan, place: Place | None) -> Plan:
@@ -131,13 +141,17 @@ def placed(plan: Plan, place: Place | None) -> Plan:
 
 def _observing(plan: Plan) -> Plan:
     """One look at a version that somebody else gave everybody: as long as the longest stage, by the gates that can say
-    something there. Nobody is asked, because nothing rises.
+    something there. Nobody is asked and no hook is waited for, because nothing rises.
     """
     longest = max(plan.stages, key=lambda stage: stage.bake, default=None)
     gates = tuple(spec for spec in plan.gates if spec.at_full)
     stages: tuple[Stage, ...] = ()
     if longest is not None:
-        seen = replace(longest, name="observe", strategy="observe", traffic=Traffic(weight=100), approval=None)
+        seen = replace(
+            longest, name="observe", strategy="observe", traffic=Traffic(weight=100), approval=None, hooks=()
+        )
         stages = (replace(seen, gates=tuple(spec.id for spec in gates)),)
     asked_nobody = replace(plan, then=None, promotion=None, override=None)
-    return replace(asked_nobody, stages=stages, gates=gates, mode=Mode.OBSERVE, home=None)
+    told = Step(When.PROMOTED)
+    hooks = tuple(replace(spec, steps=(told,)) for spec in plan.hooks_at(told))
+    return replace(asked_nobody, stages=stages, gates=gates, mode=Mode.OBSERVE, home=None, hooks=hooks)

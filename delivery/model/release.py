@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from delivery.model.event import Cause, Level, Phase
 from delivery.model.hold import Hold, HoldKind, Word
+from delivery.model.hook import HookRun
 from delivery.model.ids import GateId, Micros, Principal, ReleaseId, TargetId
 from delivery.model.plan import Plan
 from delivery.model.verdict import Judgement
@@ -38,7 +39,7 @@ class Release:
     `ceiling` is the weight that the route had when lost history was found: not to be exceeded until a stage is
     entered anew. A freeze that began before `freeze_lifted_at` is overridden. `share` is the percent of the traffic
     that the candidate is known to carry, None where that is not told. `looked`: what runs as stable was found. `home`
-    is None while the owners' own workload runs nothing but stable.
+    is None while the owners' own workload runs nothing but stable. `hooks` has the newest attempt of each.
     """
 
     id: ReleaseId
@@ -87,6 +88,7 @@ class Release:
     home: Home | None = None
     overrides: tuple[Word, ...] | None = None  # who agreed to raise exposure although what is held is held
     whole: bool | None = None  # those who stay had all of it, without limits: the promotion had begun
+    hooks: tuple[HookRun, ...] = ()
 
     def held(self, kind: HoldKind) -> bool:
         return any(hold.kind is kind for hold in self.holds)

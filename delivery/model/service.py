@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from delivery.model.ids import Micros
+from delivery.model.hook import OnFailure, When
+from delivery.model.ids import HookId, Micros
 from delivery.model.place import Place
 from delivery.model.plan import Approval, GateSpec, Limit, LowTraffic, Stage, Then
 from delivery.model.policy import TrafficPolicy
@@ -69,6 +70,23 @@ class FreezeRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Hook:
+    """`kind` names the adapter, `params` is what that needs. `before` names stages, start, traffic or promotion;
+    `during` stages. A strategy's section may name it, too.
+    """
+
+    id: HookId
+    kind: str
+    params: Mapping[str, object]
+    timeout: Micros = Micros(300_000_000)
+    retries: int = 0
+    on_failure: OnFailure = OnFailure.REVERT
+    before: tuple[str, ...] = ()
+    during: tuple[str, ...] = ()
+    after: tuple[When, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """`kind` names the adapter's notion ("process", "deployment"), `name` the thing itself, `place` where it is."""
 
@@ -114,6 +132,7 @@ class Service:
     triggers: tuple[Trigger, ...] = ()
     targets: Mapping[str, Workload] = field(default_factory=dict)
     traffic_policy: TrafficPolicy | None = None
+    hooks: tuple[Hook, ...] = ()
 
     def workload_in(self, cluster: str) -> Workload:
         """What runs in this cluster."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from delivery.model.event import Level
 from delivery.model.hold import HoldKind
-from delivery.model.ids import Micros, Principal, ReleaseId
+from delivery.model.hook import Step
+from delivery.model.ids import HookId, Micros, Principal, ReleaseId
 from delivery.model.verdict import Judgement
 from delivery.model.version import VersionRef
 
@@ -202,6 +203,17 @@ class HomeReady(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class HookAnswered(Signal):
+    """How an attempt of a hook stands; `ok` is None while it has not ended, or that is not known: `detail` says why."""
+
+    hook: HookId
+    step: Step
+    attempt: int
+    ok: bool | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryLost(Signal):
     detail: str
     live_weight: int
@@ -215,5 +227,5 @@ class Due(Signal):
 SIGNALS: tuple[type[Signal], ...] = (
     Approve, Reject, Pause, Resume, Abort, PromoteNow, TurnCame, WorkloadReady, WorkloadMissing, WorkloadFailing,
     Confirmed, Unconfirmed, Nacked, MeshDown, MeshUp, Measured, Drifted, AlertFired, SupersededBy, StableAgain,
-    StableUnready, StableReady, HistoryLost, Due, StableIs, StableMissing, HomeReady,
+    StableUnready, StableReady, HistoryLost, Due, StableIs, StableMissing, HomeReady, HookAnswered,
 )  # fmt: skip

@@ -1,6 +1,6 @@
 """Blue/green: a preview that nobody reaches by chance, then everything at once, with the old version kept warm.
 
-    blue_green: {bake: 10m, gates: [errors], approval: {from: qa}}
+    blue_green: {bake: 10m, gates: [errors], smoke: {hook: smoke}, approval: {from: qa}}
 
 The preview answers requests with the header `x-delivery-preview: candidate`, or with those that `preview: {headers}`
 names. The value is the role and not the version: a plan is compiled once, before it is known which version it will be
@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from delivery.model.fields import Fields
-from delivery.model.ids import Micros
+from delivery.model.ids import HookId, Micros
 from delivery.model.plan import Approval, Stage, Then
+from delivery.model.scalars import pattern
 from delivery.model.service import StageDefaults
 from delivery.model.traffic import ALL_CANDIDATE, HeaderMatch, Match, MatchKind, Rule, Traffic
 from delivery.strategies.matching import headers
@@ -26,12 +27,15 @@ _PREVIEW_TERMS = Terms(gates=(), min_requests=0)
 
 @dataclass(frozen=True, slots=True)
 class BlueGreen:
-    """`bake` is how long the switch is watched. `approval` guards the switch, so that people can try the preview."""
+    """`bake` is how long the switch is watched. `approval` guards the switch, so that people can try the preview;
+    `smoke` is a hook that has to succeed before they are asked.
+    """
 
     bake: Micros | None = None
     terms: Terms = SILENT
     approval: Approval | None = None
     preview: Rule = PREVIEW
+    smoke: HookId | None = None
 
     @property
     def kind(self) -> str:
@@ -49,17 +53,23 @@ class BlueGreen:
     def stages(self, before: Traffic, defaults: StageDefaults) -> tuple[Stage, ...]:
         preview = replace(before, rules=(*before.rules, self.preview), mirror=None)
         unjudged = replace(_PREVIEW_TERMS, policies=self.terms.policies)
+        first = unjudged.stage(f"{KIND} preview", KIND, preview, Micros(0), defaults)
         return (
-            unjudged.stage(f"{KIND} preview", KIND, preview, Micros(0), defaults),
+            replace(first, hooks=(self.smoke,) if self.smoke else ()),
             self.terms.stage(f"{KIND} switch", KIND, ALL_CANDIDATE, self.bake, defaults, self.approval, 1),
         )
 
 
 def parse(fields: Fields) -> BlueGreen:
     """A blue/green switch as a service file has it; mistakes stay in `fields`."""
-    fields.refuse(["smoke"], "is not available on the local mesh: try the preview by hand and ask for an approval")
     return BlueGreen(
-        fields.get("bake", BAKE, None), terms(fields, 2), approval(fields), _preview(fields.sub("preview"))
+        fields.get("bake", BAKE, None),
+        terms(fields, 2),
+        approval(fields),
+        _preview(fields.sub("preview")),
+        HookId(fields.sub("smoke").get("hook", pattern(r"[a-z][a-z0-9-]{0,39}", "the name of a hook")))
+        if "smoke" in fields
+        else None,
     )
 
 

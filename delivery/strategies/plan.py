@@ -13,7 +13,7 @@ from delivery.model.plan import Approval, GateSpec, Plan, Stage, Then, placed
 from delivery.model.service import Service, StageDefaults, Strategy
 from delivery.model.traffic import ALL_STABLE, Traffic
 from delivery.model.verdict import Baseline
-from delivery.strategies import rules
+from delivery.strategies import hooks, rules
 
 BAKE = Micros(10 * MINUTE)
 """What the release simulation ran with: 98 of 100 healthy releases ended without a person at every rate of traffic."""
@@ -33,6 +33,8 @@ def compile_plan(service: Service) -> Plan:
         stages += added
         before = _after(added[-1].traffic)
     mistakes += rules.unused(service, stages)
+    stages = _distinct(stages)
+    mistakes += hooks.mistakes(service, stages)
     if mistakes:
         raise Invalid(dict.fromkeys(mistakes))
     return _plan(service, service.strategies[-1], stages)
@@ -56,7 +58,7 @@ def _defaults(service: Service) -> StageDefaults:
 
 
 def _plan(service: Service, last: Strategy, stages: list[Stage]) -> Plan:
-    stages = [_hear(stage, service) for stage in _distinct(stages)]
+    stages = hooks.with_hooks(service, [_hear(stage, service) for stage in stages])
     used = {gate for stage in stages for gate in stage.gates}
     policy = service.policy
     plan = Plan(
@@ -72,6 +74,7 @@ def _plan(service: Service, last: Strategy, stages: list[Stage]) -> Plan:
         appear_within=service.appear_within,
         abort_on=policy.abort_on,
         override=policy.override,
+        hooks=hooks.specs(service, stages),
     )
     return placed(plan, service.workload.place)
 

@@ -18,6 +18,7 @@ def check(
     """The mistakes of one strategy of a chain. `before` is what the one before ended with, `added` its own stages."""
     yield from _chain(place, strategy, added, last=last)
     yield from _gates(place, strategy, added, service)
+    yield from _smoke(place, added, service)
     for stage in added:
         yield from _rise(place, before, stage)
         yield from _times(place, stage, service)
@@ -87,6 +88,13 @@ def _gates(place: str, strategy: Strategy, added: tuple[Stage, ...], service: Se
         elif key == "report" and known[gate].blocking:
             problem = f"names {gate}, which can stop a release"
             yield Mistake(f"{place}.{key}", None, problem, "a gate with blocking: false, or to find it under gates")
+
+
+def _smoke(place: str, added: tuple[Stage, ...], service: Service) -> Iterator[Mistake]:
+    known = [hook.id for hook in service.hooks]
+    for hook in (hook for stage in added for hook in stage.hooks if hook not in known):
+        expected = one_of(known) if known else f"a section hooks that has {hook}"
+        yield Mistake(f"{place}.smoke.hook", None, f"names {hook}, which {unknown(hook, known)}", expected)
 
 
 def _mute(place: str, stage: Stage, service: Service) -> Iterator[Mistake]:

@@ -16,7 +16,8 @@ from delivery.machine.step import step
 from delivery.model.codec import digest
 from delivery.model.context import Context
 from delivery.model.event import Created, Event, Level, Phase
-from delivery.model.ids import HOUR, MINUTE, SECOND, GateId, Micros, Principal, ReleaseId, target_id
+from delivery.model.hook import HookSpec, Step, When
+from delivery.model.ids import HOUR, MINUTE, SECOND, GateId, HookId, Micros, Principal, ReleaseId, target_id
 from delivery.model.notice import Again, Notice, ReleaseAction, ReleaseRequested
 from delivery.model.plan import Approval, GateSpec, Plan, Stage, Then
 from delivery.model.release import Home, Release
@@ -25,6 +26,7 @@ from delivery.model.signal import (
     Abort,
     Confirmed,
     HomeReady,
+    HookAnswered,
     Measured,
     PersonSignal,
     PromoteNow,
@@ -70,6 +72,12 @@ def a_stage(weight: int = 5, **changes: Any) -> Stage:
         gates=(ERRORS,),
     )
     return replace(stage, **changes)
+
+
+def a_hook(hook: str = "migrate", *steps: When | Step, **changes: Any) -> HookSpec:
+    """A hook of 5 minutes that is called once, before the candidate is started where no point is named."""
+    points = tuple(step if isinstance(step, Step) else Step(step) for step in steps or (When.START,))
+    return replace(HookSpec(HookId(hook), "http", {"host": "platform"}, points), **changes)
 
 
 def an_approval(count: int = 1, **changes: Any) -> Approval:
@@ -138,6 +146,11 @@ class Story:
     def confirm(self) -> "Story":
         """The proxies prove what is desired now."""
         return self.tell(Confirmed(self.release.dseq, Level.ACKED, 1))
+
+    def answer(self, ok: bool | None = True, detail: str = "", after: int = SECOND) -> "Story":
+        """The hook that was begun last has ended, or has not: None."""
+        run = self.release.hooks[-1]
+        return self.tell(HookAnswered(run.hook, run.step, run.attempt, ok, detail), after=after)
 
     def where(self, **changes: Any) -> "Story":
         """From now on the surroundings are different: `freeze`, `stop`, `now`."""

@@ -24,6 +24,7 @@ _TEXT = {
     CauseKind.CANDIDATE_FAILING: "the candidate cannot run",
     CauseKind.STABLE_MISSING: "what runs now could not be found",
     CauseKind.MESH_REFUSED: "the mesh refused the configuration",
+    CauseKind.HOOK_FAILED: "a hook failed",
     CauseKind.QUARANTINED: "the release could not be worked on and was taken out of service",
 }
 

@@ -6,10 +6,12 @@ from typing import Protocol
 from delivery.model.context import Context
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
+from delivery.model.hook import HookState, When
 from delivery.model.ids import Micros
 from delivery.model.place import Mode, Promotion
 from delivery.model.release import Home, Release
 from delivery.model.verdict import Verdict
+from delivery.wording import hook
 from delivery.wording.cause import because
 from delivery.wording.chat import asks, guarded
 from delivery.wording.history import PHASES, moved_nothing
@@ -65,7 +67,13 @@ def explain(release: Release, context: Context, wake: Wake, paused: str | None =
     if paused is not None:
         return _in_hand(release, paused, context.now)
     return Explanation(
-        why=(*_standing(release), *_mesh(release), *_holds(release), *((beside,) if beside else ())),
+        why=(
+            *_standing(release),
+            *hook.standing(release),
+            *_mesh(release),
+            *_holds(release),
+            *((beside,) if beside else ()),
+        ),
         waits_for=_waits_for(release, wake),
         until=wake.at if wake.at is not None and wake.at > context.now else None,
         who=_who(release, context.now),
@@ -121,13 +129,20 @@ def _standing(release: Release) -> tuple[str, ...]:
         case Phase.QUEUED:
             return ("it is queued: another release of this service runs in this cluster",)
         case Phase.PREPARING:
-            return ("its workload is being prepared; no user is sent to the candidate",)
+            return (_preparing(release),)
         case Phase.PROMOTING:
             return _promoting(release)
         case Phase.ROLLING_BACK:
             return _going_back(release)
         case _:
             return _in_stage(release)
+
+
+def _preparing(release: Release) -> str:
+    hooks = [run for run in release.hooks if run.step.when is When.START]
+    if any(run.state in (HookState.RUNNING, HookState.AGAIN, HookState.FAILED) for run in hooks):
+        return "nothing of the candidate is started before the hooks at the start have succeeded"
+    return "its workload is being prepared; no user is sent to the candidate"
 
 
 def _promoting(release: Release) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from delivery.model import event as events
 from delivery.model.event import Event, Level, Phase
 from delivery.model.place import Mode, Promotion
 from delivery.model.plan import Plan
+from delivery.wording import hook
 from delivery.wording.cause import because
 from delivery.wording.hold import what
 from delivery.wording.traffic import describe, place
@@ -187,6 +188,16 @@ def _lost(event: events.HistoryLost, plan: Plan) -> str:
     return f"the database lost commits that the route shows (candidate at {event.live_weight} there): {event.detail}"
 
 
+def _hook_begun(event: events.HookBegun, plan: Plan) -> str:
+    return f"hook {event.hook} is called {hook.point(event.step, plan.stages)}{hook.attempt(event.attempt)}"
+
+
+def _hook_ended(event: events.HookEnded, plan: Plan) -> str:
+    how = "succeeded" if event.ok else "failed"
+    told = f"hook {event.hook} {how}{hook.attempt(event.attempt)}{_reason(event.detail)}"
+    return f"{told}; it is called again" if event.again else told
+
+
 _LINES: Mapping[type[Event], Callable[[Any, Plan], str]] = {
     events.Created: _created,
     events.Started: _started,
@@ -213,4 +224,6 @@ _LINES: Mapping[type[Event], Callable[[Any, Plan], str]] = {
     events.HomeBegun: _home_begun,
     events.HomeEntered: _home_entered,
     events.HomeRestored: _home_restored,
+    events.HookBegun: _hook_begun,
+    events.HookEnded: _hook_ended,
 }

@@ -19,6 +19,7 @@ _WHAT = {
     HoldKind.STRAGGLERS: "some proxies do not confirm the traffic",
     HoldKind.STABLE_UNREADY: "stable has no ready instance",
     HoldKind.CANDIDATE_UNREADY: "the candidate was ready and is not any more",
+    HoldKind.HOOK: "a hook failed",
     HoldKind.HISTORY_LOST: "the database lost commits that the route still shows",
     HoldKind.QUARANTINED: "the release could not be worked on and was taken out of service",
 }
@@ -34,6 +35,7 @@ _ENDS = {
     HoldKind.STRAGGLERS: "it ends when they confirm, or an operator resumes it naming stragglers",
     HoldKind.STABLE_UNREADY: "it ends with a ready stable, or an operator resumes naming stable_unready, with a reason",
     HoldKind.CANDIDATE_UNREADY: "it ends when the candidate is ready again",
+    HoldKind.HOOK: "an operator resumes it naming hook, with a reason, to go on; to call it again: abort, then retry",
     HoldKind.HISTORY_LOST: "an admin decides: resume it naming history_lost, or abort it",
     HoldKind.QUARANTINED: "an admin can resume it naming quarantined; anybody who may abort can abort it",
 }

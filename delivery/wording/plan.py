@@ -34,6 +34,7 @@ def step(stage: Stage, plan: Plan) -> str:
         parts.append(f"for {duration(stage.bake)} (at most {duration(stage.deadline)}{_little(stage)})")
     if stage.bake or stage.gates:
         parts.append(_judged(stage, plan))
+    parts += [f"until hook {name} has succeeded" for name in stage.hooks]
     return ", ".join(parts)
 
 

@@ -16,6 +16,7 @@ from api.services import AppServices
 from delivery import registry, wiring
 from delivery.adapters.catalog.yaml_file import read_text
 from delivery.adapters.hints.memory import MemoryHints
+from delivery.adapters.hooks.memory import MemoryHooks
 from delivery.adapters.ids import UlidIds
 from delivery.adapters.mesh.memory import MemoryMesh
 from delivery.adapters.metrics.memory import Behaviour, MemoryMetrics
@@ -92,6 +93,7 @@ def settings() -> Settings:
             "github": {"dialect": "github", "secrets": [GITHUB]},
             "argocd": {"dialect": "argocd", "secrets": [ARGOCD]},
         },
+        "hooks": {"platform": {"url": "https://hooks.example.org", "secrets": [SECRET]}},
         "tokens": tokens,
         "notify": {"slack": {"kind": "slack", "token": "xoxb-test"}},
     }
@@ -140,6 +142,7 @@ class World:
         self.metrics = MemoryMetrics(self.clock)
         self.mesh = MemoryMesh()
         self.argocd = MemoryDeployer()
+        self.hooks = MemoryHooks()
         clusters = {
             name: Cluster(
                 name,
@@ -147,6 +150,7 @@ class World:
                 MemoryWorkloads(),
                 self.metrics,
                 {"argocd": self.argocd} if name == "local" else {},
+                {"http": self.hooks},
             )
             for name in self.settings.clusters
         }

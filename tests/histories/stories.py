@@ -22,6 +22,8 @@ from delivery.model.event import (
     HomeBegun,
     HomeEntered,
     HomeRestored,
+    HookBegun,
+    HookEnded,
     Level,
     MeshFailing,
     MeshRecovered,
@@ -40,7 +42,8 @@ from delivery.model.event import (
     VerdictChanged,
 )
 from delivery.model.hold import Hold, HoldKind
-from delivery.model.ids import MINUTE, SECOND, GateId, Micros, Principal, ReleaseId, target_id
+from delivery.model.hook import HookSpec, OnFailure, Step, When
+from delivery.model.ids import MINUTE, SECOND, GateId, HookId, Micros, Principal, ReleaseId, target_id
 from delivery.model.place import Mode, Promotion
 from delivery.model.plan import Approval, GateSpec, Limit, LowTraffic, Plan, Require, Stage, Then
 from delivery.model.traffic import CookieMatch, HeaderMatch, Match, MatchKind, Mirror, Rule, Sticky, Traffic
@@ -266,6 +269,57 @@ OVERRIDDEN = (
     Promoted(at=at(23)),
 )
 
+MIGRATE, SMOKE, TELL = HookId("migrate"), HookId("smoke"), HookId("tell")
+HOOKS = (
+    HookSpec(
+        MIGRATE,
+        "job",
+        {"template": "checkout-migrate"},
+        (Step(When.START), Step(When.BEFORE, 1)),
+        Micros(20 * MINUTE),
+        1,
+        OnFailure.ASK,
+    ),
+    HookSpec(SMOKE, "http", {"host": "platform", "path": "/smoke"}),
+    HookSpec(TELL, "http", {"host": "platform", "path": "/released"}, (Step(When.PROMOTED), Step(When.REVERTED))),
+)
+HOOKED = Plan(
+    stages=(replace(CLONE.stages[0], hooks=(SMOKE,)), replace(CLONE.stages[0], name="canary 50%", hooks=())),
+    gates=CLONE.gates,
+    hooks=HOOKS,
+)
+START_STEP, DURING_STEP, REVERTED_STEP = Step(When.START), Step(When.DURING, 0), Step(When.REVERTED)
+HOOK_FAILED = Cause(CauseKind.HOOK_FAILED, reason="smoke: 3 of 12 checks failed")
+HELD_BY_HOOK = Hold(HoldKind.HOOK, at(34), "migrate: no such table", stops=True)
+HOOKS_FAILED = (
+    created(10, HOOKED),
+    Started(at=at(1), stable=STABLE),
+    HookBegun(at=at(1), hook=MIGRATE, step=START_STEP, attempt=1),
+    HookEnded(at=at(11), hook=MIGRATE, step=START_STEP, attempt=1, ok=False, detail="the database is busy", again=True),
+    HookBegun(at=at(21), hook=MIGRATE, step=START_STEP, attempt=2),
+    HookEnded(at=at(34), hook=MIGRATE, step=START_STEP, attempt=2, ok=False, detail="no such table"),
+    HoldPlaced(at=at(34), hold=HELD_BY_HOOK),
+    HoldLifted(at=at(90), kind=HoldKind.HOOK, by=BOB, reason="done by hand"),
+    CandidateReady(at=at(100)),
+    StageEntered(at=at(100), stage=0),
+    TrafficConfirmed(at=at(101), dseq=10, level=Level.PROBED, proxies=2),
+    HookBegun(at=at(101), hook=SMOKE, step=DURING_STEP, attempt=1),
+    HookEnded(at=at(120), hook=SMOKE, step=DURING_STEP, attempt=1, ok=False, detail="3 of 12 checks failed"),
+    RollbackBegun(at=at(120), cause=HOOK_FAILED, then=Phase.ROLLED_BACK),
+    TrafficConfirmed(at=at(121), dseq=14, level=Level.PROBED, proxies=2),
+    HookBegun(at=at(121), hook=TELL, step=REVERTED_STEP, attempt=1),
+    HookEnded(at=at(122), hook=TELL, step=REVERTED_STEP, attempt=1, ok=True),
+    Closed(at=at(122), phase=Phase.ROLLED_BACK, cause=HOOK_FAILED),
+)
+HOOK_LEFT = (
+    created(11, HOOKED),
+    Started(at=at(1), stable=STABLE),
+    HookBegun(at=at(1), hook=MIGRATE, step=START_STEP, attempt=1),
+    RollbackBegun(at=at(5), cause=Cause(CauseKind.ABORTED, BOB, "the wrong branch"), then=Phase.CANCELLED),
+    TrafficConfirmed(at=at(6), dseq=4, level=Level.ACKED),
+    Closed(at=at(6), phase=Phase.CANCELLED, cause=Cause(CauseKind.ABORTED, BOB, "the wrong branch")),
+)
+
 STORIES: Mapping[str, Iterable[Event]] = {
     "promoted": PROMOTED,
     "rolled_back": ROLLED_BACK,
@@ -276,4 +330,6 @@ STORIES: Mapping[str, Iterable[Event]] = {
     "at_home": AT_HOME,
     "back_from_home": BACK_FROM_HOME,
     "overridden": OVERRIDDEN,
+    "hooks_failed": HOOKS_FAILED,
+    "hook_left": HOOK_LEFT,
 }

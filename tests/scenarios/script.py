@@ -17,6 +17,7 @@ import yaml
 
 from delivery.catalog.document import Document
 from delivery.catalog.service import parse
+from delivery.machine.calling import running
 from delivery.machine.desired import desired
 from delivery.machine.refusal import Refusal
 from delivery.model import signal as s
@@ -67,7 +68,7 @@ class Play:
             ended = f", #{world.last.number} {world.last.phase}" if world.last else ""
             return f"idle on {world.target.stable.version if world.target.stable else 'nothing'}{ended}"
         holds = ",".join(hold.kind.value for hold in world.active.holds)
-        held = f" [{holds}]" if holds else ""
+        held = (f" [{holds}]" if holds else "") + calls(world.active)
         return f"#{world.active.number} {world.active.phase} {traffic(world.active)}{held}{waiting}"
 
     @property
@@ -75,6 +76,12 @@ class Play:
         """Versions that are to go, and when."""
         entries: tuple[Retiring, ...] = self.target.world.target.retiring
         return {entry.version.version: entry.after for entry in entries}
+
+
+def calls(release: Release) -> str:
+    """` calls smoke`: the hook that runs."""
+    found = running(release)
+    return "" if found is None else f" calls {found.hook}"
 
 
 def traffic(release: Release) -> str:
@@ -134,6 +141,12 @@ def _tick(play: Play, match: re.Match[str]) -> None:
     verdict = Verdict(match["verdict"] or "continue")
     tick = a_tick(release, verdict, **({"requests": int(match["requests"])} if match["requests"] else {}))
     play.target.tell(replace(tick, baked=Micros(0)) if match["early"] else tick, after=15_000_000)
+
+
+def _hook(play: Play, match: re.Match[str]) -> None:
+    ok = {"succeeds": True, "fails": False, "runs": None}
+    run = next(run for run in reversed(play.target.active.hooks) if run.hook == match["name"])
+    play.target.tell(s.HookAnswered(run.hook, run.step, run.attempt, ok[match["how"]], match["why"] or ""))
 
 
 def _wait(play: Play, match: re.Match[str]) -> None:
@@ -204,6 +217,7 @@ SAYS: dict[str, Say] = {
     r"history lost": _tell(s.HistoryLost("the stamp of event 12", 0)),
     r"proxies (?P<how>confirm|lag|refuse)": _proxies,
     r"tick(?P<early> early)?( (?P<verdict>pass|fail|no_data|inconclusive))?( (?P<requests>\d+) requests)?": _tick,
+    r"hook (?P<name>\S+) (?P<how>succeeds|fails|runs)(, (?P<why>.+))?": _hook,
     r"wait (?P<span>\S+)": _wait,
     r"freeze": _around("freeze"),
     r"thaw": _around("thaw"),

@@ -17,14 +17,15 @@ from delivery.model.service import Service
 from delivery.strategies.plan import compile_plan
 from tests.unit.catalog.parsers import GATES, STRATEGIES
 
-TEXT = (Path(__file__).parents[3] / "docs/service-file.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)
+PAGES = ("service-file.md", "hooks.md")
+TEXT = "".join((Path(__file__).parents[3] / "docs" / page).read_text(encoding="utf-8") for page in PAGES)
+EXAMPLES = re.findall(r"```yaml\n(service:.*?)```", TEXT, re.DOTALL)
 CLUSTERS = {
     "local": Runs(frozenset((PROCESS,))),
-    "prod-eu": Runs(frozenset((DEPLOYMENT,)), ["shop"]),
+    "prod-eu": Runs(frozenset((DEPLOYMENT,)), ["shop"], jobs=["checkout-*"]),
     "prod-us": Runs(frozenset((DEPLOYMENT,)), ["shop-us"]),
 }
-OFFERS = Offers(CLUSTERS, ["checkout"], ["console"])
+OFFERS = Offers(CLUSTERS, ["checkout"], ["console"], hosts=["platform"])
 SMALLEST = "service: checkout\ncluster: local\nworkload: {process: checkout, zzz: 1}\n"
 PLACED = "service: checkout\ncluster: prod-eu\nnamespace: shop\nworkload: {deployment: checkout, zzz: 1}\n"
 
@@ -36,6 +37,7 @@ PROBES = [
     f"{SMALLEST}strategies: [blue_green: {{zzz: 1}}, ab_test: {{zzz: 1, match: [{{zzz: 1}}]}}]\n",
     f"{SMALLEST}strategies: [dark_launch: {{zzz: 1}}, canary: {{}}]\n",
     f"{SMALLEST}strategies: [fault_test: {{zzz: 1, delay: {{zzz: 1}}, abort: {{zzz: 1}}}}]\n",
+    f"{SMALLEST}hooks: {{a: {{http: platform, zzz: 1}}}}\nstrategies: [blue_green: {{smoke: {{zzz: 1}}}}]\n",
     f"{SMALLEST}strategies: [blue_green: {{preview: {{zzz: 1, jwt: {{zzz: 1}}}}}}]\n",
     f"{SMALLEST}traffic_policy: {{zzz: 1, retries: {{zzz: 1}}, circuit_breaker: {{zzz: 1}}, rate_limit: {{zzz: 1}}}}\n",
     f"{SMALLEST}gates: {{a: {{ratio: http_errors, zzz: 1}}, b: {{latency: http_duration, zzz: 1}}}}\n",

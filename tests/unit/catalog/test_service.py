@@ -31,11 +31,12 @@ WRONG = [
 OFFERS = Offers(
     clusters={
         "local": Runs(frozenset((PROCESS,))),
-        "prod-eu": Runs(frozenset((DEPLOYMENT,)), ["shop", "pay"]),
+        "prod-eu": Runs(frozenset((DEPLOYMENT,)), ["shop", "pay"], jobs=["checkout-*"]),
         "prod-us": Runs(frozenset((DEPLOYMENT,)), ["shop"]),
     },
     processes=["checkout"],
     channels=["console", "slack"],
+    hosts=["platform"],
 )
 
 

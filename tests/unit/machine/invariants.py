@@ -19,6 +19,8 @@ from delivery.model.event import (
     HoldPlaced,
     HomeBegun,
     HomeEntered,
+    HookBegun,
+    HookEnded,
     Phase,
     Promoted,
     PromotionBegun,
@@ -29,7 +31,8 @@ from delivery.model.event import (
     StageSkipped,
 )
 from delivery.model.hold import HoldKind
-from delivery.model.ids import ReleaseId
+from delivery.model.hook import HookSpec, Step, When
+from delivery.model.ids import HookId, ReleaseId
 from delivery.model.plan import Approval, Then
 from delivery.model.release import Home, Release
 from delivery.model.target import Target, World
@@ -48,6 +51,7 @@ class Witness:
     heads: dict[ReleaseId, str] = field(default_factory=dict)
     reverted: set[ReleaseId] = field(default_factory=set)
     passed: dict[ReleaseId, list[int]] = field(default_factory=dict)
+    called: dict[ReleaseId, dict[tuple[HookId, Step], bool]] = field(default_factory=dict)
 
     def see(self, moves: Sequence[Move], context: Context) -> None:
         for move in moves:
@@ -58,6 +62,7 @@ class Witness:
             self._stages(move)
             self._raise(move)
             self._home(move)
+            self._hooks(move)
         for release in {move.after.id: move.after for move in moves}.values():
             if not release.phase.closed and release.phase is not Phase.QUEUED:
                 assert wake(release, context).at is not None, "an open release waits for nothing"
@@ -150,6 +155,42 @@ class Witness:
             assert before.home is Home.ENTERED
         if isinstance(move.event, Closed) and before.bound is not None and before.bound.stable is not None:
             assert before.home is None, "it ends while its owners' workload may run the candidate"
+
+    def _hooks(self, move: Move) -> None:
+        """Nothing rises before the hooks that come first have said yes, or a person went on without them. On the way
+        back none is called but those that come after it, once it is proven; each attempt begins and ends once.
+        """
+        event, before, called = move.event, move.before, self.called.setdefault(move.after.id, {})
+        if isinstance(event, HookBegun):
+            assert before is not None
+            assert event.step.when.after or before.holds == ()
+            assert (event.step.when is When.REVERTED) == (before.phase is Phase.ROLLING_BACK)
+            assert not event.step.when.after or before.confirmed == before.dseq
+            assert not called.get((event.hook, event.step)), "it is called again after its success"
+            called[event.hook, event.step] = False
+        if isinstance(event, HookEnded):
+            assert not called[event.hook, event.step]
+            called[event.hook, event.step] = event.ok
+        if isinstance(event, HoldLifted) and event.kind is HoldKind.HOOK:
+            assert event.by is not None
+            called.update(dict.fromkeys(called, True))
+        if isinstance(event, StageEntered | PromotionBegun) and before is not None:
+            missing = [spec.id for spec, step in _first(before, event) if not called.get((spec.id, step))]
+            assert missing == [], f"{event} did not wait for {missing}"
+
+
+def _first(release: Release, event: StageEntered | PromotionBegun) -> list[tuple[HookSpec, Step]]:
+    """The hooks that come before this raise."""
+    if release.rolls_back is not None or release.phase in (Phase.SHIFTING, Phase.PROMOTING):
+        return []
+    again = isinstance(event, StageEntered) and event.stage == release.stage
+    if again:
+        return []
+    steps = [Step(When.START), Step(When.TRAFFIC)]
+    if release.stage >= 0 and release.cause is None:  # a person who promotes skips those of the stage
+        steps.append(Step(When.DURING, release.stage))
+    steps.append(Step(When.BEFORE, event.stage) if isinstance(event, StageEntered) else Step(When.PROMOTION))
+    return [(spec, step) for step in steps for spec in release.plan.hooks_at(step)]
 
 
 def _carries(release: Release, event: StageEntered | PromotionBegun) -> bool:

@@ -5,7 +5,8 @@ from delivery.machine.evolve import evolve, fold
 from delivery.model import event as events
 from delivery.model.event import EVENTS, Cause, CauseKind, Level, Phase
 from delivery.model.hold import Hold, HoldKind
-from delivery.model.ids import GateId, Micros
+from delivery.model.hook import Step, When
+from delivery.model.ids import GateId, HookId, Micros
 from delivery.testing.builders import (
     BOB,
     NOW,
@@ -20,6 +21,7 @@ from delivery.testing.builders import (
 )
 
 LATER = Micros(NOW + 60_000_000)
+MIGRATE, START = HookId("migrate"), Step(When.START)
 CAUSE = Cause(CauseKind.ABORTED, BOB)
 ONE_OF_EACH = (
     events.Started(at=LATER, stable=STABLE),
@@ -48,6 +50,8 @@ ONE_OF_EACH = (
     events.HomeEntered(at=LATER),
     events.HomeRestored(at=LATER),
     events.OverrideApproved(at=LATER, kind=HoldKind.PAUSE, actor=BOB),
+    events.HookBegun(at=LATER, hook=MIGRATE, step=START, attempt=1),
+    events.HookEnded(at=LATER, hook=MIGRATE, step=START, attempt=1, ok=True),
 )
 
 

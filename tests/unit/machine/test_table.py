@@ -12,11 +12,24 @@ from delivery.model import signal as s
 from delivery.model.context import Context
 from delivery.model.event import Level, Phase
 from delivery.model.hold import HoldKind
-from delivery.model.ids import HOUR, Micros, ReleaseId
+from delivery.model.hook import HookRun, Step, When
+from delivery.model.ids import HOUR, HookId, Micros, ReleaseId
 from delivery.model.place import Mode, Promotion
 from delivery.model.signal import SIGNALS, Signal
 from delivery.model.verdict import Verdict
-from delivery.testing.builders import BOB, NOW, STABLE, Story, a_plan, a_stage, a_story, a_story_in, a_tick, an_approval
+from delivery.testing.builders import (
+    BOB,
+    NOW,
+    STABLE,
+    Story,
+    a_hook,
+    a_plan,
+    a_stage,
+    a_story,
+    a_story_in,
+    a_tick,
+    an_approval,
+)
 
 GRID = """
 signal           queued      preparing       shifting      baking        promoting     rolling_back  closed
@@ -45,6 +58,7 @@ StableReady      =           +               +             +             +      
 StableIs         =           +               =             =             =             =             =
 StableMissing    =           rolling_back    =             =             =             =             =
 HomeReady        =           =               =             =             +             +             =
+HookAnswered     =           +               =             +             promoted      rolled_back   =
 HistoryLost      =           +               +             +             +             +             =
 Due              =           =               =             =             =             =             =
 """
@@ -103,6 +117,32 @@ def watched(phase: Phase) -> Story:
     return a_story_in(phase) if phase.closed else a_story_in(phase, plan=a_plan(abort_on=("CheckoutErrors",)))
 
 
+HOOKED = a_plan(
+    a_stage(5, hooks=(HookId("smoke"),)),
+    hooks=(a_hook("smoke"), a_hook("after", When.PROMOTED, When.REVERTED)),
+)
+
+
+def hooked(phase: Phase) -> Story:
+    """A hook runs, where one can."""
+    if phase.closed or phase is Phase.QUEUED:
+        return plain(phase)
+    story = a_story(plan=HOOKED)
+    if phase is Phase.PREPARING:
+        return story
+    story.answer().tell(s.WorkloadReady())
+    if phase is not Phase.SHIFTING:
+        story.confirm()
+    if phase is Phase.PROMOTING:
+        story.tell(s.PromoteNow(BOB)).confirm()
+    return story.tell(s.Abort(BOB)).confirm() if phase is Phase.ROLLING_BACK else story
+
+
+def _hook(story: Story) -> Signal:
+    run = story.release.hooks[-1] if story.release.hooks else HookRun(HookId("smoke"), Step(When.START), 1, NOW)
+    return s.HookAnswered(run.hook, run.step, run.attempt, ok=True)
+
+
 def _resume(story: Story) -> Signal:
     stragglers = story.release.held(HoldKind.STRAGGLERS)
     return s.Resume(BOB, holds=(HoldKind.STRAGGLERS if stragglers else HoldKind.PAUSE,))
@@ -138,6 +178,7 @@ CASES: dict[str, tuple[Callable[[Phase], Story], Callable[[Story], Signal]]] = {
     "StableIs": (looking, lambda story: s.StableIs(STABLE)),
     "StableMissing": (looking, lambda story: s.StableMissing("Deployment checkout")),
     "HomeReady": (going_home, _home),
+    "HookAnswered": (hooked, _hook),
     "HistoryLost": (plain, lambda story: s.HistoryLost("the stamp of event 12", 50)),
     "Due": (plain, lambda story: s.Due()),
 }

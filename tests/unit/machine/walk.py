@@ -14,7 +14,8 @@ from delivery.model import signal as s
 from delivery.model.context import Context, Freeze, Stop
 from delivery.model.event import CauseKind, Level, Phase
 from delivery.model.hold import HoldKind
-from delivery.model.ids import HOUR, MINUTE, SECOND, Micros, Principal, ReleaseId
+from delivery.model.hook import HookRun, OnFailure, Step, When
+from delivery.model.ids import HOUR, MINUTE, SECOND, HookId, Micros, Principal, ReleaseId
 from delivery.model.notice import Again, Alert, Notice, ReleaseAction
 from delivery.model.place import Mode, Place, Promotion
 from delivery.model.plan import Limit, LowTraffic, Require, Then, placed
@@ -29,6 +30,7 @@ from delivery.testing.builders import (
     CAROL,
     NOW,
     a_gate,
+    a_hook,
     a_plan,
     a_request,
     a_stage,
@@ -61,6 +63,16 @@ PLANS = (
     a_plan(abort_on=(ALERT,), mode=Mode.CLONE, home=Promotion.PATCH),
     a_plan(a_stage(20), mode=Mode.CLONE, home=Promotion.NONE),
     a_plan(a_stage(30), mode=Mode.VERSIONED),
+    a_plan(
+        a_stage(0, name="preview", traffic=Traffic(rules=(BETA,)), hooks=(HookId("smoke"),)),
+        a_stage(50, approval=an_approval()),
+        hooks=(
+            a_hook("migrate", retries=1),
+            a_hook("warm", When.TRAFFIC, Step(When.BEFORE, 1), on_failure=OnFailure.ASK),
+            a_hook("smoke", When.PROMOTION),
+            a_hook("after", When.PROMOTED, When.REVERTED, retries=2),
+        ),
+    ),
     placed(a_plan(a_stage(30), gates=(a_gate(at_full=True),)), Place("shop", "checkout", "checkout", Mode.OBSERVE)),
 )
 VERSIONS = tuple(a_version(f"1.4.{patch}") for patch in range(1, 6))
@@ -77,8 +89,9 @@ CHANCES = {
     "home": 4,
     "stable": 2,
     "mesh": 2,
-    "trouble": 1,
-    "around": 1,
+    "hook": 6,
+    "trouble": 2,
+    "around": 2,
     "proxies": 14,
     "tick": 18,
 }
@@ -248,6 +261,12 @@ class Walk:
         drift = self._one(1, 1, 6)
         self._tell(self._one(s.MeshDown("connection refused"), s.MeshUp(), s.Drifted("weight 50", drift)))
 
+    def _hook(self) -> None:
+        nobody = HookRun(HookId("nobody"), Step(When.START), 1, self.context.now)
+        for run in (self.active.hooks if self.active else ()) or (nobody,):
+            attempt = run.attempt - self._one(0, 0, 0, 1)
+            self._tell(s.HookAnswered(run.hook, run.step, attempt, self._one(True, True, False, None), "exit code 1"))
+
     def _trouble(self) -> None:
         lost = s.HistoryLost("the stamp of event 12", self._one(0, 70))
         self._tell(self._one(s.WorkloadFailing("exit code 1"), lost, lost))
@@ -300,7 +319,7 @@ class Walk:
 
     def _good_round(self) -> None:
         """The world is well again, and people lift what may be lifted and agree to what is asked."""
-        self.context = replace(self.context, now=Micros(self.context.now + SECOND))
+        self.context = replace(self.context, now=Micros(self.context.now + 10 * SECOND))
         stable = self.world.target.stable
         home = [s.HomeReady(version) for version in (self.active.candidate if self.active else None, stable) if version]
         for signal in (s.StableIs(stable), s.StableReady(), s.WorkloadReady(), s.MeshUp(), *home, s.Due()):
@@ -314,6 +333,8 @@ class Walk:
             self._tell(s.Confirmed(self.active.dseq, Level.ACKED, 3))
         if self.active is not None and self.active.phase is Phase.BAKING:
             self._tell(a_tick(self.active, Verdict.PASS))
+        for run in self.active.hooks if self.active is not None else ():
+            self._tell(s.HookAnswered(run.hook, run.step, run.attempt, ok=True))
 
     def _try(self, signal: PersonSignal) -> None:
         self._if_it_fits(lambda: self._tell(signal))

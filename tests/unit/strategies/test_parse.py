@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from delivery.model.fields import Fields
-from delivery.model.ids import HOUR, MINUTE, Micros
+from delivery.model.ids import HOUR, MINUTE, HookId, Micros
 from delivery.model.plan import Approval, LowTraffic, Then
 from delivery.model.service import Strategy
 from delivery.model.traffic import CookieMatch, HeaderMatch, Match, MatchKind, Mirror
@@ -102,8 +102,9 @@ def test_a_blue_green() -> None:
     assert read(blue_green.parse, {"bake": "5m", "approval": {"from": "qa"}}) == BlueGreen(
         Micros(5 * MINUTE), approval=Approval(1, "qa")
     )
-    assert mistakes(blue_green.parse, {"smoke": {"hook": "smoke"}}) == [
-        "smoke is not available on the local mesh: try the preview by hand and ask for an approval"
+    assert read(blue_green.parse, {"smoke": {"hook": "smoke"}}) == BlueGreen(None, smoke=HookId("smoke"))
+    assert mistakes(blue_green.parse, {"smoke": {"hook": "Smoke"}}) == [
+        "smoke.hook is 'Smoke'; expected the name of a hook"
     ]
 
 

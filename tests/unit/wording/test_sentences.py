@@ -9,7 +9,8 @@ from delivery.machine.holds import HOLDS, Lifts
 from delivery.model import event as events
 from delivery.model.event import Cause, CauseKind, Level, Phase
 from delivery.model.hold import Hold, HoldKind
-from delivery.model.ids import MINUTE, SECOND, GateId, Micros, Principal, ReleaseId, TargetId
+from delivery.model.hook import Step, When
+from delivery.model.ids import MINUTE, SECOND, GateId, HookId, Micros, Principal, ReleaseId, TargetId
 from delivery.model.message import Message
 from delivery.model.place import Mode, Promotion
 from delivery.model.plan import Approval
@@ -175,6 +176,7 @@ def test_an_approval_says_how_many_of_whom_and_who_cannot():
     )
 
 
+SMOKE = HookId("smoke")
 HISTORY = [
     (
         events.Created(
@@ -258,6 +260,18 @@ HISTORY = [
     ),
     (events.HomeEntered(at=NOW), "its owners' own workload runs the candidate and gets everybody; our copy goes"),
     (events.HomeRestored(at=NOW), "its owners' own workload runs stable again, and nothing of the candidate"),
+    (
+        events.HookBegun(at=NOW, hook=SMOKE, step=Step(When.DURING, 1), attempt=2),
+        "hook smoke is called during canary 5% (2/4) (attempt 2)",
+    ),
+    (
+        events.HookEnded(at=NOW, hook=SMOKE, step=Step(When.BEFORE, 1), attempt=1, ok=True, detail="12 checks"),
+        "hook smoke succeeded: 12 checks",
+    ),
+    (
+        events.HookEnded(at=NOW, hook=SMOKE, step=Step(When.START), attempt=1, ok=False, detail="busy", again=True),
+        "hook smoke failed: busy; it is called again",
+    ),
     (events.Promoted(at=NOW), "promoted: the candidate has everybody and is stable now"),
     (
         events.RollbackBegun(at=NOW, cause=Cause(CauseKind.ABORTED, BOB), then=Phase.ROLLED_BACK),
