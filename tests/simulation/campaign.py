@@ -25,6 +25,8 @@ REST = 240_000_000
 """What everything that still waits may take once nothing goes wrong: leases, retries, the help of people."""
 IDLE = 5_000_000
 LOOK = 1_000_000
+ASKING = ("mesh.read", "mesh.write", "mesh.confirm", "mesh.publish", "workloads.ensure", "metrics.sample", "hooks.run")
+"""Calls that are made only where something is to be done."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,15 @@ def _idle(world: World) -> None:
     before, world.counting = world.calls.copy(), True
     world.run(IDLE)
     asked = world.calls - before
-    for name in ("mesh.read", "mesh.write", "mesh.confirm", "mesh.publish", "workloads.ensure", "metrics.sample"):
+    for name in (
+        "mesh.read",
+        "mesh.write",
+        "mesh.confirm",
+        "mesh.publish",
+        "workloads.ensure",
+        "metrics.sample",
+        "hooks.run",
+    ):
         if asked[name]:
             world.watch.broken.say(18, f"{asked[name]} calls of {name} while nothing is to be done")
 

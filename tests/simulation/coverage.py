@@ -18,11 +18,11 @@ WHEN = ("before", "after")
 MET: dict[str, str] = {
     "queued": "Approve Pause Resume Abort PromoteNow TurnCame SupersededBy",
     "preparing": "Approve Reject Pause Resume Abort PromoteNow WorkloadReady WorkloadMissing WorkloadFailing MeshDown "
-    "StableIs SupersededBy StableUnready StableReady Due",
+    "StableIs SupersededBy StableUnready StableReady HookAnswered Due",
     "shifting": "Approve Resume Abort Confirmed MeshDown MeshUp SupersededBy Due",
     "baking": "Approve Reject Pause Resume Abort PromoteNow MeshDown Measured AlertFired SupersededBy StableUnready "
     "Due",
-    "promoting": "Approve Confirmed HomeReady Due",
+    "promoting": "Approve Confirmed HomeReady HookAnswered Due",
     "rolling_back": "Approve Reject Pause Resume Abort PromoteNow Confirmed Nacked MeshDown MeshUp StableUnready Due",
     "closed": "Approve Resume",
 }

@@ -170,6 +170,12 @@ class Nemesis:
         chat.down = True
         self._later(lambda: setattr(chat, "down", False))
 
+    def silence(self) -> None:
+        """What hooks call does not answer for a while."""
+        hooks = self._world.hooks[self._random.choice(CLUSTERS)]
+        hooks.down = True
+        self._later(lambda: setattr(hooks, "down", False))
+
     # orders
 
     def stop(self) -> None:

@@ -31,6 +31,7 @@ CALM_PEOPLE: Mapping[str, int] = {
 EVERY_DEED = (
     "kill", "suspend", "mesh_down", "lag", "exchange", "write_fault", "edit", "strip", "clock", "stop", "unready",
     "crash", "metrics", "restart", "chat", "stale", "refuse", "apply", "monitor", "failover",
+    "silence",
 )  # fmt: skip
 
 
@@ -74,7 +75,7 @@ class Profile:
 
 ANGRY_PEOPLE = {"approve": 40, "resume": 30, "pause": 8, "abort": 20, "reject": 2, "promote": 5, "again": 5}
 FEW = Faults(before=0.002, after=0.002, kill=0.0003, factor=2)
-ALL = ("queueing", "superseding", "switching", "asking", "withdrawing", "frozen", "cloning")
+ALL = ("queueing", "superseding", "switching", "asking", "withdrawing", "frozen", "cloning", "hooking")
 
 PROFILES: Mapping[str, Profile] = {
     profile.name: profile
@@ -155,6 +156,21 @@ PROFILES: Mapping[str, Profile] = {
             buttons={**CALM_PEOPLE, "abort": 14, "promote": 16, "again": 12},
             ci=(400_000, 2_500_000),
             bad=0.2,
+        ),
+        Profile(
+            "hooks",
+            ("hooking", "queueing"),
+            Faults(
+                before=0.002,
+                after=0.004,
+                kill=0.001,
+                stall=0.002,
+                preferred=("hooks.run", "ledger.holds", "ledger.commit", "mesh.write"),
+            ),
+            {"silence": 4, "kill": 2, "suspend": 1, "failover": 1, "mesh_down": 1, "edit": 1, "clock": 1, "stop": 1},
+            buttons={**CALM_PEOPLE, "abort": 10, "promote": 8, "again": 12},
+            ci=(400_000, 2_500_000),
+            bad=0.15,
         ),
         Profile(
             "everything",

@@ -17,6 +17,7 @@ CLUSTERS = ("east", "west")
 _TERMS: Mapping[str, Any] = {"bake": "900ms", "deadline": "4s"}
 _CANARY = {"canary": {"steps": ["5%", "50%"], **_TERMS}}
 _SUCCESS = {"threshold": "http_success_rate", "at_least": "90%", "over": "1s", "min_requests": 50}
+_HOOK: Mapping[str, Any] = {"http": "platform", "timeout": "2s"}
 _BETA = [{"headers": {"x-beta": {"exact": "true"}}}]
 FIRST = VersionRef("good-0", "good-0")
 """What runs before anything happens."""
@@ -73,6 +74,16 @@ SERVICES: Mapping[str, Mapping[str, Any]] = {
         **cloned("brisk"),
         "tick": "100ms",
         "strategies": [{"canary": {"steps": ["20%"], "bake": "300ms", "deadline": "20s"}}],
+    },
+    "hooking": {
+        "cluster": "west",
+        "hooks": {
+            "migrate": {**_HOOK, "before": "start", "retries": 1},
+            "smoke": {**_HOOK, "during": "canary 10%", "on_failure": "ask"},
+            "warm": {**_HOOK, "before": ["traffic", "canary 40%", "promotion"]},
+            "tell": {**_HOOK, "after": ["promoted", "reverted"]},
+        },
+        "strategies": [{"canary": {"steps": ["10%", "40%"], **_TERMS}}],
     },
     "frozen": {
         "gates": {"errors": {"ratio": "http_errors"}, "success": _SUCCESS},

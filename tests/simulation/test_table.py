@@ -6,7 +6,17 @@ from itertools import product
 import pytest
 
 from tests.simulation.coverage import UNREACHABLE, Pair, counting, every_pair
-from tests.simulation.scenes.table import DEEDS, HOME_DEEDS, HOME_WAYS, WAYS, enact, enact_at_home
+from tests.simulation.scenes.table import (
+    DEEDS,
+    HOME_DEEDS,
+    HOME_WAYS,
+    HOOK_DEEDS,
+    HOOK_WAYS,
+    WAYS,
+    enact,
+    enact_at_home,
+    enact_with_hooks,
+)
 
 
 class Enacted:
@@ -17,6 +27,9 @@ class Enacted:
         with counting(self.pairs):
             self.broken = [text for phase, deed in product(WAYS, DEEDS) for text in enact(phase, deed)]
             self.broken += [text for way, deed in product(HOME_WAYS, HOME_DEEDS) for text in enact_at_home(way, deed)]
+            self.broken += [
+                text for way, deed in product(HOOK_WAYS, HOOK_DEEDS) for text in enact_with_hooks(way, deed)
+            ]
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from delivery.ports.errors import PortError, Unavailable
 from delivery.ports.ledger import Row, ServiceRecord
 from delivery.wiring import drains
 from tests.simulation import services
+from tests.simulation.hooks import SimHooks
 from tests.simulation.parts import Silent, SimChat, SimClock, SimIds, SimLedger, SimMesh, SimMetrics
 from tests.simulation.profiles import Faults
 from tests.simulation.scheduler import Actor, GreenSlots, Process, Scheduler, Switching
@@ -69,6 +70,7 @@ class World:
         self.chat = SimChat()
         self.meshes = {name: SimMesh(name, PROXIES) for name in CLUSTERS}
         self.workloads = {name: SimWorkloads(self.scheduler) for name in CLUSTERS}
+        self.hooks = {name: SimHooks(self.scheduler) for name in CLUSTERS}
         for one in self.workloads.values():
             one.writing = partial(self._writing, one)
         self.metrics = {name: SimMetrics(self.scheduler, self._live_weight, _error_rate) for name in CLUSTERS}
@@ -218,6 +220,7 @@ class World:
                 self.port(self.meshes[name], "mesh"),
                 self.port(self.workloads[name], "workloads"),
                 self.port(self.metrics[name], "metrics"),
+                hooks={"http": self.port(self.hooks[name], "hooks")},
             )
             for name in CLUSTERS
         }
@@ -272,7 +275,8 @@ class World:
     def mend_cluster(self, cluster: str) -> None:
         mesh, workloads, metrics = self.meshes[cluster], self.workloads[cluster], self.metrics[cluster]
         mesh.mend()
-        workloads.down = metrics.down = metrics.blind = False
+        workloads.down = metrics.down = metrics.blind = self.hooks[cluster].down = False
+        self.hooks[cluster].moods.clear()
         self.hampered[cluster] = 0
         workloads.unready.clear()
         workloads.crashed.clear()

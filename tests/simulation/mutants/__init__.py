@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tests.simulation.mutants import engine, homes, ports
+from tests.simulation.mutants import engine, homes, hooks, ports
 from tests.simulation.mutants.mutant import Mutant, only
 from tests.simulation.profiles import PROFILES, Faults
 
@@ -49,6 +49,8 @@ HARD_TO_REACH = replace(
 AT_HOME = replace(PROFILES["homes"], name="at home", services=("cloning",), deeds={"lag": 4}, bad=0.0)
 """Releases that mostly get home."""
 
+HOOKS = PROFILES["hooks"]
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("fence check removed", "invariant 9:", PROFILES["fence"], only(ports.NoCheck, "ledger")),
     Mutant("blind PUT", "invariant 9:", SLOW_WRITES, only(ports.BlindPut, "mesh")),
@@ -93,4 +95,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "copy goes before home is proven", "retire:", AT_HOME, only(ports.RetireBlindly, "mesh"), homes.copy_goes_early
     ),
     Mutant("raise before capacity", "capacity:", AT_HOME, patched=homes.raises_before_capacity),
+    Mutant("stage does not wait for its hook", "invariant 5:", HOOKS, patched=hooks.waits_for_none),
+    Mutant("revert waits for a hook", "invariant 7:", HOOKS, patched=hooks.revert_waits),
+    Mutant("hook called before that is stored", "hook:", HOOKS, patched=hooks.called_first),
+    Mutant("hook called otherwise when asked again", "hook:", HOOKS, patched=hooks.another_name),
+    Mutant("hook called by whoever lost the target", "hook:", HOOKS, patched=hooks.nobody_asked),
 )

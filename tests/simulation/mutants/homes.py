@@ -38,13 +38,13 @@ class NoToken(Over):
 @contextmanager
 def enters_at_once() -> Iterator[None]:
     """Traffic goes home as soon as home has begun to change."""
-    arrived = progress._arrived
+    homeward = progress._homeward
 
     def both(release: Release, at: Any) -> Any:
-        events = arrived(release, at)
+        events = homeward(release, at)
         return (*events, HomeEntered(at=at)) if any(isinstance(event, HomeBegun) for event in events) else events
 
-    with patch.object(progress, "_arrived", both):
+    with patch.object(progress, "_homeward", both):
         yield
 
 

@@ -74,6 +74,7 @@ def _replanned(target: str, releases: Any) -> Any:
     changed = {
         **document(target.partition("@")[0]),
         "strategies": [{"canary": {"steps": ["3%", "40%", "60%"], "bake": "2s"}}],
+        "hooks": {},
     }
     plan = plan_of(parse_once(changed))
     return {key: replace(stored, release=replace(stored.release, plan=plan)) for key, stored in releases.items()}

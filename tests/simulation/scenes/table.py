@@ -135,6 +135,34 @@ HOME_WAYS: Mapping[str, Callable[[Play], ReleaseId]] = {
 }
 
 
+def _called(hook: str, *before: str) -> Callable[[Play], ReleaseId]:
+    """A hook runs and does not end; those before it pass."""
+
+    def way(play: Play) -> ReleaseId:
+        moods = play.world.hooks[play.cluster].moods
+        moods |= dict.fromkeys(("migrate", "warm", "smoke", "tell"), "passes") | {hook: "hangs"}
+        release = play.event(CANDIDATE)
+        if before == ("abort",):
+            play.reach(release, Phase.BAKING)
+            play.tell(release, Abort(ANN))
+        elif before == ("promote",):
+            play.reach(release, Phase.BAKING)
+            play.tell(release, PromoteNow(ANN))
+        play.until(lambda: any(run.hook == hook and run.ended is None for run in play.now(release).hooks))
+        return release
+
+    return way
+
+
+HOOK_WAYS: Mapping[str, Callable[[Play], ReleaseId]] = {
+    "hook at the start": _called("migrate"),
+    "hook before traffic": _called("warm"),
+    "hook during a stage": _called("smoke"),
+    "hook after the promotion": _called("tell", "promote"),
+    "hook after the way back": _called("tell", "abort"),
+}
+
+
 def _for_a_while(begin: Callable[[], object], end: Callable[[], object], play: Play, seconds: float = 1.5) -> None:
     begin()
     play.go(seconds)
@@ -215,6 +243,27 @@ HOME_DEEDS: Mapping[str, Deed] = {
     "workers restart": lambda play, release: play.restart(),
 }
 """What can happen where its owners keep a workload of their own."""
+HOOK_DEEDS: Mapping[str, Deed] = {
+    **{name: DEEDS[name] for name in ("pause", "abort", "promote", "mesh down", "history lost", "superseded")},
+    "hooks cannot be reached": lambda play, release: _silenced(play),
+    "hook ends": lambda play, release: _ends(play, ok=True),
+    "hook fails": lambda play, release: _ends(play, ok=False),
+    "workers restart": HOME_DEEDS["workers restart"],
+    "time runs out": lambda play, release: play.go(3.0),
+}
+"""What can happen while a hook runs."""
+
+
+def _silenced(play: Play) -> None:
+    hooks = play.world.hooks[play.cluster]
+    _for_a_while(lambda: setattr(hooks, "down", True), lambda: setattr(hooks, "down", False), play)
+
+
+def _ends(play: Play, *, ok: bool) -> None:
+    """Whatever hangs has ended."""
+    for made in play.world.hooks[play.cluster].made.values():
+        if made.ends > play.world.scheduler.monotonic:
+            made.ends, made.ok = play.world.scheduler.monotonic, ok
 
 
 def _own(play: Play, version: str) -> None:
@@ -235,6 +284,15 @@ def enact_at_home(way: str, deed: str) -> list[str]:
     first = play.event(STABLE)
     play.reach(first, Phase.PROMOTED)
     return [f"{way}, {deed}: {text}" for text in _happens(play, HOME_WAYS[way], HOME_DEEDS[deed])]
+
+
+def enact_with_hooks(way: str, deed: str) -> list[str]:
+    """As `enact`, while a hook runs."""
+    play = Play(services=("hooking",), service="hooking", cluster="west")
+    play.world.hooks[play.cluster].moods |= dict.fromkeys(("migrate", "warm", "tell"), "passes")
+    first = play.event(STABLE)
+    play.reach(first, Phase.PROMOTED)
+    return [f"{way}, {deed}: {text}" for text in _happens(play, HOOK_WAYS[way], HOOK_DEEDS[deed])]
 
 
 def _happens(play: Play, way: Callable[[Play], ReleaseId], deed: Deed) -> list[str]:

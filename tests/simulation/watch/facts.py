@@ -23,6 +23,7 @@ from delivery.model.release import Release
 from delivery.model.verdict import Verdict
 from delivery.ports.ledger import Unit
 from tests.simulation.watch.ghost import Broken, Ghost
+from tests.simulation.watch.hooks import Hooks
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -34,8 +35,8 @@ BACK = ("aborted",)
 
 
 class Facts:
-    def __init__(self, ghost: Ghost, world: "World", broken: Broken) -> None:
-        self._ghost, self._world, self._broken = ghost, world, broken
+    def __init__(self, ghost: Ghost, world: "World", broken: Broken, hooks: Hooks) -> None:
+        self._ghost, self._world, self._broken, self._hooks = ghost, world, broken, hooks
 
     def saw(self, before: Release | None, fact: Event, after: Release) -> None:
         """One event between two states of its release."""
@@ -48,6 +49,7 @@ class Facts:
         match fact:
             case StageEntered() | PromotionBegun():
                 self._raised(before, fact)
+                self._hooks.raised(before, fact)
             case TrafficConfirmed():
                 self._confirmed(before, fact)
             case StagePassed():

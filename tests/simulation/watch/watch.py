@@ -9,6 +9,7 @@ from tests.simulation.watch.bounds import Bounds
 from tests.simulation.watch.commits import Commits
 from tests.simulation.watch.ghost import Broken, Ghost
 from tests.simulation.watch.homes import Homes
+from tests.simulation.watch.hooks import Hooks
 from tests.simulation.watch.routes import Routes
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ class Watch:
     def __init__(self, world: "World") -> None:
         self.broken = Broken()
         self.ghost = Ghost(world.scheduler, self.broken)
-        self.commits = Commits(self.ghost, world, self.broken)
+        self.hooks = Hooks(self.ghost, world, self.broken)
+        self.commits = Commits(self.ghost, world, self.broken, self.hooks)
         self.homes = Homes(self.ghost, world, self.broken)
         self.routes = Routes(self.ghost, world.scheduler, self.broken, self.homes)
         self.bounds = Bounds(self.ghost, world, self.broken)
@@ -30,6 +32,7 @@ class Watch:
             workloads = world.workloads[cluster]
             workloads.watch = self.routes.retired(mesh)
             workloads.watch_home = self.homes.promoted
+            world.hooks[cluster].watch = self.hooks.begins
         world.ledger = self.over(world.ledger)
 
     def over(self, ledger: Any) -> "Watched":
@@ -62,4 +65,5 @@ class Watched:
         if found:
             self._watch.routes.checked()
             self._watch.homes.checked(target)
+            self._watch.hooks.checked(target)
         return found
