@@ -64,8 +64,10 @@ def write_private(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def settings_text(places: Places, keys: Keys, processes: Mapping[str, Sequence[str]]) -> str:
-    """The configuration as TOML. `processes` are commands by the name that a service file says."""
+def settings_text(
+    places: Places, keys: Keys, processes: Mapping[str, Sequence[str]], hooks: Mapping[str, str] | None = None
+) -> str:
+    """The configuration as TOML. `processes` are commands by the name that a service file says, `hooks` are URLs."""
     envoy = {"kind": "envoy", "directory": str(places.envoy_files), "binary": places.envoy_binary}
     tables: list[tuple[str, Mapping[str, object]]] = [
         ("[server]", {"public_url": places.api_url, "listen": f"127.0.0.1:{places.api_port}"}),
@@ -77,6 +79,7 @@ def settings_text(places: Places, keys: Keys, processes: Mapping[str, Sequence[s
         (f"[sources.{SOURCE}]", {"dialect": "cloudevents", "secrets": [keys.secret]}),
         ("[notify.console]", {"kind": "console"}),
         *((f"[processes.{name}]", {"command": list(command)}) for name, command in processes.items()),
+        *((f"[hooks.{name}]", {"url": url, "secrets": [keys.secret]}) for name, url in (hooks or {}).items()),
         *(("[[tokens]]", _token(name, token)) for name, token in keys.tokens.items()),
     ]
     return "\n".join(_table(head, values) for head, values in tables)

@@ -18,6 +18,7 @@ import urllib3
 from kubernetes.client.exceptions import ApiException
 
 from tests.cluster.testbed.api import STRATEGIC, Api
+from tests.cluster.testbed.errand import Errand
 from tests.cluster.testbed.monitoring import write_targets
 from tests.cluster.testbed.network import FIRST_POD, LAST_POD
 from tests.cluster.testbed.pod_life import PodLife
@@ -41,7 +42,7 @@ class Node:
         self._targets = targets
         self._told_targets: frozenset[str] | None = None
         self._told: queue.SimpleQueue[tuple[str, Pod]] = queue.SimpleQueue()
-        self._lives: dict[str, PodLife] = {}
+        self._lives: dict[str, PodLife | Errand] = {}
         self._reported: dict[str, dict[str, Any]] = {}
         self._next_address = FIRST_POD
 
@@ -120,8 +121,9 @@ class Node:
         if life is None:
             log = self._logs / f"pod-{metadata['name']}.log"
             try:
-                life = PodLife(pod, self._new_address(), self._address, self._holder, log)
-            except (ValueError, KeyError) as reason:
+                kind = Errand if pod["spec"].get("restartPolicy") == "Never" else PodLife
+                life = kind(pod, self._new_address(), self._address, self._holder, log)
+            except (ValueError, KeyError, OSError) as reason:
                 print(f"pod {metadata['name']} is not run: {reason}", file=sys.stderr, flush=True)
                 return
             self._lives[life.uid] = life
@@ -138,7 +140,7 @@ class Node:
                 return address
         raise ValueError("this node has no address left")
 
-    def _report(self, life: PodLife) -> None:
+    def _report(self, life: PodLife | Errand) -> None:
         if life.gone:
             self._remove(life)
             return
@@ -149,14 +151,14 @@ class Node:
         if _done(self._api.patch, f"{life.path}/status", body, STRATEGIC):
             self._reported[life.uid] = status
 
-    def _remove(self, life: PodLife) -> None:
+    def _remove(self, life: PodLife | Errand) -> None:
         if _done(self._api.delete, life.path, gracePeriodSeconds=0, preconditions={"uid": life.uid}):
             self._forget(life.uid)
 
     def _tell_prometheus(self) -> None:
         """Writes what there is to scrape, where that has changed."""
         if self._told_targets != self._lives.keys():
-            write_targets(self._targets, (life.target for life in self._lives.values()))
+            write_targets(self._targets, (life.target for life in self._lives.values() if life.target))
             self._told_targets = frozenset(self._lives)
 
     def _forget(self, uid: str) -> None:

@@ -33,7 +33,7 @@ class PodLife:
         self._script: Script = script_of(pod)
         self.target = target(pod, address, self._script.port)
         self._node, self._holder, self._log = node, holder, log
-        self._began = _stamp()
+        self._began = stamp()
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._restarts = 0
@@ -75,7 +75,7 @@ class PodLife:
         container = {
             "name": self._container["name"],
             "image": self._container["image"],
-            "imageID": _image_id(self._container["image"]),
+            "imageID": image_id(self._container["image"]),
             "containerID": f"testbed://{self.uid}",
             "ready": self._ready,
             "started": running,
@@ -139,7 +139,7 @@ class PodLife:
 
     def _set_ready(self, ready: bool) -> None:
         if ready != self._ready:
-            self._ready, self._ready_since = ready, _stamp()
+            self._ready, self._ready_since = ready, stamp()
 
     def _end(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -159,11 +159,12 @@ def _listens(address: str, port: int) -> bool:
         return False
 
 
-def _image_id(image: str) -> str:
+def image_id(image: str) -> str:
     """With a digest, as a registry would tell it: the image's own, else one made up for its name."""
     name, _, digest = image.partition("@")
     return f"{name.rpartition(':')[0] or name}@{digest or 'sha256:' + hashlib.sha256(image.encode()).hexdigest()}"
 
 
-def _stamp() -> str:
+def stamp() -> str:
+    """Now, as the API writes times."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
