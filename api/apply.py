@@ -46,7 +46,7 @@ def apply(services: AppServices, document: Document, caller: Caller, if_match: s
 
 def _reaches(services: AppServices, caller: Caller, service: Service) -> None:
     """Both what is there and what is to be: nobody takes over a service by writing themselves into its file."""
-    refuse(caller, caller.scope.refusal("apply", service.name, service.owners, service.clusters))
+    refuse(caller, caller.refusal("apply", service.name, service.owners, service.clusters))
     if services.ledger.service(service.name) is not None:
         check(services, caller, "apply", service.name)
 

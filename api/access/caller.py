@@ -1,5 +1,6 @@
 """Who sends a request, and by what we know."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,8 +21,8 @@ class Came(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Caller:
     """`name` is the credential's: that of the token, also where a browser signed in with it. `principal` is the person:
-    the same whatever they come with, so that four eyes stay four. `once`: the credential is for one run, told from all
-    others by this.
+    the same whatever they come with, so that four eyes stay four. One of `scopes` has to reach as far as what is asked.
+    `once`: the credential is for one run, told from all others by this.
     """
 
     name: str
@@ -29,8 +30,19 @@ class Caller:
     role: Role
     groups: tuple[str, ...]
     came: Came
-    scope: Scope = EVERYTHING
+    scopes: tuple[Scope, ...] = (EVERYTHING,)
     once: str = ""
+
+    @property
+    def unlimited(self) -> bool:
+        return any(scope.everything for scope in self.scopes)
+
+    def refusal(
+        self, action: str, service: str | None, owners: Collection[str], clusters: Collection[str] | None
+    ) -> str:
+        """Why no scope of theirs reaches that far, as `Scope.refusal`; empty where one does."""
+        refusals = [scope.refusal(action, service, owners, clusters) for scope in self.scopes]
+        return "" if "" in refusals else "; ".join(dict.fromkeys(refusals))
 
     @property
     def via(self) -> str:

@@ -87,4 +87,4 @@ def of_settings(token: Token) -> ApiToken:
 
 
 def _caller(token: ApiToken) -> Caller:
-    return Caller(token.name, token.principal, token.role, token.groups, Came.TOKEN, token.scope)
+    return Caller(token.name, token.principal, token.role, token.groups, Came.TOKEN, (token.scope,))

@@ -14,17 +14,17 @@ def check(
     services: AppServices, caller: Caller, action: str, service: str, clusters: Collection[str] | None = None
 ) -> None:
     """`clusters` None: all of the service's. Raises the problem `forbidden`. Asks the database where it must."""
-    if caller.scope.everything:
+    if caller.unlimited:
         return
-    entry = services.book.fresh(service) if caller.scope.owners or caller.scope.clusters else None
+    entry = services.book.fresh(service)
     known = entry.service if entry else None
     owners = known.owners if known else ()
-    refuse(caller, caller.scope.refusal(action, service, owners, clusters or (known.clusters if known else None)))
+    refuse(caller, caller.refusal(action, service, owners, clusters or (known.clusters if known else None)))
 
 
 def check_says(services: AppServices, caller: Caller, says: Says) -> None:
     """As `check`, for what somebody says. What it names is not there: admission will tell."""
-    if caller.scope.everything:
+    if caller.unlimited:
         return
     match says:
         case ReleaseRequested(service=service, cluster=cluster):
@@ -42,7 +42,7 @@ def check_says(services: AppServices, caller: Caller, says: Says) -> None:
 
 def check_whole(caller: Caller) -> None:
     """For what is about all services at once. Raises Problem."""
-    refuse(caller, "" if caller.scope.everything else "this needs a token without a scope")
+    refuse(caller, "" if caller.unlimited else "this needs a token without a scope")
 
 
 def refuse(caller: Caller, why: str) -> None:

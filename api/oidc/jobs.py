@@ -30,10 +30,9 @@ class Jobs:
         fitting = [rule for rule in self._ci.rules if _fits(rule, repository, ref)]
         if not fitting:
             raise Untrusted(f"no rule of [ci.{self._name}] is for {repository} at {ref}")
-        (rule, *_) = fitting
-        scope = Scope(rule.services, (), rule.clusters, ACTIONS)
+        scopes = tuple(Scope(rule.services, (), rule.clusters, ACTIONS) for rule in fitting)
         principal = self._people.of_login(login)
-        return Caller(f"{self._name}:{repository}", principal, Role.OPERATOR, (), Came.CI, scope, _once(claims))
+        return Caller(f"{self._name}:{repository}", principal, Role.OPERATOR, (), Came.CI, scopes, _once(claims))
 
 
 def _fits(rule: CiRule, repository: str, ref: str) -> bool:

@@ -50,7 +50,7 @@ def _check_reach(caller: Caller, scope: str) -> None:
     """A stop of all that the caller's token reaches, or of less."""
     kind, _, name = scope.partition(":")
     owners, clusters = ((name,), None) if kind == "owner" else ((), (name,) if kind == "cluster" else None)
-    reach.refuse(caller, caller.scope.refusal("stop", None, owners, clusters))
+    reach.refuse(caller, caller.refusal("stop", None, owners, clusters))
 
 
 def _shown(services: AppServices) -> StopsOut:

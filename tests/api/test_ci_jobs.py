@@ -2,7 +2,9 @@
 
 import pytest
 
+from api.oidc.jobs import Jobs
 from api.oidc.setup import Identity
+from api.people import People
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.machine.evolve import fold
 from delivery.settings import Ci, Person
@@ -132,6 +134,24 @@ def test_a_job_starts_its_service_and_does_nothing_else(checkout, world, idp):
     assert checkout.put("/v1/stop", json={"reason": "x"}, headers=headers).status_code == 403
     assert checkout.put("/v1/services/checkout", json={}, headers=headers).status_code in (403, 422)
     assert checkout.get(f"/v1/releases/{release}", headers=headers).json()["state"] == "promoted"
+
+
+def test_each_rule_that_fits_gives_what_it_says_and_no_mixture_of_them(world):
+    rules = [
+        {"repositories": ["acme/checkout"], "refs": ["refs/heads/*"], "services": [service], "clusters": [cluster]}
+        for service, cluster in (("checkout", "local"), ("search", "other"))
+    ]
+    ci = Ci.model_validate({"kind": "github", "rules": rules})
+    caller = Jobs("github", ci, People()).caller({**GITHUB, "iat": 1, "exp": 2})
+    for service, cluster, fits in (
+        ("checkout", "local", True),
+        ("search", "other", True),
+        ("checkout", "other", False),
+        ("search", "local", False),
+        ("payments", "local", False),
+    ):
+        assert (caller.refusal("start", service, (), (cluster,)) == "") is fits
+    assert caller.refusal("abort", "checkout", (), ("local",))
 
 
 def test_a_copy_of_a_request_within_the_tokens_life_is_the_same_delivery(checkout, world, idp):
