@@ -113,7 +113,8 @@ class Watch:
         with self._lock:
             self._synced.clear()
             self._documents.clear()
-            self._since, self._heard = "", float("-inf")
+            self._since = ""
+            self._heard = self._good_until = float("-inf")
 
     def _is_wanted(self) -> bool:
         return not self._ended.is_set() and time.monotonic() - self._asked < IDLE

@@ -16,7 +16,7 @@ from delivery.adapters.workloads.kubernetes import (
     state,
 )
 from delivery.adapters.workloads.kubernetes.clone import Copy
-from delivery.adapters.workloads.kubernetes.edit import create, delete, drop_copy, pinned
+from delivery.adapters.workloads.kubernetes.edit import create, delete, drop_copy, is_pinned, pinned
 from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, POLICY, Reader
 from delivery.adapters.workloads.kubernetes.refusals import Copied, Home
 from delivery.model.ids import TargetId
@@ -86,12 +86,13 @@ class ClonedWorkload:
                 yield found
 
     def _keep(self, deployment: Document, by: str) -> Document:
-        """For a release that has not used it yet: whoever was about to take it away has to look again."""
-        kept = pinned(self._kube, deployment, by)
-        if kept is not deployment:
-            for found in self._around():
-                pinned(self._kube, found, by)
-        return kept
+        """For a release that has not used it yet: whoever was about to take it away has to look again. The Deployment
+        last: where it is marked, the rest is."""
+        if is_pinned(deployment, by):
+            return deployment
+        for found in self._around():
+            pinned(self._kube, found, by)
+        return pinned(self._kube, deployment, by)
 
     def _drop_configuration(self, still: Callable[[], bool]) -> None:
         """Its copies of tracked objects, but for what its owners' Deployment reads or may have to go back to."""

@@ -34,9 +34,14 @@ def edit(kube: Api, where: str, change: Change) -> Document | None:
 
 def pinned(kube: Api, found: Document, by: str) -> Document:
     """The object, marked as used by a release: a deletion that was decided before then fails."""
-    if not by or (found["metadata"].get("annotations") or {}).get(marks.USED_BY) == by:
+    if is_pinned(found, by):
         return found
     return kube.patch(path_of(found), {"metadata": {"annotations": {marks.USED_BY: by}}})
+
+
+def is_pinned(found: Document, by: str) -> bool:
+    """Whether it is marked so; also where nobody says which release it is."""
+    return not by or (found["metadata"].get("annotations") or {}).get(marks.USED_BY) == by
 
 
 def delete(kube: Api, read: Document, still: Callable[[], bool], asked: Callable[[Document], object]) -> None:
