@@ -66,3 +66,21 @@ def test_stable_is_known_unless_it_is_missed(shop, asked) -> None:
     shop.send("", service="checkout", version=NEW.version)
     shop.go(5)
     assert of(asked, OLD.version)[-1].known
+
+
+def test_a_watch_that_has_stopped_raises_nothing(shop, monkeypatch) -> None:
+    """It goes on saying that the candidate is ready, which died: a person's raise waits for a look of its own."""
+    release = shop.send("", service="checkout", version=NEW.version)["releases"][0]["id"]
+    shop.go(5)
+    assert shop.mesh.traffic(CHECKOUT).weight == 5
+    original = MemoryWorkloads.ensure
+
+    def stale(self, target, workload, version, need):
+        if version == NEW and not need.known:
+            return Running(False, looked_for="its pods, which are gone")
+        return original(self, target, workload, version, need)
+
+    monkeypatch.setattr(MemoryWorkloads, "ensure", stale)
+    shop.send(f"/{release}/promote", reason="hurry")
+    shop.go(60)
+    assert shop.mesh.traffic(CHECKOUT).weight == 5
