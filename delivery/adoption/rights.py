@@ -52,6 +52,8 @@ _BESIDE: Mapping[str, Right] = {
     guards.DENIAL: (_SECURITY, "authorizationpolicies", _OWN),
 }
 """What limits the candidate, by kind."""
+_JOBS: Sequence[Right] = (("batch", "cronjobs", ("get",)), ("batch", "jobs", ("get", "create")))
+"""What hooks that are Jobs need besides."""
 _TAGS: Sequence[Right] = (("telemetry.istio.io", "telemetries", ("get", "list", "create", "update", "delete")),)
 _NEEDED = "this account may not {}: a worker with it could not release; see docs/workloads.md and docs/istio.md"
 _ASKED = (
@@ -78,8 +80,9 @@ def needed(place: Place, plan: Plan) -> tuple[Right, ...]:
     """In the namespace, each resource once."""
     subsets = _SUBSETS if place.isolation is Isolation.SUBSET and place.mode is not Mode.OBSERVE else ()
     limits = () if place.mode is Mode.OBSERVE else tuple(_BESIDE[kind] for kind in sorted(_limits(plan)))
+    jobs = _JOBS if any(hook.kind == "job" for hook in plan.hooks) else ()
     verbs: dict[tuple[str, str], dict[str, None]] = {}
-    for group, resource, wanted in (*_BY_MODE[place.mode], *subsets, *limits, *_tracking(place)):
+    for group, resource, wanted in (*_BY_MODE[place.mode], *subsets, *limits, *_tracking(place), *jobs):
         verbs.setdefault((group, resource), {}).update(dict.fromkeys(wanted))
     return tuple((group, resource, tuple(wanted)) for (group, resource), wanted in verbs.items())
 

@@ -127,6 +127,7 @@ def paint(screen: Screen, release: Json) -> None:
         ("started", clock(release["created_at"])),
         ("ended", clock(release.get("finished_at"))),
         *(("held", hold["text"]) for hold in release.get("holds", ())),
+        *(("hook", _hook(one)) for one in release.get("hooks", ())),
         *(("link", f"{name} {url}") for name, url in release["links"].items() if screen.wide),
         ("you can", ", ".join(release["actions"])),
         ("id", release["id"]),
@@ -136,6 +137,13 @@ def paint(screen: Screen, release: Json) -> None:
     screen.table(
         ("STAGE", "STATE", "CANDIDATE GETS", "PROVEN", "MEASURED"), [_stage(one) for one in stages], "no stages"
     )
+
+
+def _hook(hook: Json) -> str:
+    """`smoke (during canary 5%): passed, 12 checks`."""
+    point = f"{hook['when']} {hook['stage']}" if hook.get("stage") else hook["when"]
+    said = f", {hook['detail']}" if hook.get("detail") else ""
+    return f"{hook['hook']} ({point}): {hook['state']}{said}"
 
 
 def _stage(stage: Json) -> tuple[Cell, ...]:

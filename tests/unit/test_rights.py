@@ -15,7 +15,7 @@ from delivery.model.plan import Plan
 from delivery.model.policy import CircuitBreaker, Jwt, RateLimit, TrafficPolicy
 from delivery.model.traffic import Match, Rule, Traffic
 from delivery.ports.errors import Unavailable
-from delivery.testing.builders import a_plan, a_stage
+from delivery.testing.builders import a_hook, a_plan, a_stage
 
 ROOT = Path(__file__).resolve().parents[2]
 CHART = ROOT / "deploy" / "chart" / "templates" / "_rights.tpl"
@@ -116,3 +116,11 @@ def test_rights_that_cannot_be_asked_for_are_no_rights_that_are_missing() -> Non
 
     (one,) = rights.findings(Away(), PLACES[0], WIDEST)  # type: ignore[arg-type]
     assert "could not be asked for: no route to host" in one.text
+
+
+def test_jobs_of_hooks_ask_for_what_their_page_publishes() -> None:
+    plan = a_plan(hooks=(a_hook(kind="job", params={"template": "checkout-migrate"}),))
+    wider, _ = asked(PLACES[0], plan)
+    more = wider - asked(PLACES[0], a_plan(hooks=(a_hook(),)))[0]
+    assert {group for group, _, _ in more} == {"batch"}
+    assert more <= documented("hooks.md", "Role")

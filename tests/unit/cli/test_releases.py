@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from delivery.cli.errors import Code
+from tests.api.world import SERVICE
 
 
 def test_a_release_is_started_listed_and_shown(sh, checkout):
@@ -192,3 +193,19 @@ def test_approvals_and_words_about_a_hold_are_the_same_from_the_command(sh, chec
     assert release["state"] == "promoted"
     (vote,) = release["stages"][1]["approvals"]
     assert (vote["actor"], vote["via"], vote["reason"]) == ("adam", "cli adam-laptop", "looks fine")
+
+
+def test_hooks_are_shown_with_what_they_said_and_the_plan_has_them(sh, checkout, world, tmp_path):
+    hooks = {"migrate": {"http": "platform", "before": "start"}, "smoke": {"http": "platform", "during": "canary 5%"}}
+    (tmp_path / "checkout.yaml").write_text(yaml.safe_dump({**SERVICE, "hooks": hooks}))
+    assert sh("services", "apply", "-f", str(tmp_path / "checkout.yaml")).code == 0
+    assert "hook smoke (platform/): during canary 5% (1/2)" in sh("plan", "checkout").out
+    sh("release", "start", "checkout", "1.4.2")
+    world.go(5)
+    assert "migrate (start): running" in sh("release", "show", "2").out
+    (key,) = world.hooks.made
+    world.hooks.ends(key, True, "4 migrations")
+    world.go(10)
+    shown = sh("release", "show", "2").out
+    assert "migrate (start): passed, 4 migrations" in shown
+    assert "smoke (during canary 5%): running" in shown
