@@ -222,11 +222,13 @@ def test_each_version_in_a_deployment_of_its_own_is_found_by_its_name(shop: Owne
 
     shop.argo.commit(versions)
     shop.until(lambda: len(shop.argo.get()["status"]["resources"]) == 3)
+    shop.argo.until_synced()
     shop.until(lambda: hint(shop).waits == "")
     assert hint(shop).facts["deployment"] in ("checkout-1-4-1", "checkout-1-4-2")
     newest = _named(shop.render({}), VersionRef.of("1.4.3", "registry.example/checkout:1.4.3"))
     shop.argo.commit(lambda source: [*versions(source), newest])
-    shop.until(lambda: hint(shop).facts["version"] == "1.4.3" and hint(shop).waits == "")
+    shop.until(lambda: hint(shop).facts["version"] == "1.4.3")
+    shop.until(lambda: hint(shop).waits == "")
 
 
 def test_an_application_that_is_not_there_or_elsewhere_is_refused(shop: Owned) -> None:

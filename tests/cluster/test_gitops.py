@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from delivery.adapters.git.configured import repository
+from delivery.adapters.kube.objects import path
 from delivery.adapters.workloads.gitops.adapter import GitDeployer
 from delivery.adapters.workloads.gitops.configured import entries
 from delivery.adapters.workloads.kubernetes.adapter import KubernetesWorkloads
@@ -16,7 +17,7 @@ from delivery.model.place import Promotion
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Conflict
 from tests.cluster import shop as chart
-from tests.cluster.shop import NEW, OLD, TARGET, Shop
+from tests.cluster.shop import NAME, NEW, OLD, TARGET, Shop
 from tests.cluster.testbed import argocd
 from tests.cluster.testbed.api import Document
 from tests.cluster.testbed.argocd import LittleArgo
@@ -46,6 +47,7 @@ class Followed(Shop):
         )
         self.argo.start()
         self.create(chart.service(namespace))
+        self.until(lambda: self.kube.find(path("apps/v1", "Deployment", namespace, NAME)) is not None)
         self.until(self.has_rolled_out)
 
     def _deployer(self, directory: Path) -> GitDeployer:

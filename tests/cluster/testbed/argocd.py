@@ -21,7 +21,7 @@ import yaml
 from kubernetes.client.exceptions import ApiException
 
 from tests.cluster.testbed.api import Api, Document, place
-from tests.cluster.testbed.process import wait_until
+from tests.cluster.testbed.process import CannotRun, wait_until
 from tools.cluster_build import cache
 
 MODULE, VERSION = "github.com/argoproj/argo-cd/v3", "v3.1.0"
@@ -43,7 +43,8 @@ def install(api: Api) -> None:
 
     def established() -> bool:
         found = api.get(f"{place(body)}/{body['metadata']['name']}")
-        return any(one["type"] == "Established" and one["status"] == "True" for one in found["status"]["conditions"])
+        conditions = (found.get("status") or {}).get("conditions") or ()
+        return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
     wait_until("the CRD of Applications", established, 30)
 
@@ -76,7 +77,7 @@ def application(name: str, source: Document, destination: str, **spec: Any) -> D
 
 class LittleArgo:
     """Looks after one Application until it is stopped. `syncs` counts; while `holds` is set an operation does not end,
-    and `fails` is why one comes to nothing."""
+    and `fails` is why one comes to nothing. `trouble` is what the API server said last against it."""
 
     def __init__(self, api: Api, name: str, render: Render) -> None:
         self._api = api
@@ -85,6 +86,7 @@ class LittleArgo:
         self.revision = "commit-1"
         self.syncs = 0
         self.fails = ""
+        self.trouble = ""
         self.holds = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -94,7 +96,8 @@ class LittleArgo:
 
     def stop(self) -> None:
         self._ended.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def commit(self, render: Render) -> None:
         """Git says something else from now on."""
@@ -104,12 +107,20 @@ class LittleArgo:
         return self._api.get(f"/apis/{API}/namespaces/{NAMESPACE}/applications/{self._name}")
 
     def until_synced(self) -> None:
-        wait_until("it is synced", lambda: self.get().get("status", {}).get("sync", {}).get("status") == "Synced", 60)
+        def synced() -> bool:
+            return bool((self.get().get("status") or {}).get("sync", {}).get("status") == "Synced")
+
+        try:
+            wait_until("it is synced", synced, 60)
+        except CannotRun as error:
+            raise CannotRun(f"{error}: {self.trouble}, {self.get().get('status')}") from error
 
     def _run(self) -> None:
         while not self._ended.wait(PERIOD):
-            with suppress(ApiException):  # a conflict, or a webhook that is busy: the next look does it
+            try:
                 self._look()
+            except ApiException as error:  # a conflict, or a webhook that is busy: the next look does it
+                self.trouble = f"{error.status} {error.body}"
 
     def _look(self) -> None:
         found = self.get()
@@ -202,7 +213,8 @@ class LittleArgo:
 def _within(wanted: Any, live: Any) -> bool:
     """Whether all that git says is so; what it does not say may be anything."""
     if isinstance(wanted, dict):
-        return isinstance(live, dict) and all(_within(value, live.get(key)) for key, value in wanted.items())
+        there = {} if live is None else live  # the API server leaves out what is empty
+        return isinstance(there, dict) and all(_within(value, there.get(key)) for key, value in wanted.items())
     if isinstance(wanted, list):
         return isinstance(live, list) and len(wanted) == len(live) and all(map(_within, wanted, live))
     return bool(wanted == live)
