@@ -22,7 +22,7 @@ from delivery.model.plan import GateSpec, Plan, Stage
 from delivery.model.release import Release
 from delivery.model.series import Unread
 from delivery.model.signal import Measured
-from delivery.model.verdict import Earlier, Judgement, Tick, Unmeasured, Verdict
+from delivery.model.verdict import Earlier, Judgement, Tick, UnreadSide, Verdict
 from delivery.model.version import Lane
 from delivery.ports.ledger import Measuring, Segment
 from delivery.ports.metrics import Subject
@@ -103,7 +103,7 @@ class Measurer:
         earlier = _earlier(states, release) if complete else None
         tick = Tick(
             number, measuring.stage, measuring.dseq, measuring.at, now, candidate, stable, complete, down,
-            tuple(Unmeasured(side, one.why.value, one.text) for side, one in missing) or None, earlier,
+            tuple(UnreadSide(side, one.why.value, one.text) for side, one in missing) or None, earlier,
         )  # fmt: skip
         for gate_id in stage.gates:
             state = states[gate_id] if gate_id in states else gates[gate_id].start()

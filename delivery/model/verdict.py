@@ -65,7 +65,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Unmeasured:
+class UnreadSide:
     """A side of a tick that could not be read: why, as a code (`delivery.model.series.Why`) and for people."""
 
     side: str
@@ -99,5 +99,5 @@ class Tick:
     stable: Counts
     complete: bool = True
     stable_down: bool | None = None
-    unread: tuple[Unmeasured, ...] | None = None
+    unread: tuple[UnreadSide, ...] | None = None
     earlier: Earlier | None = None

@@ -22,7 +22,7 @@ from delivery.model.plan import GateSpec, Plan, Stage
 from delivery.model.release import Release
 from delivery.model.target import Target
 from delivery.model.traffic import Traffic
-from delivery.model.verdict import Counts, Earlier, Tick, Unmeasured
+from delivery.model.verdict import Counts, Earlier, Tick, UnreadSide
 from delivery.model.version import VersionRef
 from delivery.ports.access import Access
 from delivery.ports.history import History
@@ -238,7 +238,7 @@ def measured(before: Measuring, dseq: int = 4) -> Measuring:
     number = before.tick + 1
     sides = (counts(120), counts(2400)) if number % 3 else (told(counts(120)), told(counts(2400)))
     down = True if number % 5 == 0 else None
-    unread = (Unmeasured("stable", "partial", "answers only in part"),) if number % 4 == 0 else None
+    unread = (UnreadSide("stable", "partial", "answers only in part"),) if number % 4 == 0 else None
     earlier = Earlier(counts(90), before.at) if number % 7 == 0 else None
     tick = Tick(number, 0, dseq, before.at, Micros(before.at + SECOND), *sides, number % 2 == 1, down, unread, earlier)
     return replace(

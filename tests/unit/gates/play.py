@@ -7,7 +7,7 @@ from delivery.gates.gate import Gate, Kind, State
 from delivery.model.fields import Fields
 from delivery.model.ids import SECOND, GateId, Micros
 from delivery.model.plan import GateSpec
-from delivery.model.verdict import Baseline, Counts, Judgement, Tick, Unmeasured
+from delivery.model.verdict import Baseline, Counts, Judgement, Tick, UnreadSide
 
 KINDS: Mapping[str, Kind] = {
     "ratio": ratio,
@@ -43,7 +43,7 @@ def tick(
     *,
     stage: int = 0,
     complete: bool = True,
-    unread: tuple[Unmeasured, ...] | None = None,
+    unread: tuple[UnreadSide, ...] | None = None,
     slow: tuple[Slow, Slow] = ((), ()),
     start: int = 0,
     lasts: int = TICK,

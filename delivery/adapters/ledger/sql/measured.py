@@ -8,7 +8,7 @@ import orjson
 
 from delivery.adapters.ledger.sql.coding import Recent
 from delivery.model.ids import Micros, ReleaseId
-from delivery.model.verdict import Counts, Earlier, Tick, Unmeasured
+from delivery.model.verdict import Counts, Earlier, Tick, UnreadSide
 from delivery.ports.ledger import Measuring, Segment
 
 Ticks = tuple[Tick, ...]
@@ -139,7 +139,7 @@ def _tick(tick: Tick) -> list[object]:
 def _tick_from(values: list[Any]) -> Tick:
     down, unread, before = (*values[8:], None, None, None)[:3]
     number, stage, dseq, start, end, candidate, stable, complete = values[:8]
-    missing = tuple(Unmeasured(*one) for one in unread) if unread else None
+    missing = tuple(UnreadSide(*one) for one in unread) if unread else None
     earlier = Earlier(_counts_from(before[0]), before[1]) if before else None
     sides = _counts_from(candidate), _counts_from(stable)
     return Tick(number, stage, dseq, start, end, *sides, complete, down, missing, earlier)
