@@ -31,6 +31,8 @@ def take(tab: Tab, name: str, into: Path) -> None:
     """The release of a scene; with a running one the other pages too."""
     with watched(tab, name) as (made, base):
         tab.send("Network.clearBrowserCookies")
+        if name == "in_hand":
+            pictures(tab, f"{base}/login", "login", into)
         sign_in(tab, base, "adam" if name == "waiting_for_approval" else "otto")
         shots = {name: f"/releases/{made.release}"}
         if name == "in_hand":
