@@ -240,7 +240,7 @@ def test_explain_says_why_until_when_and_who(http, world):
     assert "it may not rise: paused by adam: lunch" in said["why"]
     assert any("raises are stopped by olga: incident 7" in one for one in said["why"])
     assert said["until"] > "2026-11-24T10:02:11"
-    assert "an operator can lift the stop" in said["who"]
+    assert "an operator can lift the stop, or whoever has the routes in hand gives them back" in said["who"]
     assert "an operator can resume it" in said["who"]
     assert said["text"].count(".") > 4
 

@@ -1,7 +1,6 @@
 """Drawings: every place lies inside them, whatever is drawn, and nothing of a value becomes markup."""
 
 import math
-import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
@@ -18,6 +17,7 @@ SIZES = st.sampled_from([split.WIDE, split.NARROW])
 GATE_SIZES = st.sampled_from([gate.WIDE, gate.NARROW])
 PERCENT = st.floats(0, 100)
 AT = st.integers(START, START + 60 * 24 * HOUR).map(Micros)
+NUMBERS = {"x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "width", "height"}
 NAMES = st.text(max_size=40)
 RATIO = st.one_of(st.just(0.0), st.just(math.inf), st.floats(0, allow_nan=False))
 
@@ -25,7 +25,7 @@ RATIO = st.one_of(st.just(0.0), st.just(math.inf), st.floats(0, allow_nan=False)
 def places(markup: str, size: Size) -> Iterator[tuple[float, float]]:
     """Every point of a drawing; where only one coordinate is known the other one is a safe one."""
     for one in ET.fromstring(markup).iter():
-        get = {key: float(value) for key, value in one.attrib.items() if re.fullmatch(r"-?[\d.]+(e-?\d+)?", value)}
+        get = {key: float(value) for key, value in one.attrib.items() if key in NUMBERS}
         for x, y in (("x", "y"), ("x1", "y1"), ("x2", "y2"), ("cx", "cy")):
             if x in get:
                 yield get[x], get[y]
