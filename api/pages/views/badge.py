@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
+from delivery.model.hook import HookState
 from delivery.model.release import Release
 from delivery.model.verdict import Verdict
 from delivery.wording.release import state
@@ -40,6 +41,7 @@ _HOLDS: Mapping[HoldKind, tuple[str, str, str]] = {
     HoldKind.STOP: ("stop", "wait", "stopped"),
     HoldKind.FREEZE: ("frost", "wait", "frozen"),
     HoldKind.PAUSE: ("pause", "wait", "paused"),
+    HoldKind.HOOK: ("warn", "bad", "a hook failed"),
     HoldKind.APPROVAL: ("person", "wait", "waits for approval"),
     HoldKind.NO_DATA: ("question", "wait", "no data"),
     HoldKind.LOW_TRAFFIC: ("question", "wait", "low traffic"),
@@ -67,6 +69,15 @@ _STAGES: Mapping[str, tuple[str, str]] = {
     "failed": ("cross", "bad"),
     "stopped": ("back", "bad"),
     "not_reached": ("dash", "calm"),
+}
+
+_HOOKS: Mapping[HookState, tuple[str, str]] = {
+    HookState.RUNNING: ("dots", "live"),
+    HookState.AGAIN: ("dots", "wait"),
+    HookState.PASSED: ("check", "good"),
+    HookState.FAILED: ("cross", "bad"),
+    HookState.WAIVED: ("dash", "wait"),
+    HookState.LEFT: ("dash", "calm"),
 }
 
 
@@ -99,3 +110,9 @@ def stage(value: str) -> Badge:
     """Of a stage, by its state in the API."""
     icon, tone = _STAGES[value]
     return Badge(icon, tone, value.replace("_", " "))
+
+
+def hook(state: HookState) -> Badge:
+    """Of a hook's newest attempt."""
+    icon, tone = _HOOKS[state]
+    return Badge(icon, tone, state.value)

@@ -6,9 +6,10 @@ from functools import partial
 
 from api.access import reach
 from api.access.caller import Caller
-from api.pages.views import split
+from api.pages.views import hooks, split
 from api.pages.views import stage as stage_views
 from api.pages.views.badge import Badge, badges
+from api.pages.views.hooks import HookShown
 from api.pages.views.offers import Offer, offers
 from api.pages.views.stage import StageShown
 from api.problems import Problem
@@ -63,6 +64,7 @@ class ReleaseShown:
     split: split.SplitShown | None
     measured: StageShown | None
     stages: tuple[StageShown, ...]
+    hooks: tuple[HookShown, ...]
     history: tuple[Line, ...]
     facts: tuple[Fact, ...]
     every: int
@@ -90,6 +92,7 @@ def shown(services: AppServices, release: Release, caller: Caller, root: str) ->
         split=split.shown(release, history, ticks, around.now),
         measured=_measured(every_stage),
         stages=every_stage,
+        hooks=hooks.shown(release),
         history=tuple(reversed(lines(release, history))),
         facts=tuple(_facts(release, measuring, root)),
         every=0 if release.phase.closed else min(max(release.plan.tick // SECOND, _SOONEST), _LATEST),
