@@ -91,6 +91,9 @@ def release(
     patience, pipeline = waiting.patience(), waiting.pipeline()
     wish = replace(wish, commit=wish.commit or pipeline.commit, run_url=wish.run_url or pipeline.run_url)
     if waiting.oidc is not None:
+        if waiting.abort_on_cancel:
+            hint = "give it a token that may abort: DELIVERY_TOKEN in place of --oidc"
+            raise CommandError("--abort-on-cancel: a job's own token may only start releases", hint, code=Code.USAGE)
         session.api.prove(JobToken(os.environ, waiting.oidc))
     try:
         answer = _asked(session, patience, lambda key: wish.start(session.api, service, version, key))

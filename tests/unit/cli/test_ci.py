@@ -270,3 +270,9 @@ def test_a_job_proves_itself_by_its_own_token_and_asks_for_a_new_one_in_time():
             http.get("https://delivery.example.org/v1/releases")
     with pytest.raises(CommandError, match="cannot prove itself"):
         JobToken({}, "x")
+
+
+def test_a_jobs_own_token_aborts_nothing_and_that_is_said_before_it_starts(sh, checkout):
+    ran = sh("ci", "release", "checkout", "1.4.2", "--wait", "--oidc", "x", "--abort-on-cancel")
+    assert (ran.code, "may only start releases" in ran.err) == (Code.USAGE, True)
+    assert len(json.loads(sh("release", "list", "-o", "json").out)) == 1
