@@ -20,6 +20,7 @@ from delivery.ports.errors import Conflict, Refused, Unavailable
 CALL_SECONDS = 20.0
 _READ = "refs/read"
 _CLAIMS = "refs/delivery/"
+_NOTHING = "0" * 40
 _MOVED: Final = ("stale info", "fetch first", "non-fast-forward", "cannot lock ref", "failed to update ref")
 _REFUSED: Final = ("[remote rejected]", "pre-receive hook declined", "protected branch", "GH006", "not allowed to push")
 _DENIED: Final = (
@@ -131,7 +132,8 @@ class Repository:
             self._git("read-tree", parent, more=index)
             for path, content in files.items():
                 if content is None:
-                    self._git("update-index", "--force-remove", "--", path, more=index)
+                    gone = f"0 {_NOTHING}\t{path}\n".encode()  # --remove would look into a work tree
+                    self._git("update-index", "--index-info", given=gone, more=index)
                     continue
                 blob = self._git("hash-object", "-w", "--stdin", given=content).decode().strip()
                 cached = f"{self._mode(parent, path)},{blob},{path}"

@@ -37,6 +37,12 @@ def test_a_commit_has_what_was_changed_and_nothing_else(server, worker):
     assert worker.look() == written
 
 
+def test_a_file_that_is_needed_no_more_goes(server, worker):
+    worker.write(worker.look(), {"README": None, FILE: b"tag: 2\n"}, "tidy")
+    assert server.read(FILE) == "tag: 2\n"
+    assert sorted(worker.files(server.head(), "")) == [FILE, "run.sh"]
+
+
 def test_who_pushed_in_between_wins(server, worker, tmp_path):
     read = worker.look()
     server.commit("somebody else, elsewhere", {"README": "hello you\n"})
