@@ -396,3 +396,15 @@ def test_a_release_without_traffic_says_so(http, world, browsers):
     page = look(browsers["vera"], f"/releases/{made['release']['id']}")
     assert "No traffic was moved yet." in page.one("section", class_="split").text
     assert "Nothing was measured yet." in page.one("section", class_="gates").text
+
+
+def test_pages_over_either_ledger(either, either_world):
+    release = begin(either, either_world, GUARDED)
+    adam = Browser(either_world)
+    adam.sign_in("adam")
+    page = look(adam, f"/releases/{release}")
+    assert press(adam, page, f"/releases/{release}/approve", reason="ok").status_code == 303
+    either_world.go(70)
+    assert "canary 50% (2/2)" in look(adam, "/releases?state=open").text
+    assert "Adam approved canary 50% (2/2) (by page): ok." in look(adam, f"/releases/{release}").text
+    adam.http.close()
