@@ -17,7 +17,10 @@ README = (ROOT / "README.md").read_text()
 PAGES = (
     "README.md",
     "CONTRIBUTING.md",
-    *(f"docs/{name}.md" for name in ("ci", "cli", "events", "service-file", "api")),
+    *(
+        f"docs/{name}.md"
+        for name in ("adopt", "api", "ci", "cli", "deploy", "events", "runbook", "security", "service-file")
+    ),
 )
 
 
@@ -34,7 +37,7 @@ def test_commands_on_the_pages_exist(page):
     known = commands(typer.main.get_command(app))
     groups = {name.partition(" ")[0] for name in known if " " in name}
     code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", (ROOT / page).read_text(), re.DOTALL))
-    for words in re.findall(r"(?<![-/\w])delivery ([a-z]+(?: [a-z]+)?)", code):
+    for words in re.findall(r"(?:^|[`|&;(])\s*delivery ([a-z]+(?: [a-z]+)?)", code, re.MULTILINE):
         first, _, second = words.partition(" ")
         if first in groups and second:
             assert words in known, f"{page}: delivery {words}"
