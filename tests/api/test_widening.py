@@ -24,6 +24,8 @@ PLACED = {
         ({"clusters": {"mars": {"mesh": {"kind": "envoy"}}}}, "clusters"),
         ({"tokens": [{"name": "mine"}]}, "tokens"),
         ({"sources": {"mine": {"dialect": "github"}}}, "sources"),
+        ({"hooks": {"smoke": {"http": "https://evil.example/", "path": "/x"}}}, "hooks"),
+        ({"hooks": {"smoke": {"http": "nowhere", "path": "/x"}}}, "hooks"),
         ({"subscribers": {"mine": {"url": "https://evil.example"}}}, "subscribers"),
         ({"processes": {"mine": {"command": ["sh"]}}}, "processes"),
     ],
