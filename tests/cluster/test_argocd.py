@@ -100,6 +100,13 @@ def test_a_version_is_brought_home_and_back_by_its_parameter(shop: Owned, policy
     assert shop.argo.syncs == syncs
 
 
+def test_a_version_that_is_known_by_its_digest_is_told_by_its_tag(shop: Owned) -> None:
+    shop.begin(syncPolicy=AUTOMATED)
+    exact = VersionRef.of("1.4.2", f"{NEW.image}@sha256:{'b' * 64}")
+    shop.until(lambda: bool(shop.bring(exact, "rel_1/5").ready))
+    assert shop.image() == NEW.image
+
+
 def test_without_automated_sync_only_the_deployment_is_synced(shop: Owned) -> None:
     shop.begin()
     shop.until_home(NEW, "rel_1/5")

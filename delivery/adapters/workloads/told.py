@@ -25,3 +25,13 @@ def demand_way_back(image: str, what: Told, where: str) -> None:
     """Raises Refused where what runs now could not be told by the same way: nothing could be taken back."""
     if what is not Told.VERSION:
         told(VersionRef.of("what runs now", image), what, where)
+
+
+def may_run(image: str, version: VersionRef) -> bool:
+    """Whether a Deployment that names this image may run the version. A tag says less than a digest, and it is by a tag
+    that deployers are told as a rule: whether its pods run just that is looked at afterwards."""
+    asked = version.image or ""
+    if images.digest(image) and images.digest(asked):
+        return images.digest(image) == images.digest(asked)
+    same = images.repository(image) == images.repository(asked)
+    return same and images.tag(image) in (images.tag(asked), version.version)

@@ -7,6 +7,7 @@ import pytest
 
 from delivery.adapters.workloads.argocd import application as app
 from delivery.adapters.workloads.argocd import parameters
+from delivery.adapters.workloads.told import may_run
 from delivery.model.place import Parameter, Told
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Refused
@@ -133,3 +134,19 @@ def test_what_we_ask_for_is_one_object_at_the_commit_that_was_synced():
     found["status"]["operationState"]["operation"] = asked
     assert app.was_told(found, "rel/5")
     assert not app.was_told(found, "rel/6")
+
+
+@pytest.mark.parametrize(
+    ("image", "may"),
+    [
+        (IMAGE, True),
+        ("ghcr.io/acme/checkout:1.10", True),
+        ("ghcr.io/acme/checkout:v1.10", True),
+        ("ghcr.io/acme/checkout:1.1", False),
+        ("ghcr.io/acme/cart:1.10", False),
+        (f"ghcr.io/acme/checkout:1.10@sha256:{'c' * 64}", False),
+        (f"mirror.example.org/checkout@{DIGEST}", True),
+    ],
+)
+def test_a_deployment_that_names_a_tag_may_run_a_version_that_is_known_by_its_digest(image, may):
+    assert may_run(image, VERSION) is may

@@ -17,7 +17,7 @@ from delivery.adapters.workloads.argocd.application import Applications
 from delivery.adapters.workloads.kubernetes import promotion
 from delivery.adapters.workloads.kubernetes.cloned import ClonedWorkload
 from delivery.adapters.workloads.kubernetes.reader import Reader
-from delivery.adapters.workloads.told import demand_way_back
+from delivery.adapters.workloads.told import demand_way_back, may_run
 from delivery.model.ids import TargetId
 from delivery.model.place import Parameter, Place
 from delivery.model.version import VersionRef
@@ -87,7 +87,7 @@ class Bringing:
                 f"{stands or 'what git says'}{_by(read)}: whoever makes the Application has to leave it alone"
             )
         container = self._container(deployment)
-        if self.version.image is not None and images.runs(container["image"], self.version.image):
+        if may_run(str(container["image"]), self.version):
             return ""
         twin = ClonedWorkload(self.kube, self.target, self.place, self.version).find()
         return promotion.in_the_way(deployment, self.version, container["name"], twin)
@@ -96,10 +96,9 @@ class Bringing:
         """It was told: what it does about that."""
         behind = dict(app.deployments(read, self.place.namespace))[self.place.deployment] != "Synced"
         container = self._container(deployment)["image"]
-        runs = self.version.image is not None and images.runs(container, self.version.image)
         if (doing := app.operating(read)) != "":
             return Running(False, looked_for=doing)
-        if runs and not behind:
+        if may_run(str(container), self.version) and not behind:
             return Running(True)
         if app.was_told(read, token) or app.automated(read):
             failing = app.failed(read, token) or (

@@ -16,7 +16,7 @@ from delivery.adapters.workloads.kubernetes import promotion
 from delivery.adapters.workloads.kubernetes.cloned import ClonedWorkload
 from delivery.adapters.workloads.kubernetes.place import place_of
 from delivery.adapters.workloads.kubernetes.reader import Reader
-from delivery.adapters.workloads.told import demand_way_back, told
+from delivery.adapters.workloads.told import demand_way_back, may_run, told
 from delivery.model.ids import TargetId
 from delivery.model.place import Place, Told
 from delivery.model.service import Workload
@@ -110,7 +110,7 @@ class GitDeployer:
         container = self._container(place, version)
         if not note:
             demand_way_back(str(container["image"]), entry.value, str(entry))
-        if version.image is not None and images.runs(container["image"], version.image):
+        if may_run(str(container["image"]), version):
             return ""
         twin = ClonedWorkload(self._kube, target, place, version).find()
         deployment = Reader(self._kube, place.namespace).owners(place)
