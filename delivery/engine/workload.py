@@ -142,6 +142,8 @@ def retire(task: Task, version: VersionRef, fence: Fence) -> Done:
     try:
         for backend in _reached(target, version):
             task.cluster.mesh.withdraw(target.id, backend)
+        if not fence.owns(task.row):
+            return Done(lost=True)
         task.cluster.workloads.retire(target.id, workload_of(task), version, lambda: fence.owns(task.row))
     except Conflict:
         return Done(later=True, lost=not fence.owns(task.row))
