@@ -1,11 +1,13 @@
 """Hooks as real Jobs: the API server stores them, the Job controller makes their pods, and these are real processes."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from delivery.adapters.hooks import job
 from delivery.adapters.hooks.jobs import JobHooks
@@ -18,6 +20,7 @@ from delivery.ports.hooks import HookCall
 from delivery.testing.contracts.hooks import CALL, HooksContract, call, ended
 from tests.cluster import errands
 from tests.cluster.shop import SELECTED, Shop, service
+from tests.cluster.testbed import accounts
 from tests.cluster.testbed.cluster import Cluster
 from tests.cluster.testbed.fault_proxy import FaultProxy
 from tests.cluster.testbed.faults import Answer
@@ -150,6 +153,33 @@ def test_two_workers_at_once_make_one(world: World, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(JobHooks, "_begin", late)
     assert world.hooks.run(call(world)).ok is None
     assert len(world.jobs()) == 1
+
+
+def test_the_published_rights_are_enough_and_no_more(world: World, tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "hooks.md").read_text()
+    role = yaml.safe_load(page.split("# rights of hooks", 1)[1].partition("\n")[2].partition("```")[0])
+    namespace, api = world.place.namespace, world.cluster.api
+    secret = accounts.token(api, namespace, "hooks")
+    accounts.grant(api, namespace, "hooks", role["rules"])
+    config = json.loads(world.cluster.kubeconfig.read_text())
+    config["users"][0]["user"] = {"token": secret}
+    (tmp_path / "limited").write_text(json.dumps(config))
+    limited = Kube(str(tmp_path / "limited"))
+    hooks = JobHooks(limited, [namespace], ["checkout-*"])
+    world.until(lambda: _may(hooks, world))
+    world.ends(CALL.key, False, "no such table")
+    assert "no such table" in ended(world, hooks).words
+    with pytest.raises(Refused, match="forbidden"):
+        limited.delete(path("batch/v1", "Job", namespace, job.name_of(call(world))))
+    limited.close()
+
+
+def _may(hooks: JobHooks, world: World) -> bool:
+    """Rights count a moment after they were given."""
+    try:
+        return hooks.run(call(world)).ok is None
+    except Refused:
+        return False
 
 
 def test_the_shop_of_the_tests_may_keep_one(cluster: Cluster, namespace: str) -> None:

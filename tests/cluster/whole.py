@@ -196,6 +196,7 @@ def _settings(whole: Whole, kubeconfig: Path) -> str:
             f"[clusters.{CLUSTER}.metrics]",
             {"kind": "prometheus", "url": testbed.prometheus.url, "template": "istio_envoy"},
         ),
+        (f"[clusters.{CLUSTER}.jobs]", {"kind": "kubernetes", "templates": ["checkout-*"], **access}),
         (f"[sources.{SOURCE}]", {"dialect": "cloudevents", "secrets": [_SECRET]}),
         *(("[[tokens]]", _person(name, role)) for name, role in PEOPLE.items()),
     ]
