@@ -28,6 +28,7 @@ EVERYTHING = (
     "rbac.namespaces.payments=route",
     "rbac.namespaces.search=observe",
     "image.digest=sha256:abc",
+    "rbac.hooks=true",
     "imagePullSecrets[0].name=pull",
     "api.ingress.enabled=true",
     "api.ingress.tls=certificate",
