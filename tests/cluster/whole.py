@@ -39,11 +39,13 @@ _OURS = ("DELIVERY_", "CELERY_")
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """`kubeconfig`, another than the testbed's own: through a fault proxy, say. `database` is a URL, SQLite if none."""
+    """`kubeconfig`, another than the testbed's own: through a fault proxy, say. `database` is a URL, SQLite if none.
+    `tables` are added to the cluster's, by their names, `deployers.git` say: another table, or more keys of one."""
 
     namespace: str
     kubeconfig: Path | None = None
     database: str | None = None
+    tables: Mapping[str, Mapping[str, object]] = dataclasses.field(default_factory=dict)
 
 
 class Whole:
@@ -53,6 +55,7 @@ class Whole:
         self.cluster = cluster
         self.folder = folder
         self.namespace = wanted.namespace
+        self.tables = wanted.tables
         self._port = free_port()
         self._valkey = LocalValkey(folder / "valkey", free_port(taken=(self._port,)))
         self.url = f"http://{HOST}:{self._port}"
@@ -185,18 +188,20 @@ def _token(who: str) -> str:
 def _settings(whole: Whole, kubeconfig: Path) -> str:
     testbed = whole.cluster
     access = {"kubeconfig": str(kubeconfig)}
+    beside: dict[str, Mapping[str, object]] = {
+        "mesh": {"kind": "istio", **access, **_proof(testbed)},
+        "workloads": {"kind": "kubernetes", **access},
+        "metrics": {"kind": "prometheus", "url": testbed.prometheus.url, "template": "istio_envoy"},
+        "jobs": {"kind": "kubernetes", "templates": ["checkout-*"], **access},
+    }
+    for name, more in whole.tables.items():
+        beside[name] = {**beside.get(name, access), **more}
     tables: list[tuple[str, Mapping[str, object]]] = [
         ("[server]", {"public_url": whole.url, "listen": whole.url.removeprefix("http://")}),
         ("[database]", {"url": whole.database}),
         ("[broker]", {"url": whole.broker}),
         (f"[clusters.{CLUSTER}]", {"namespaces": [whole.namespace]}),
-        (f"[clusters.{CLUSTER}.mesh]", {"kind": "istio", **access, **_proof(testbed)}),
-        (f"[clusters.{CLUSTER}.workloads]", {"kind": "kubernetes", **access}),
-        (
-            f"[clusters.{CLUSTER}.metrics]",
-            {"kind": "prometheus", "url": testbed.prometheus.url, "template": "istio_envoy"},
-        ),
-        (f"[clusters.{CLUSTER}.jobs]", {"kind": "kubernetes", "templates": ["checkout-*"], **access}),
+        *((f"[clusters.{CLUSTER}.{name}]", table) for name, table in beside.items()),
         (f"[sources.{SOURCE}]", {"dialect": "cloudevents", "secrets": [_SECRET]}),
         *(("[[tokens]]", _person(name, role)) for name, role in PEOPLE.items()),
     ]
