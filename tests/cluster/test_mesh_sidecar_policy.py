@@ -33,6 +33,7 @@ from tests.cluster.testbed.gateway import bootstrap
 from tests.cluster.testbed.process import Process
 
 INBOUND = 9080
+ADMIN = 15000
 
 
 class SidecarWorld(IstioWorld):
@@ -86,12 +87,12 @@ class SidecarWorld(IstioWorld):
         }
 
     @contextlib.contextmanager
-    def inbound(self, backend: Backend, folder: Path) -> Iterator[Process]:
-        """The pod's sidecar, for as long as the block runs."""
+    def inbound(self, backend: Backend, folder: Path, admin: int = ADMIN) -> Iterator[Process]:
+        """The pod's sidecar, for as long as the block runs. All pods share a network: each has its own `admin` port."""
         (pod,) = self._pods(backend.version.version, backend.service)
         network, metadata = self.testbed.network, pod["metadata"]
         with sidecar.forwarding(network.host, self.testbed.istiod.xds) as port:
-            found = bootstrap(15000, port)
+            found = bootstrap(admin, port)
             name = f"{metadata['name']}.{self.namespace}"
             found["node"]["id"] = f"sidecar~{pod['status']['podIP']}~{name}~{self.namespace}.svc.cluster.local"
             found["node"]["metadata"] |= {
@@ -102,12 +103,16 @@ class SidecarWorld(IstioWorld):
             (istiod,) = found["static_resources"]["clusters"]
             endpoint = istiod["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
             endpoint["address"]["socket_address"]["address"] = network.host
-            at = folder / "inbound.json"
+            at = folder / f"inbound-{admin}.json"
             at.write_text(json.dumps(found))
             # Connections that are there keep the old filters until they are drained: Istio's own 45 s are long here.
             drains = ("--drain-time-s", "1", "--drain-strategy", "immediate")
             options = ("--disable-hot-restart", "--log-level", "warning", "--concurrency", "1", *drains)
-            envoy = Process("inbound", network.inside([find_envoy(), "-c", str(at), *options]), folder / "inbound.log")
+            envoy = Process(
+                "inbound",
+                network.inside([find_envoy(), "-c", str(at), *options]),
+                folder / f"inbound-{admin}.log",
+            )
             try:
                 yield envoy
             finally:

@@ -1,8 +1,9 @@
-"""Trace tags by release: what the candidate's sidecar runs while it is one, and that nothing waits for it."""
+"""Trace tags by release: what real sidecars run and send while users ask, and that no release waits for it."""
 
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,44 +13,62 @@ import pytest
 from delivery.adapters.kube.objects import path
 from delivery.adapters.mesh.istio import tags
 from delivery.adapters.mesh.istio.istiod import Istiods
-from delivery.model.traffic import ALL_STABLE, Traffic
+from delivery.model.place import object_name
+from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Traffic
 from delivery.testing.contracts.mesh import Case, make_case, publish
 from delivery.testing.contracts.mesh_traffic import CANDIDATE, STABLE
-from tests.cluster import istio_world, objects
+from tests.cluster import istio_world
+from tests.cluster.collector import Collector, collecting
 from tests.cluster.istio_world import IstioWorld
-from tests.cluster.test_mesh_sidecar_policy import SidecarWorld
+from tests.cluster.test_mesh_sidecar_policy import ADMIN, SidecarWorld
 from tests.cluster.testbed.cluster import Cluster
 from tests.cluster.testbed.faults import Answer
-from tests.cluster.testbed.istiod import NAMESPACE, TRACES
+from tests.cluster.testbed.istiod import NAMESPACE, TRACES, TRACES_PORT
 
 _ASK = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
 OWNERS = {"team": {"literal": {"value": "shop"}}}
+STABLES_ADMIN = ADMIN + 1
+OURS = {"delivery.release": "checkout#7", "delivery.version": CANDIDATE}
 
 
 class TracedWorld(SidecarWorld):
-    """The namespace's owners have their spans sent somewhere, with a tag of their own."""
+    """The namespace's owners have all their spans sent somewhere, with a tag of their own."""
 
     def trace(self) -> None:
         metadata = {"name": "default", "namespace": self.namespace}
-        spec = {"tracing": [{"providers": [{"name": TRACES}], "customTags": OWNERS}]}
-        self.ensure({"apiVersion": tags.VERSION, "kind": tags.KIND, "metadata": metadata, "spec": spec})
+        tracing = {"providers": [{"name": TRACES}], "randomSamplingPercentage": 100, "customTags": OWNERS}
+        self.ensure(
+            {"apiVersion": tags.VERSION, "kind": tags.KIND, "metadata": metadata, "spec": {"tracing": [tracing]}}
+        )
 
     def _sidecar(self, name: str, labels: dict[str, str]) -> dict[str, Any]:
         found = super()._sidecar(name, labels)
-        found["spec"]["egress"][0]["hosts"].append(f"{NAMESPACE}/*")  # else it does not know where spans are sent to
+        # By its port: a listener of another port brings no cluster, and Envoy refuses one that sends spans to none.
+        port = {"number": TRACES_PORT, "protocol": "HTTP", "name": "traces"}
+        found["spec"]["egress"].append({"hosts": [f"{NAMESPACE}/*"], "captureMode": "NONE", "port": port})
         return found
 
-    def tagged_with(self) -> dict[str, str]:
-        """The literal tags that the candidate's sidecar adds to spans of what comes in."""
-        url = "http://127.0.0.1:15000/config_dump?resource=dynamic_listeners"
-        command = self.testbed.network.inside([sys.executable, "-c", _ASK, url])
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=20)
+    def await_tracing(self, admin: int) -> None:
+        """Returns when a sidecar has begun to send spans as its owners want."""
+        self.until(lambda: self._listeners(admin) != "")
+        self.until(lambda: self.tagged_with(admin).get("team") == "shop")
+
+    def tagged_with(self, admin: int = ADMIN) -> dict[str, str]:
+        """The literal tags that a sidecar adds to spans, by the listeners that it runs; fails if it has refused any."""
         found: dict[str, str] = {}
-        for manager in _managers(json.loads(done.stdout)):
-            for tag in (manager.get("tracing") or {}).get("custom_tags") or ():
-                if "literal" in tag:
-                    found[tag["tag"]] = tag["literal"]["value"]
+        for listener in json.loads(self._listeners(admin)).get("configs") or ():
+            assert "error_state" not in listener, listener["error_state"]["details"]
+            for manager in _managers(listener.get("active_state")):
+                for tag in (manager.get("tracing") or {}).get("custom_tags") or ():
+                    if "literal" in tag:
+                        found[tag["tag"]] = tag["literal"]["value"]
         return found
+
+    def _listeners(self, admin: int) -> str:
+        """As Envoy's config_dump has them; nothing where it does not answer."""
+        url = f"http://127.0.0.1:{admin}/config_dump?resource=dynamic_listeners"
+        command = self.testbed.network.inside([sys.executable, "-c", _ASK, url])
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=20).stdout
 
     def ours(self) -> list[str]:
         listed = self.testbed.api.get(path(tags.VERSION, tags.KIND, self.namespace))["items"]
@@ -68,30 +87,71 @@ def _managers(node: Any) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture
-def traced(cluster: Cluster, namespace: str, istiods: Istiods) -> Iterator[TracedWorld]:
-    service = objects.service(NAMESPACE, TRACES)
-    service["spec"] = {"ports": [{"name": "http", "port": 9411}]}
-    cluster.api.create(service)
+def collector(cluster: Cluster) -> Iterator[Collector]:
+    with collecting(cluster) as started:
+        yield started
+
+
+@pytest.fixture
+def traced(cluster: Cluster, namespace: str, istiods: Istiods, collector: Collector) -> Iterator[TracedWorld]:
     world = TracedWorld(cluster, namespace, istiods)
     try:
         world.mesh = world.connect(tagged=True)
         yield world
     finally:
         world.close()
-        cluster.api.delete(path("v1", "Service", NAMESPACE, TRACES))
 
 
-def test_the_candidates_sidecar_tags_its_spans_while_it_is_one(traced: TracedWorld, tmp_path: Path) -> None:
-    stable, candidate = traced.run("checkout", STABLE), traced.run_with_sidecar("checkout", CANDIDATE)
+@pytest.fixture
+def case(traced: TracedWorld, tmp_path: Path) -> Iterator[Case]:
+    """Both versions have sidecars, which send spans before there is a candidate."""
+    traced.own("checkout")
+    stable, candidate = (traced.run_with_sidecar("checkout", version) for version in (STABLE, CANDIDATE))
     traced.trace()
-    with traced.inbound(candidate, tmp_path) as envoy:
-        case = Case(traced, "checkout", stable, candidate)
+    made = Case(traced, "checkout", stable, candidate)
+    with traced.inbound(stable, tmp_path, STABLES_ADMIN), traced.inbound(candidate, tmp_path):
         for backend in (stable, candidate):
-            publish(traced, case.target, backend)
-        case.shift(Traffic(weight=50))
-        wanted = {"team": "shop", "delivery.release": "checkout#7", "delivery.version": CANDIDATE}
-        traced.until(lambda: wanted.items() <= traced.tagged_with().items())
-        envoy.check()
+            publish(traced, made.target, backend)
+        for admin in (ADMIN, STABLES_ADMIN):
+            traced.await_tracing(admin)
+        made.shift(ALL_STABLE)
+        traced.until(lambda: made.versions() == {STABLE})
+        yield made
+
+
+def test_requests_follow_the_split_and_the_candidates_spans_alone_tell_the_release(
+    traced: TracedWorld, case: Case, collector: Collector
+) -> None:
+    case.shift(Traffic(weight=50))
+    traced.until(lambda: traced.tagged_with().items() >= OURS.items())
+    assert not OURS.keys() & traced.tagged_with(STABLES_ADMIN).keys()
+    traced.until(lambda: case.versions() == {STABLE, CANDIDATE})
+    found = Counter((reply.status, reply.version) for reply in case.send(200))
+    assert found.keys() == {(200, STABLE), (200, CANDIDATE)}
+    assert 60 < found[200, STABLE] < 140
+    stable, candidate = (object_name(backend) for backend in (case.stable, case.candidate))
+    told = OURS | {"team": "shop"}
+    traced.until(lambda: sum(one.items() >= told.items() for one in collector.tags(candidate)) >= found[200, CANDIDATE])
+    traced.until(lambda: len(collector.tags(stable)) >= found[200, STABLE])
+    assert all(one["team"] == "shop" and not OURS.keys() & one.keys() for one in collector.tags(stable))
+
+
+def test_the_tags_go_at_the_sidecar_with_the_release(traced: TracedWorld, case: Case) -> None:
+    case.shift(Traffic(weight=50))
+    traced.until(lambda: traced.tagged_with().items() >= OURS.items())
+    case.shift(ALL_CANDIDATE)
+    assert traced.ours() == []
+    traced.until(lambda: not OURS.keys() & traced.tagged_with().keys())
+    assert traced.tagged_with()["team"] == "shop"
+    traced.until(lambda: case.versions() == {CANDIDATE})
+    case.shift(Traffic(weight=50))
+    traced.until(lambda: traced.tagged_with().items() >= OURS.items())
+    case.shift(ALL_STABLE)
+    assert len(traced.ours()) == 1, "whoever only lowers takes nothing away first"
+    traced.mesh.withdraw(case.target, case.candidate)
+    assert traced.ours() == []
+    traced.until(lambda: not OURS.keys() & traced.tagged_with().keys())
+    assert case.versions() == {STABLE}
 
 
 @pytest.fixture

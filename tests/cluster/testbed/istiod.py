@@ -18,14 +18,14 @@ NAMESPACE = "istio-system"
 CLUSTER = "Kubernetes"
 START_SECONDS = 60.0
 GROUPS = ("networking.istio.io", "security.istio.io", "telemetry.istio.io", "extensions.istio.io")
-TRACES = "traces"
-"""A tracing provider that Telemetry objects may name; its Service is made by the test that needs it."""
+TRACES, TRACES_PORT = "traces", 9411
+"""A tracing provider that Telemetry objects may name; `collector` makes its Service."""
 MESH = {
     "enableAutoMtls": False,
     "enableTracing": False,
     "ingressControllerMode": "OFF",
     "extensionProviders": [
-        {"name": TRACES, "zipkin": {"service": f"{TRACES}.{NAMESPACE}.svc.cluster.local", "port": 9411}}
+        {"name": TRACES, "zipkin": {"service": f"{TRACES}.{NAMESPACE}.svc.cluster.local", "port": TRACES_PORT}}
     ],
 }
 DEBOUNCE = "100ms"
