@@ -1,17 +1,22 @@
-"""A shop whose Deployment an Application has: git says which version it runs, and a stand-in for Argo CD sees to it."""
+"""Shops that somebody else keeps in the cluster: one whose Deployment an Application has, one that is all in git."""
 
 from collections.abc import Callable
+from pathlib import Path
 
-from delivery.adapters.kube.objects import path
+import yaml
+
+from delivery.adapters.kube.objects import ISTIO, path
 from delivery.model.version import VersionRef
 from tests.cluster import shop
-from tests.cluster.front import Front
+from tests.cluster.front import LINGER, Front
+from tests.cluster.git_world import FOLDER, Follower
 from tests.cluster.shop import NAME, OLD
 from tests.cluster.testbed import argocd
 from tests.cluster.testbed.api import Document
 from tests.cluster.testbed.argocd import LittleArgo
 from tests.cluster.testbed.cluster import Cluster
 from tests.cluster.testbed.process import wait_until
+from tests.git_server import GitServer
 
 AUTOMATED = {"automated": {"selfHeal": True}}
 SOURCE = {"repoURL": "https://git.example.org/shop.git", "path": "apps/checkout", "targetRevision": "main"}
@@ -48,3 +53,42 @@ class Followed(Front):
         for key in ("labels", "annotations"):  # Helm's marks: Argo CD renders, and nobody installs
             del made["metadata"][key]
         return [made]
+
+
+class InGit(Front):
+    """Everything is in git, each version in a Deployment of its own; users' Service has 1.4.1 behind it."""
+
+    def __init__(self, cluster: Cluster, namespace: str, folder: Path) -> None:
+        super().__init__(cluster, namespace)
+        self.git = GitServer(folder, {"README": "hello\n"})
+        self.follower = Follower(cluster.api, self.git, namespace)
+
+    def begin(self) -> None:
+        """Returns when 1.4.1 answers users."""
+        users = shop.service(self.namespace)
+        users["spec"]["selector"] = _selected(OLD)
+        self.commit("service", users)
+        self.commit("routes", self.virtual_service())
+        self.deliver(OLD)
+        wait_until("1.4.1 answers", lambda: self.versions() == {"1.4.1"}, 60, self.cluster.check)
+
+    def deliver(self, version: VersionRef) -> None:
+        """CI commits a version's Deployment."""
+        made = shop.deployment(self.namespace, 2, LINGER, version)
+        made["metadata"] = {"name": f"{NAME}-{version.version.replace('.', '-')}", "namespace": self.namespace}
+        made["spec"]["selector"]["matchLabels"] = made["spec"]["template"]["metadata"]["labels"] = _selected(version)
+        self.commit(made["metadata"]["name"], made)
+
+    def listed(self, kind: str) -> list[Document]:
+        """What is in the cluster."""
+        versions = {"Deployment": "apps/v1", "Service": "v1", "VirtualService": ISTIO}
+        found: list[Document] = self.kube.get(path(versions[kind], kind, self.namespace))["items"]
+        return found
+
+    def commit(self, name: str, body: Document) -> None:
+        text = yaml.safe_dump(body, sort_keys=False)
+        self.git.commit(f"{name} of the shop", {f"{FOLDER}/{name}.yaml": text})
+
+
+def _selected(version: VersionRef) -> dict[str, str]:
+    return {"app.kubernetes.io/name": NAME, "version": version.version}

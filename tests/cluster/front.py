@@ -76,13 +76,13 @@ class Front(Shop):
             "spec": {"minAvailable": 1, "selector": {"matchLabels": SELECTED}},
         }
 
-    def service_file(self, strategies: str, more: str = "", tick: str = "1s") -> str:
-        """`strategies` is a YAML list, `more` are lines at the top level."""
+    def service_file(self, strategies: str, more: str = "", tick: str = "1s", workload: str = "") -> str:
+        """`strategies` is a YAML list, `more` are lines at the top level, `workload` more of it: `mode: observe, `."""
         return f"""\
 service: {NAME}
 cluster: {CLUSTER}
 namespace: {self.namespace}
-workload: {{deployment: {NAME}, rollback_window: 3s, appear_within: 1m}}
+workload: {{{workload}deployment: {NAME}, rollback_window: 3s, appear_within: 1m}}
 tick: {tick}
 strategies: {strategies}
 gates:

@@ -34,11 +34,11 @@ FOUGHT = ("drift_storm", "split_mismatch")
 
 
 class Route:
-    """The shop's VirtualService as it is stored, watched: every version of it is kept, and fences may only rise."""
+    """A VirtualService of the shop as it is stored, watched: each version of it is kept, and fences may only rise."""
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Front, name: str = NAME) -> None:
         self._api = Api(front.cluster.kubeconfig)
-        self._path = f"{place(front.virtual_service())}/{NAME}"
+        self._path = f"{place(front.virtual_service())}/{name}"
         self._over = threading.Event()
         self.seen: list[Document] = []
         self._thread = threading.Thread(target=self._watch)
