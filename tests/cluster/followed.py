@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from delivery.adapters.kube.objects import ISTIO, path
+from delivery.adapters.kube.objects import path
 from delivery.model.version import VersionRef
 from tests.cluster import shop
 from tests.cluster.front import LINGER, Front
@@ -78,12 +78,6 @@ class InGit(Front):
         made["metadata"] = {"name": f"{NAME}-{version.version.replace('.', '-')}", "namespace": self.namespace}
         made["spec"]["selector"]["matchLabels"] = made["spec"]["template"]["metadata"]["labels"] = _selected(version)
         self.commit(made["metadata"]["name"], made)
-
-    def listed(self, kind: str) -> list[Document]:
-        """What is in the cluster."""
-        versions = {"Deployment": "apps/v1", "Service": "v1", "VirtualService": ISTIO}
-        found: list[Document] = self.kube.get(path(versions[kind], kind, self.namespace))["items"]
-        return found
 
     def commit(self, name: str, body: Document) -> None:
         text = yaml.safe_dump(body, sort_keys=False)

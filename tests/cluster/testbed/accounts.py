@@ -37,6 +37,17 @@ def grant(api: Api, namespace: str, account: str, rules: Sequence[Mapping[str, A
     api.create(binding | {"roleRef": role, "subjects": [subject]})
 
 
+def let_look(api: Api, namespace: str, account: str) -> None:
+    """Gives an account the right to read everything in the whole cluster, and to write nothing."""
+    group, name = "rbac.authorization.k8s.io", f"{account}-{namespace}"
+    head = {"apiVersion": f"{group}/v1", "metadata": {"name": name}}
+    rules = [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]
+    api.create({**head, "kind": "ClusterRole", "rules": rules})
+    role = {"apiGroup": group, "kind": "ClusterRole", "name": name}
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
+    api.create({**head, "kind": "ClusterRoleBinding", "roleRef": role, "subjects": [subject]})
+
+
 def write_kubeconfig(path: Path, server: str, authority: Path, secret: str) -> Path:
     """A kubeconfig for a bearer token, readable by its owner alone."""
     content = {
