@@ -154,6 +154,17 @@ def test_the_tags_go_at_the_sidecar_with_the_release(traced: TracedWorld, case: 
     assert case.versions() == {STABLE}
 
 
+def test_no_request_fails_while_tags_come_and_go(traced: TracedWorld, case: Case) -> None:
+    with traced.load("checkout") as users:
+        case.shift(Traffic(weight=50))
+        traced.until(lambda: traced.tagged_with().items() >= OURS.items())
+        users.wait(400)
+        case.shift(ALL_CANDIDATE)
+        traced.until(lambda: not OURS.keys() & traced.tagged_with().keys())
+        users.wait(400)
+        assert not users.failed
+
+
 @pytest.fixture
 def world(cluster: Cluster, namespace: str, istiods: Istiods) -> Iterator[IstioWorld]:
     yield from istio_world.running(cluster, namespace, istiods)
