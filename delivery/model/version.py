@@ -27,6 +27,12 @@ class VersionRef:
         """The same with this configuration; as it is, without a name of one."""
         return replace(self, identity=f"{self.identity}{_CONFIGURED}{config}") if config else self
 
+    def pins(self, other: "VersionRef") -> bool:
+        """Whether it is the other one, known by its image's name alone, with the digest that was found behind it."""
+        name, _, digest = (self.image or "").partition("@")
+        alike = self.identity.removeprefix(digest) == other.identity.removeprefix(name)
+        return bool(digest) and other.image == name and alike
+
     @property
     def configuration(self) -> str:
         """What its sender calls its configuration; nothing where it named none."""

@@ -104,7 +104,8 @@ def test_a_version_goes_home_by_a_commit_and_an_aborted_one_is_never_committed(
         front.open()
         with running(front, tmp_path, {"deployers.git": table}) as whole:
             whole.apply(NAME, front.service_file(CANARY, "promotion: {via: git}"))
-            stages = Stages(whole, whole.start_release("1.4.2"))
+            good = whole.start_release("1.4.2")
+            stages = Stages(whole, good)
             stages.until_baking(20)
             assert git.read(FILE) == VALUES
             follows(stages, "1.4.2")
@@ -120,6 +121,12 @@ def test_a_version_goes_home_by_a_commit_and_an_aborted_one_is_never_committed(
             assert aborted.until_over() == "rolled_back"
             assert front.versions() == {"1.4.2"}
             assert [line.partition(" ")[2] for line in git.log()] == ["checkout: 1.4.2", "the beginning"]
+
+            whole.apply(NAME, front.service_file(CANARY, "promotion: {via: git}"))
+            back = Stages(whole, str(whole.say(good, "rollback")["release"]["id"]))
+            assert back.until_over() == "promoted", back.now["text"]
+            assert git.read(FILE) == VALUES, "the way back is a commit too"
+            assert front.versions() == {"1.4.1"}
     finally:
         front.argo.stop()
 

@@ -42,12 +42,13 @@ def start(release: Release, signal: TurnCame, context: Context) -> Events:
 def found(release: Release, signal: StableIs, context: Context) -> Events:
     """What its owners run is stable, whatever was recorded before. If it is this version, nothing is left to do.
 
-    A version that was released here keeps the name that it was released under.
+    A version that was released here keeps the name that it was released under, also where its digest is known by now.
     """
     if not path.unsure_of_stable(release) or release.bound is None:
         return NOTHING
     at, known = moment(release, context), release.bound.stable
-    stable = known if known is not None and _same(signal.version, known) else signal.version
+    seen = signal.version
+    stable = known if known and seen and (_same(seen, known) or seen.pins(known)) else seen
     fact = StableFound(at=at, stable=stable)
     if not _same(signal.version, release.candidate):
         return (fact,)

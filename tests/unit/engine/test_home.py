@@ -259,3 +259,33 @@ def test_an_argo_cd_that_is_not_configured_is_named(shop):
 
 def _backends(version: VersionRef) -> tuple[Backend, Backend]:
     return Backend("checkout", version), Backend("checkout", version, home=True)
+
+
+def test_a_digest_learnt_behind_the_tag_that_was_released_makes_no_other_version(shop):
+    """Whoever else brings it home leaves no note of what it was called: what runs is found with its digest."""
+    named = VersionRef.of("1.4.2", "ghcr.io/acme/checkout:1.4.2")
+    good = shop.send("", service="checkout", version="1.4.2", image=named.image)["releases"][0]["id"]
+    shop.go(5)
+    shop.send(f"/{good}/promote", reason="hurry")
+    shop.go(DRAIN // SECOND + 2)
+    digest = f"sha256:{'9' * 64}"
+    shop.workloads.own(CHECKOUT, VersionRef("1.4.2", digest, f"{named.image}@{digest}"))
+    bad = shop.send("", service="checkout", version="1.4.3", image="ghcr.io/acme/checkout:1.4.3")["releases"][0]["id"]
+    shop.go(5)
+    assert shop.row.target.stable == named
+    shop.send(f"/{bad}/abort", reason="bad")
+    shop.go(5)
+    assert shop.send(f"/{good}/rollback", reason="worse")["outcome"] == "release"
+
+
+def test_another_image_behind_the_same_label_is_another_version(shop):
+    named = VersionRef.of("1.4.2", "ghcr.io/acme/checkout:1.4.2")
+    good = shop.send("", service="checkout", version="1.4.2", image=named.image)["releases"][0]["id"]
+    shop.go(5)
+    shop.send(f"/{good}/promote", reason="hurry")
+    shop.go(DRAIN // SECOND + 2)
+    other = VersionRef.of("1.4.2", f"ghcr.io/acme/shop:1.4.2@sha256:{'8' * 64}")
+    shop.workloads.own(CHECKOUT, other)
+    shop.send("", service="checkout", version="1.4.3")
+    shop.go(5)
+    assert shop.row.target.stable == other

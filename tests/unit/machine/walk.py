@@ -115,6 +115,8 @@ class Walk:
         happenings: dict[str, Callable[[], None]] = {name: getattr(self, f"_{name}") for name in CHANCES}
         for name in self.random.choices(list(CHANCES), list(CHANCES.values()), k=steps):
             happenings[name]()
+            if self.active is not None and self.active.phase is Phase.PROMOTING and self.random.random() < 0.3:
+                self._one(self._trouble, self._mesh)()  # rare as it is, nothing would go wrong in it by chance
             if self.random.random() < 0.25:
                 self._allowed_is_true()
         self._all_ends_well()
