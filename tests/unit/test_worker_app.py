@@ -33,10 +33,14 @@ class Engine:
         return self
 
     @property
+    def lanes(self) -> tuple[str, ...]:
+        return ("console",)
+
+    @property
     def ledger(self) -> "Engine":
         return self
 
-    def run(self, limit: float | None = None) -> int:
+    def run(self, limit: float | str | None = None) -> int:
         self.drained += 1
         if self.error is not None:
             raise self.error
