@@ -17,6 +17,7 @@ from delivery.adapters.kube.through_git import GitKube
 from delivery.adapters.mesh.istio.adapter import IstioMesh
 from delivery.adapters.mesh.istio.istiod import Istiods
 from delivery.adapters.mesh.istio.proof import Proof
+from delivery.model.ids import TargetId
 from tests.cluster.istio_world import IstioWorld
 from tests.cluster.testbed.api import Api
 from tests.cluster.testbed.cluster import Cluster
@@ -107,6 +108,14 @@ class GitWorld(IstioWorld):
         )
         change(found)
         self.git.commit("by hand", {f"{FOLDER}/{name}.yaml": yaml.safe_dump(found, sort_keys=False)})
+
+    def change(self, target: TargetId, change: Callable[[dict[str, Any]], object]) -> None:
+        """Somebody commits an edit. Returns when it is applied, and both workers have seen it in either place."""
+        workers = (self.mesh, self.other)
+        before = [mesh.read(target).content for mesh in workers]
+        self.change_unseen(target.rpartition("@")[0], change)
+        self.until(lambda: all(mesh.read(target).content != was for mesh, was in zip(workers, before, strict=True)))
+        self.until(lambda: all(mesh.observe().get(target) == mesh.read(target).seen for mesh in workers))
 
     def close(self) -> None:
         super().close()

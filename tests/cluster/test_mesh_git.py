@@ -23,7 +23,17 @@ def world(cluster: Cluster, namespace: str, istiods: Istiods, tmp_path: Path) ->
 
 
 class TestMesh(MeshContract):
-    pass
+    def test_observe_changes_exactly_with_content(self, world: GitWorld) -> None:  # type: ignore[override]
+        """Once it is applied: what was only committed is not there yet."""
+        ours, theirs = make_case(world), make_case(world, "billing")
+        first, other = ours.write(ALL_STABLE), theirs.write(ALL_STABLE)
+        world.until(lambda: world.mesh.observe() == {ours.target: first.seen, theirs.target: other.seen})
+        again = ours.write(ALL_STABLE)
+        assert again.content != first.content
+        world.strip(ours.target)
+        seen = world.mesh.observe()
+        assert seen[ours.target].content not in (first.content, again.content)
+        assert seen[theirs.target] == other.seen
 
 
 class TestTraffic:
