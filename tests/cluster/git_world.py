@@ -47,8 +47,7 @@ class Follower:
     def _run(self) -> None:
         while not self._ended.wait(PERIOD):
             if not self.holds.is_set():
-                with suppress(ApiException):  # refused by the webhook, or a conflict: the next look does it
-                    self._look()
+                self._look()
 
     def _look(self) -> None:
         wanted = {path_of(one): one for one in self._server.objects(FOLDER)}
@@ -58,8 +57,9 @@ class Follower:
             del self._applied[at]
         for at, one in wanted.items():
             if self._applied.get(at) != one:
-                self._apply(at, one)
-                self._applied[at] = one
+                with suppress(ApiException):  # refused by the webhook, or a conflict: the next look tries again
+                    self._apply(at, one)
+                    self._applied[at] = one
 
     def _apply(self, at: str, wanted: dict[str, Any]) -> None:
         try:

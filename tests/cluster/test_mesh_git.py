@@ -8,7 +8,7 @@ import pytest
 
 from delivery.adapters.mesh.istio.istiod import Istiods
 from delivery.model.event import Level
-from delivery.model.traffic import ALL_STABLE, Traffic
+from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, HeaderMatch, Match, MatchKind, Rule, Traffic
 from delivery.ports.errors import Conflict
 from delivery.testing.contracts.mesh import RELEASE, MeshContract, make_case
 from delivery.testing.contracts.mesh_traffic import TrafficContract
@@ -34,6 +34,20 @@ class TestMesh(MeshContract):
         seen = world.mesh.observe()
         assert seen[ours.target].content not in (first.content, again.content)
         assert seen[theirs.target] == other.seen
+
+    def test_a_refused_route_leaves_every_route_as_it_was(self, world: GitWorld) -> None:  # type: ignore[override]
+        """Nobody may try it first: it is committed, the cluster refuses it, and the next commit mends it."""
+        case, other = make_case(world), make_case(world, "billing")
+        case.shift(ALL_STABLE)
+        other.shift(ALL_CANDIDATE)
+        broken = Match(headers=(HeaderMatch("x-beta", MatchKind.REGEX, "(unclosed"),))
+        case.write(Traffic(rules=(Rule("beta", (broken,)),)))
+        other.shift(ALL_STABLE)
+        assert other.versions() == {"1.4.1"}
+        assert not case.proven()
+        assert case.versions() == {"1.4.1"}
+        case.shift(ALL_CANDIDATE)
+        assert case.versions() == {"1.4.2"}
 
 
 class TestTraffic:
