@@ -22,8 +22,19 @@ def world(cluster: Cluster, namespace: str, istiods: Istiods, tmp_path: Path) ->
     yield from git_world.running(cluster, namespace, istiods, tmp_path)
 
 
-class TestMesh(MeshContract):
-    def test_observe_changes_exactly_with_content(self, world: GitWorld) -> None:  # type: ignore[override]
+class TestMesh:
+    """Of the contract what a commit in the middle could change: a backend takes a quarter of a minute to be known."""
+
+    test_stamps = MeshContract.test_what_was_written_is_read_back_with_its_stamp
+    test_unseen_writes = MeshContract.test_a_write_fails_if_anything_was_written_since_it_read
+    test_two_writers = MeshContract.test_of_two_writers_at_once_one_wins
+    test_foreign_changes = MeshContract.test_a_foreign_change_fails_a_write_that_did_not_see_it
+    test_what_somebody_else_made = MeshContract.test_live_tells_what_somebody_else_made_of_the_route
+    test_tokens = MeshContract.test_the_token_is_proven_by_itself_or_a_newer_one_of_its_release
+    test_frozen_proxies = MeshContract.test_nothing_is_proven_of_proxies_that_stand_still
+    test_backends_in_use = MeshContract.test_a_backend_is_kept_while_a_proxy_may_still_run_a_route_to_it
+
+    def test_observe_changes_exactly_with_content(self, world: GitWorld) -> None:
         """Once it is applied: what was only committed is not there yet."""
         ours, theirs = make_case(world), make_case(world, "billing")
         first, other = ours.write(ALL_STABLE), theirs.write(ALL_STABLE)
@@ -35,7 +46,7 @@ class TestMesh(MeshContract):
         assert seen[ours.target].content not in (first.content, again.content)
         assert seen[theirs.target] == other.seen
 
-    def test_a_refused_route_leaves_every_route_as_it_was(self, world: GitWorld) -> None:  # type: ignore[override]
+    def test_a_refused_route_leaves_every_route_as_it_was(self, world: GitWorld) -> None:
         """Nobody may try it first: it is committed, the cluster refuses it, and the next commit mends it."""
         case, other = make_case(world), make_case(world, "billing")
         case.shift(ALL_STABLE)
