@@ -1,6 +1,7 @@
 """The container file's own commands in a bare environment: no container engine is here, so its image was never made."""
 
 import json
+import os
 import signal
 import time
 import urllib.request
@@ -19,6 +20,8 @@ WITHIN = 60.0
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if os.geteuid():
+        pytest.fail("the container file is played in a mount namespace of its own: run this as root")
     root = tmp_path_factory.mktemp("image")
     root.chmod(0o755)
     image.build(root)
