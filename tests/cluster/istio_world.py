@@ -238,6 +238,17 @@ class IstioWorld:
         pairs = tuple(zip((self.mesh, self.other), before, strict=True))
         self.until(lambda: all(mesh.observe().get(target) != was for mesh, was in pairs))
 
+    def open_inside(self, target: TargetId) -> None:
+        """Callers in the mesh reach the service by its own name, as users do through the gateway."""
+        name = target.rpartition("@")[0]
+        service = host(self.place(target), name)
+
+        def inside(found: dict[str, Any]) -> None:
+            found["spec"]["hosts"].append(service)
+            found["spec"]["gateways"].append("mesh")
+
+        self.change_unseen(name, inside)
+
     def change_unseen(self, name: str, change: Callable[[dict[str, Any]], object]) -> None:
         """The same, without a wait: to what nobody watches for."""
         found = self.stored(name)

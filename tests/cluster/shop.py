@@ -1,6 +1,7 @@
 """A service as a Helm chart leaves it in a namespace, and the questions that tests ask about it."""
 
 import http.client
+from collections.abc import Iterator
 from typing import Any
 
 from delivery.adapters.kube.client import JSON_PATCH, Kube
@@ -94,6 +95,17 @@ class Shop:
 
     def until(self, condition) -> None:
         wait_until("what the test waits for", condition, SECONDS, self.cluster.check)
+
+
+def charted(cluster: Cluster, namespace: str, replicas: int) -> Iterator[Shop]:
+    """For a fixture: pods of a chart with an autoscaler and a disruption budget, all of them ready."""
+    shop = Shop(cluster, namespace)
+    shop.deploy(replicas)
+    shop.create(autoscaler(namespace))
+    shop.create(budget(namespace))
+    shop.until(shop.has_rolled_out)
+    yield shop
+    shop.kube.close()
 
 
 def deployment(namespace: str, replicas: int, annotations, version: VersionRef) -> Document:

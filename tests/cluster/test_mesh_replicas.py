@@ -50,13 +50,7 @@ def client(cluster: Cluster, namespace: str, tmp_path: Path, second: Istiod) -> 
 @pytest.fixture
 def case(world: IstioWorld) -> Case:
     case = make_case(world)
-    service = host(world.place(case.target), "checkout")
-
-    def inside(found: dict) -> None:
-        found["spec"]["hosts"].append(service)
-        found["spec"]["gateways"].append("mesh")
-
-    world.change_unseen("checkout", inside)
+    world.open_inside(case.target)
     return case
 
 

@@ -34,13 +34,7 @@ def client(cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[Sidecar
 def case(world: IstioWorld) -> Case:
     """A service that callers in the mesh reach by its own name, and users through the gateway."""
     case = make_case(world)
-    service = host(world.place(case.target), "checkout")
-
-    def inside(found: dict) -> None:
-        found["spec"]["hosts"].append(service)
-        found["spec"]["gateways"].append("mesh")
-
-    world.change_unseen("checkout", inside)
+    world.open_inside(case.target)
     return case
 
 

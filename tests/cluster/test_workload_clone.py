@@ -76,14 +76,7 @@ class Watched:
 
 @pytest.fixture
 def shop(cluster: Cluster, namespace: str) -> Iterator[Shop]:
-    """Three pods of a chart with an autoscaler and a disruption budget, all of them ready."""
-    found = Shop(cluster, namespace)
-    found.deploy(replicas=3)
-    found.create(chart.autoscaler(namespace))
-    found.create(chart.budget(namespace))
-    found.until(found.has_rolled_out)
-    yield found
-    found.kube.close()
+    yield from chart.charted(cluster, namespace, 3)
 
 
 @pytest.fixture

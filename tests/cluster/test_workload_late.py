@@ -25,13 +25,7 @@ FIRST, SECOND = Need(share=50, by="rel_1"), Need(share=50, by="rel_2")
 
 @pytest.fixture
 def shop(cluster: Cluster, namespace: str) -> Iterator[Shop]:
-    found = Shop(cluster, namespace)
-    found.deploy(replicas=2)
-    found.create(chart.autoscaler(namespace))
-    found.create(chart.budget(namespace))
-    found.until(found.has_rolled_out)
-    yield found
-    found.kube.close()
+    yield from chart.charted(cluster, namespace, 2)
 
 
 @pytest.fixture

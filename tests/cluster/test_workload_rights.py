@@ -23,13 +23,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "workloads.md"
 
 @pytest.fixture
 def shop(cluster: Cluster, namespace: str) -> Iterator[Shop]:
-    found = Shop(cluster, namespace)
-    found.deploy(replicas=2)
-    found.kube.create(chart.autoscaler(namespace))
-    found.kube.create(chart.budget(namespace))
-    found.until(found.has_rolled_out)
-    yield found
-    found.kube.close()
+    yield from chart.charted(cluster, namespace, 2)
 
 
 @pytest.fixture
