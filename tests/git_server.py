@@ -36,7 +36,7 @@ class GitServer:
         for name, text in files.items():
             path = self._clone / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_text(text, encoding="utf-8", errors="surrogateescape")
             self._git("add", name, at=self._clone)
         self._git("commit", "--quiet", "--allow-empty", "-m", message, at=self._clone)
         self._git("push", "--quiet", "origin", "main", at=self._clone)

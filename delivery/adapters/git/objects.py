@@ -40,8 +40,9 @@ class Snapshot:
             for number, found in enumerate(documents(text)):
                 if not isinstance(found, dict) or found.get("kind") != kind:
                     continue
-                metadata = {"namespace": namespace, **found.get("metadata", {})}
-                if metadata["namespace"] == namespace:
+                own = found.get("metadata")
+                metadata = {"namespace": namespace, **(own if isinstance(own, dict) else {})}
+                if metadata["namespace"] == namespace and "name" in metadata:
                     yield Place(path, number, self.versions[path]), {**found, "metadata": metadata}
 
 
@@ -92,10 +93,10 @@ class Objects:
         return snapshot
 
     def _text(self, commit: str, path: str) -> str:
-        text = self.repository.read(commit, path).decode()
         try:
+            text = self.repository.read(commit, path).decode()
             documents(text)
-        except Refused:
+        except (Refused, UnicodeDecodeError):
             return ""  # a template, or somebody's mistake: no object of ours
         return text
 

@@ -33,7 +33,13 @@ spec:
     - name: main
       route: [{destination: {host: checkout}}]
 """
-FILES = {"prod/checkout.yaml": FILE, "prod/chart.yaml": "{{ if .Values.x }}\n", "README": "hello\n"}
+MISTAKES = {
+    "prod/chart.yaml": "{{ if .Values.x }}\n",
+    "prod/empty.yaml": "kind: VirtualService\nmetadata:\n",
+    "prod/list.yaml": "kind: VirtualService\nmetadata: []\n",
+    "prod/latin.yaml": "kind: VirtualService # f\udcfcr alle\n",
+}
+FILES = {"prod/checkout.yaml": FILE, "README": "hello\n", **MISTAKES}
 
 
 class NoWatch:
