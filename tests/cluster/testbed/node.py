@@ -22,6 +22,7 @@ from tests.cluster.testbed.errand import Errand
 from tests.cluster.testbed.monitoring import write_targets
 from tests.cluster.testbed.network import FIRST_POD, LAST_POD
 from tests.cluster.testbed.pod_life import PodLife
+from tests.cluster.testbed.variables import with_variables
 
 NAME = "testbed-node"
 TICK_SECONDS = 0.05
@@ -122,8 +123,9 @@ class Node:
             log = self._logs / f"pod-{metadata['name']}.log"
             try:
                 kind = Errand if pod["spec"].get("restartPolicy") == "Never" else PodLife
-                life = kind(pod, self._new_address(), self._address, self._holder, log)
-            except (ValueError, KeyError, OSError) as reason:
+                known = with_variables(pod, self._api)
+                life = kind(known, self._new_address(), self._address, self._holder, log)
+            except (ValueError, KeyError, OSError, ApiException) as reason:
                 print(f"pod {metadata['name']} is not run: {reason}", file=sys.stderr, flush=True)
                 return
             self._lives[life.uid] = life

@@ -3,8 +3,8 @@
 Annotations: `testbed/ready-after: SECONDS` (0), `testbed/never-ready: "true"`, `testbed/crash-after: SECONDS` (each
 time it runs), `testbed/last-words: TEXT` (of its crashes), `testbed/no-image: TEXT` (why its image cannot be pulled),
 and `testbed/linger: SECONDS` for which it still serves after its deletion (1), as a preStop hook would have it.
-Variables of the first container: VERSION (else its image's tag, else the label `version`) and FAULTS
-(`fail-every=12,latency-ms=5` for every version, `1.4.3:fail-every=12;1.4.4:latency-ms=5` for some).
+Variables of the first container, from ConfigMaps too: VERSION (else its image's tag, else the label `version`) and
+FAULTS (`fail-every=12,latency-ms=5` for every version, `1.4.3:fail-every=12;1.4.4:latency-ms=5` for some).
 """
 
 import dataclasses
