@@ -21,6 +21,7 @@ def read_policy(fields: Fields) -> Policy:
         abort_on=tuple(item.text("alert") for item in fields.subs("abort_on")),
         freeze=tuple(_rule(item) for item in fields.subs("freeze")),
         override=read_approval(fields, "override"),
+        approval=read_approval(fields, "approval"),
     )
 
 

@@ -31,13 +31,17 @@ class OnDrift(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageDefaults:
-    """What a strategy fills in where its own section is silent. `deadline` comes on top of three times the bake."""
+    """What a strategy fills in where its own section is silent. `deadline` comes on top of three times the bake.
+
+    `approval` is who is asked where people are asked at all.
+    """
 
     bake: Micros
     deadline: Micros
     min_requests: int
     low_traffic: LowTraffic
     gates: tuple[str, ...]
+    approval: Approval
     policy: TrafficPolicy | None = None
 
 
@@ -52,9 +56,8 @@ class Strategy(Protocol):
     def then(self) -> Then | None:
         """What follows if it comes last; None where its last stage leads to promotion by itself."""
 
-    @property
-    def promotion(self) -> Approval | None:
-        """The approval that guards the raise to 100 percent, where it asks for one."""
+    def promotion(self, defaults: StageDefaults) -> Approval | None:
+        """The approval that guards the raise to 100 percent, where it asks for one and has no stage for it."""
 
     def stages(self, before: Traffic, defaults: StageDefaults) -> tuple[Stage, ...]:
         """Its stages, starting from the traffic that the strategy before it ended with. A plan never lowers."""
@@ -105,6 +108,7 @@ class Policy:
     abort_on: tuple[str, ...] = ()
     freeze: tuple[FreezeRule, ...] = ()
     override: Approval | None = None  # who must agree to raise exposure while a hold is on
+    approval: Approval | None = None  # who is asked where an approval leaves it out
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from delivery.model.ids import GateId, Micros
 from delivery.model.plan import Approval, Stage, Then
 from delivery.model.service import StageDefaults
 from delivery.model.traffic import Match, Rule, Traffic
+from delivery.strategies.approvals import BEGIN, NOBODY, PROMOTION, Approvals
 from delivery.strategies.matching import matches
 from delivery.strategies.terms import BAKE, SILENT, Terms, asked, gate_name, terms
 
@@ -25,30 +26,33 @@ class AbTest:
     terms: Terms = SILENT
     report: tuple[str, ...] = ()
     then: Then | None = Then.ASK
-    promotion: Approval | None = None
+    approvals: Approvals = NOBODY
 
     @property
     def kind(self) -> str:
         return KIND
 
+    def promotion(self, defaults: StageDefaults) -> Approval | None:
+        return self.approvals.before(PROMOTION, defaults)
+
     def stages(self, before: Traffic, defaults: StageDefaults) -> tuple[Stage, ...]:
         rule = Rule(_rule_name(before), self.matches)
         traffic = replace(before, rules=(*before.rules, rule), mirror=None)
-        stage = self.terms.stage(KIND, KIND, traffic, self.bake, defaults)
+        stage = self.terms.stage(KIND, KIND, traffic, self.bake, defaults, self.approvals.before(BEGIN, defaults))
         extra = tuple(GateId(gate) for gate in self.report if gate not in stage.gates)
         return (replace(stage, gates=stage.gates + extra),)
 
 
 def parse(fields: Fields) -> AbTest:
     """An A/B test as a service file has it; mistakes stay in `fields`."""
-    then, promotion = asked(fields)
+    then, guards = asked(fields)
     return AbTest(
         matches=matches(fields),
         bake=fields.get("bake", BAKE, None),
         terms=terms(fields),
         report=fields.many("report", gate_name(), ()),
         then=then,
-        promotion=promotion,
+        approvals=guards,
     )
 
 

@@ -16,8 +16,9 @@ from delivery.model.plan import Approval, Stage, Then
 from delivery.model.scalars import pattern
 from delivery.model.service import StageDefaults
 from delivery.model.traffic import ALL_CANDIDATE, HeaderMatch, Match, MatchKind, Rule, Traffic
+from delivery.strategies.approvals import BEGIN, NOBODY, PROMOTION, Approvals, approvals
 from delivery.strategies.matching import headers
-from delivery.strategies.terms import BAKE, SILENT, Terms, approval, terms
+from delivery.strategies.terms import BAKE, SILENT, Terms, terms
 from delivery.strategies.tokens import token
 
 KIND = "blue_green"
@@ -27,13 +28,13 @@ _PREVIEW_TERMS = Terms(gates=(), min_requests=0)
 
 @dataclass(frozen=True, slots=True)
 class BlueGreen:
-    """`bake` is how long the switch is watched. `approval` guards the switch, so that people can try the preview;
-    `smoke` is a hook that has to succeed before they are asked.
+    """`bake` is how long the switch is watched. Who is asked before the promotion guards the switch, so that people can
+    try the preview; `smoke` is a hook that has to succeed before they are asked.
     """
 
     bake: Micros | None = None
     terms: Terms = SILENT
-    approval: Approval | None = None
+    approvals: Approvals = NOBODY
     preview: Rule = PREVIEW
     smoke: HookId | None = None
 
@@ -45,18 +46,18 @@ class BlueGreen:
     def then(self) -> Then | None:
         return None
 
-    @property
-    def promotion(self) -> Approval | None:
+    def promotion(self, defaults: StageDefaults) -> Approval | None:
         """None: the stage that switches has the approval."""
         return None
 
     def stages(self, before: Traffic, defaults: StageDefaults) -> tuple[Stage, ...]:
         preview = replace(before, rules=(*before.rules, self.preview), mirror=None)
         unjudged = replace(_PREVIEW_TERMS, policies=self.terms.policies)
-        first = unjudged.stage(f"{KIND} preview", KIND, preview, Micros(0), defaults)
+        begin, switch = (self.approvals.before(point, defaults) for point in (BEGIN, PROMOTION))
+        first = unjudged.stage(f"{KIND} preview", KIND, preview, Micros(0), defaults, begin)
         return (
             replace(first, hooks=(self.smoke,) if self.smoke else ()),
-            self.terms.stage(f"{KIND} switch", KIND, ALL_CANDIDATE, self.bake, defaults, self.approval, 1),
+            self.terms.stage(f"{KIND} switch", KIND, ALL_CANDIDATE, self.bake, defaults, switch, 1),
         )
 
 
@@ -65,7 +66,7 @@ def parse(fields: Fields) -> BlueGreen:
     return BlueGreen(
         fields.get("bake", BAKE, None),
         terms(fields, 2),
-        approval(fields),
+        approvals(fields),
         _preview(fields.sub("preview")),
         HookId(fields.sub("smoke").get("hook", pattern(r"[a-z][a-z0-9-]{0,39}", "the name of a hook")))
         if "smoke" in fields

@@ -6,16 +6,17 @@ The default steps are the ones that the gates' error rates were simulated with. 
 followed by the raise to it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from delivery.model.fields import Fields
 from delivery.model.ids import Micros
-from delivery.model.mistake import one_of
 from delivery.model.plan import Approval, Stage, Then
 from delivery.model.scalars import pattern, percent
 from delivery.model.service import StageDefaults
 from delivery.model.traffic import ALL_CANDIDATE, Sticky, Traffic
-from delivery.strategies.terms import BAKE, SILENT, Terms, approval, terms
+from delivery.strategies.approvals import BEGIN, NOBODY, PROMOTION, Approvals, approvals
+from delivery.strategies.terms import BAKE, SILENT, Terms, terms
 
 KIND = "canary"
 STEPS = (5, 25, 50)
@@ -24,14 +25,13 @@ FULL = 100
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """`bakes` has one for each step. `approval` comes before each weight of `approve`. A `cookie` makes it sticky."""
+    """`bakes` has one for each step. A `cookie` makes it sticky. Approvals are named by the weight that they guard."""
 
     steps: tuple[int, ...]
     bakes: tuple[Micros | None, ...]
     terms: Terms = SILENT
     cookie: str | None = None
-    approval: Approval | None = None
-    approve: tuple[int, ...] = ()
+    approvals: Approvals = NOBODY
 
     @property
     def kind(self) -> str:
@@ -41,16 +41,15 @@ class Canary:
     def then(self) -> Then | None:
         return None
 
-    @property
-    def promotion(self) -> Approval | None:
+    def promotion(self, defaults: StageDefaults) -> Approval | None:
         """Where 100 percent is a step, the approval before it guards that stage."""
-        return self.approval if FULL in self.approve and FULL not in self.steps else None
+        return None if FULL in self.steps else self.approvals.before(f"{FULL}%", defaults)
 
     def stages(self, before: Traffic, defaults: StageDefaults) -> tuple[Stage, ...]:
         stages: list[Stage] = []
         for index, (weight, bake) in enumerate(zip(self.steps, self.bakes, strict=True)):
             before = self._step(before, weight)
-            guard = self.approval if weight in self.approve else None
+            guard = self.approvals.before(f"{weight}%", defaults)
             stages.append(self.terms.stage(f"{KIND} {weight}%", KIND, before, bake, defaults, guard, index))
         return tuple(stages)
 
@@ -74,8 +73,8 @@ def parse(fields: Fields) -> Canary:
             problem = f"does not rise above {steps[index - 1]}%"
             fields.wrong("steps", problem, "weights that rise from step to step", index=index)
     cookie = _cookie(fields)
-    guard, approve = _approval(fields, steps)
-    return Canary(steps, _bakes(fields, steps), terms(fields, len(steps)), cookie, guard, approve)
+    guards = approvals(fields, _points(steps))
+    return Canary(steps, _bakes(fields, steps), terms(fields, len(steps)), cookie, guards)
 
 
 def _bakes(fields: Fields, steps: tuple[int, ...]) -> tuple[Micros | None, ...]:
@@ -95,16 +94,7 @@ def _cookie(fields: Fields) -> str | None:
     return fields.sub("sticky").get("cookie", pattern(r"[A-Za-z0-9_-]{1,64}", expected))
 
 
-def _approval(fields: Fields, steps: tuple[int, ...]) -> tuple[Approval | None, tuple[int, ...]]:
-    guard = approval(fields)
-    if guard is None:
-        return None, ()
-    section = fields.sub("approval")
-    approve = section.one_or_many("before", percent())
-    known = [*steps, FULL]
-    for weight in approve:
-        if weight not in known:
-            section.wrong(
-                "before", f"is {weight}%, which is no step", one_of(f"{step}%" for step in dict.fromkeys(known))
-            )
-    return guard, approve
+def _points(steps: tuple[int, ...]) -> Mapping[str, str]:
+    """Every step, and 100 percent, by its weight; it begins with its first."""
+    weights = {f"{step}%": f"{step}%" for step in (*steps, FULL)}
+    return {BEGIN: f"{steps[0] if steps else FULL}%", **weights, PROMOTION: f"{FULL}%"}

@@ -14,6 +14,7 @@ from delivery.model.plan import Approval, Stage, Then
 from delivery.model.scalars import pattern
 from delivery.model.service import StageDefaults
 from delivery.model.traffic import Mirror, Traffic
+from delivery.strategies.approvals import BEGIN, NOBODY, PROMOTION, Approvals
 from delivery.strategies.terms import BAKE, SILENT, Terms, asked, terms
 
 KIND = "dark_launch"
@@ -28,24 +29,28 @@ class DarkLaunch:
     bake: Micros | None = None
     terms: Terms = SILENT
     then: Then | None = Then.ASK
-    promotion: Approval | None = None
+    approvals: Approvals = NOBODY
 
     @property
     def kind(self) -> str:
         return KIND
 
+    def promotion(self, defaults: StageDefaults) -> Approval | None:
+        return self.approvals.before(PROMOTION, defaults)
+
     def stages(self, before: Traffic, defaults: StageDefaults) -> tuple[Stage, ...]:
         """Needs a route that only stable serves: whatever else `before` had is gone, which the plan then refuses."""
         name = f"{KIND} {self.mirror.percent}%"
-        return (self.terms.stage(name, KIND, Traffic(mirror=self.mirror), self.bake, defaults),)
+        guard = self.approvals.before(BEGIN, defaults)
+        return (self.terms.stage(name, KIND, Traffic(mirror=self.mirror), self.bake, defaults, guard),)
 
 
 def parse(fields: Fields) -> DarkLaunch:
     """A dark launch as a service file has it; mistakes stay in `fields`."""
     fields.refuse(["traffic_policy"], "limits what users' requests get, and these are copies: take it out")
     mirror = Mirror(fields.percent("mirror"), _methods(fields))
-    then, promotion = asked(fields)
-    return DarkLaunch(mirror, fields.get("bake", BAKE, None), terms(fields), then, promotion)
+    then, guards = asked(fields)
+    return DarkLaunch(mirror, fields.get("bake", BAKE, None), terms(fields), then, guards)
 
 
 def _methods(fields: Fields) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from delivery.model.policy import Fault
 from delivery.model.scalars import duration
 from delivery.model.service import StageDefaults
 from delivery.model.traffic import Match, Rule, Traffic
+from delivery.strategies.approvals import BEGIN, NOBODY, PROMOTION, Approvals
 from delivery.strategies.matching import matches
 from delivery.strategies.terms import BAKE, SILENT, Terms, asked, terms
 
@@ -30,29 +31,33 @@ class FaultTest:
     bake: Micros | None = None
     terms: Terms = SILENT
     then: Then | None = Then.ASK
-    promotion: Approval | None = None
+    approvals: Approvals = NOBODY
 
     @property
     def kind(self) -> str:
         return KIND
+
+    def promotion(self, defaults: StageDefaults) -> Approval | None:
+        return self.approvals.before(PROMOTION, defaults)
 
     def stages(self, before: Traffic, defaults: StageDefaults) -> tuple[Stage, ...]:
         """Before all other rules, so that the test's requests are met whatever else they are."""
         rule = Rule(KIND, self.matches, fault=self.fault)
         traffic = replace(before, rules=(rule, *before.rules), mirror=None)
         unjudged = replace(self.terms, gates=self.terms.gates or (), min_requests=self.terms.min_requests or 0)
-        return (unjudged.stage(KIND, KIND, traffic, self.bake, defaults),)
+        guard = self.approvals.before(BEGIN, defaults)
+        return (unjudged.stage(KIND, KIND, traffic, self.bake, defaults, guard),)
 
 
 def parse(fields: Fields) -> FaultTest:
     """A fault test as a service file has it; mistakes stay in `fields`."""
-    then, promotion = asked(fields)
+    then, guards = asked(fields)
     found = matches(fields)
     for index, match in enumerate(found):
         if match.path and not (match.headers or match.cookies):
             problem = "would do it to users of that path"
             fields.wrong("match", problem, "a header or a cookie that only test requests have", index=index)
-    return FaultTest(found, _fault(fields), fields.get("bake", BAKE, None), terms(fields), then, promotion)
+    return FaultTest(found, _fault(fields), fields.get("bake", BAKE, None), terms(fields), then, guards)
 
 
 def _fault(fields: Fields) -> Fault:

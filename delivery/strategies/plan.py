@@ -26,18 +26,20 @@ def compile_plan(service: Service) -> Plan:
     defaults = _defaults(service)
     before, stages, mistakes = ALL_STABLE, list[Stage](), list[Mistake]()
     for index, strategy in enumerate(service.strategies):
-        last = index == len(service.strategies) - 1
         added = strategy.stages(before, defaults)
         place = f"strategies[{index}].{strategy.kind}"
-        mistakes += rules.check(place, strategy, before, added, service, last=last)
+        if index < len(service.strategies) - 1:
+            mistakes += rules.chained(place, added, strategy.promotion(defaults))
+        mistakes += rules.check(place, strategy, before, added, service)
         stages += added
         before = _after(added[-1].traffic)
-    mistakes += rules.unused(service, stages)
+    promotion = _promotion(service.strategies[-1], defaults)
+    mistakes += rules.unused(service, stages, promotion)
     stages = _distinct(stages)
     mistakes += hooks.mistakes(service, stages)
     if mistakes:
         raise Invalid(dict.fromkeys(mistakes))
-    return _plan(service, service.strategies[-1], stages)
+    return _plan(service, promotion, stages)
 
 
 def _after(traffic: Traffic) -> Traffic:
@@ -54,18 +56,23 @@ def _defaults(service: Service) -> StageDefaults:
         low_traffic=policy.low_traffic,
         gates=tuple(gate.id for gate in service.gates),
         policy=service.traffic_policy,
+        approval=policy.approval or Approval(),
     )
 
 
-def _plan(service: Service, last: Strategy, stages: list[Stage]) -> Plan:
+def _promotion(last: Strategy, defaults: StageDefaults) -> Approval | None:
+    return last.promotion(defaults) or (defaults.approval if last.then is Then.ASK else None)
+
+
+def _plan(service: Service, promotion: Approval | None, stages: list[Stage]) -> Plan:
     stages = hooks.with_hooks(service, [_hear(stage, service) for stage in stages])
     used = {gate for stage in stages for gate in stage.gates}
     policy = service.policy
     plan = Plan(
         stages=tuple(stages),
         gates=tuple(_warming(gate, stages) for gate in service.gates if gate.id in used),
-        then=last.then,
-        promotion=last.promotion or (Approval() if last.then is Then.ASK else None),
+        then=service.strategies[-1].then,
+        promotion=promotion,
         tick=service.tick,
         alpha=service.alpha,
         hold_limit=policy.hold_limit,

@@ -1,10 +1,10 @@
 """What makes no plan: chains that lower or do not rise, gates that nobody knows, and stages that nothing can judge."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from delivery.model.mistake import Mistake, one_of, unknown
 from delivery.model.place import Mode
-from delivery.model.plan import Stage
+from delivery.model.plan import Approval, Stage
 from delivery.model.scalars import show_duration
 from delivery.model.service import Service, Strategy
 from delivery.model.traffic import Traffic, raises
@@ -13,10 +13,9 @@ from delivery.strategies.ab_test import AbTest
 
 
 def check(
-    place: str, strategy: Strategy, before: Traffic, added: tuple[Stage, ...], service: Service, *, last: bool
+    place: str, strategy: Strategy, before: Traffic, added: tuple[Stage, ...], service: Service
 ) -> Iterator[Mistake]:
     """The mistakes of one strategy of a chain. `before` is what the one before ended with, `added` its own stages."""
-    yield from _chain(place, strategy, added, last=last)
     yield from _gates(place, strategy, added, service)
     yield from _smoke(place, added, service)
     for stage in added:
@@ -27,8 +26,22 @@ def check(
         before = stage.traffic
 
 
-def unused(service: Service, stages: Iterable[Stage]) -> Iterator[Mistake]:
-    """Gates that compare with stable as it was before, where no stage is without stable beside the candidate."""
+def chained(place: str, added: tuple[Stage, ...], promotion: Approval | None) -> Iterator[Mistake]:
+    """The mistakes of a strategy that others follow."""
+    if any(stage.traffic.weight == 100 for stage in added):
+        yield Mistake(place, None, "gives the candidate 100%", "only the last strategy to do that")
+    if promotion is not None:
+        problem = "guards the raise to 100%, which only the last strategy leads to"
+        yield Mistake(f"{place}.approval", None, problem, "before: begin here, or an approval of the last strategy")
+
+
+def unused(service: Service, stages: Sequence[Stage], promotion: Approval | None) -> Iterator[Mistake]:
+    """What the policy says about approvals where nobody is asked; gates that compare with stable as it was before,
+    where no stage is without stable beside the candidate.
+    """
+    if service.policy.approval and promotion is None and not any(stage.approval for stage in stages):
+        problem = "says whom approvals ask, and no strategy asks anybody"
+        yield Mistake("policy.approval", None, problem, "approval: {before: begin} or the like in a strategy")
     full = {gate for stage in stages if stage.traffic.weight == 100 for gate in stage.gates}
     for gate in service.gates:
         if gate.baseline is Baseline.PREVIOUS and gate.id not in full and not observed(service):
@@ -40,16 +53,6 @@ def observed(service: Service) -> bool:
     """Whether somebody else rolls out, so that there is never a stable beside the candidate."""
     place = service.workload.place
     return place is not None and place.mode is Mode.OBSERVE
-
-
-def _chain(place: str, strategy: Strategy, added: tuple[Stage, ...], *, last: bool) -> Iterator[Mistake]:
-    if last:
-        return
-    if any(stage.traffic.weight == 100 for stage in added):
-        yield Mistake(place, None, "gives the candidate 100%", "only the last strategy to do that")
-    if strategy.promotion is not None:
-        problem = "guards the raise to 100%, which only the last strategy leads to"
-        yield Mistake(f"{place}.approval", None, problem, "an approval before a step of a strategy that follows")
 
 
 def _rise(place: str, before: Traffic, stage: Stage) -> Iterator[Mistake]:

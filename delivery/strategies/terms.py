@@ -1,9 +1,8 @@
-"""What the section of any strategy may say: when its stages pass, and who has to agree."""
+"""What the section of any strategy may say: when its stages pass, and what follows the last one."""
 
 from dataclasses import dataclass, replace
 from typing import Final
 
-from delivery.model.approval_section import read_approval
 from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, GateId, Micros
 from delivery.model.plan import Approval, LowTraffic, Stage, Then
@@ -12,6 +11,7 @@ from delivery.model.policy_section import read_policy
 from delivery.model.scalars import Reader, duration, pattern
 from delivery.model.service import StageDefaults
 from delivery.model.traffic import Traffic
+from delivery.strategies.approvals import PROMOTION, Approvals, approvals
 
 BAKE: Final = duration(Micros(100_000), Micros(720 * HOUR))
 
@@ -95,15 +95,10 @@ def _policies(fields: Fields, stages: int) -> tuple[TrafficPolicy | None, ...]:
     return policies
 
 
-def approval(fields: Fields) -> Approval | None:
-    """The approval that a strategy's section asks for. Keys of the strategy's own may stand beside these."""
-    return read_approval(fields, "approval")
-
-
-def asked(fields: Fields) -> tuple[Then | None, Approval | None]:
-    """What follows where the strategy comes last, and who is asked."""
-    then = fields.choice("then", Then, Then.ASK)
-    guard = approval(fields)
-    if guard is not None and then is not Then.ASK:
-        fields.wrong("approval", f"asks for what then: {then} decides", "then: ask")
-    return then, guard
+def asked(fields: Fields) -> tuple[Then | None, Approvals]:
+    """What follows where the strategy comes last, and who is asked before it begins and then."""
+    then, guards = fields.choice("then", Then, Then.ASK), approvals(fields)
+    if PROMOTION in guards and then is not Then.ASK:
+        problem = f"asks before {PROMOTION}, which then: {then} decides"
+        fields.wrong("approval", problem, "then: ask, or before: begin")
+    return then, guards

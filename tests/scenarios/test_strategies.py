@@ -155,3 +155,75 @@ def test_a_dark_launch_that_shows_errors_reaches_nobody():
         """,
     )
     assert end.target.release(1).exposed == 0
+
+
+def test_people_are_asked_before_each_strategy_of_a_chain():
+    end = play(
+        """
+        strategies:
+          - dark_launch: {mirror: 10%, bake: 10m, approval: {before: begin}}
+          - fault_test:
+              match: [{headers: {x-chaos: {exact: "1"}}}]
+              abort: {status: 503}
+              approval: {before: begin, from: sre}
+          - ab_test: {match: [{headers: {x-beta: {exact: "true"}}}], bake: 2h, approval: {before: begin, count: 2}}
+          - blue_green: {bake: 10m, gates: [], approval: [{before: begin, from: qa}, {from: sre}]}
+        """,
+        """
+        ci: 1.4.2           | #1 preparing 0% (started)
+        candidate ready     | #1 preparing 0% [approval]
+        alice approves      | #1 preparing 0% [approval] (refused: forbidden)
+        bob approves        | #1 shifting 10% mirror (approved)
+        proxies confirm     | #1 baking 10% mirror
+        tick                | #1 baking 10% mirror [approval]
+        bob@qa approves     | #1 baking 10% mirror [approval] (refused: forbidden)
+        bob@sre approves    | #1 shifting fault_test (approved)
+        proxies confirm     | #1 baking fault_test
+        bob approves        | #1 baking fault_test (approved)
+        tick                | #1 baking fault_test [approval]
+        bob approves        | #1 baking fault_test [approval] (refused: conflict)
+        alice approves      | #1 baking fault_test [approval] (refused: forbidden)
+        carol approves      | #1 shifting ab_test (approved)
+        proxies confirm     | #1 baking ab_test
+        tick                | #1 baking ab_test [approval]
+        carol@qa approves   | #1 shifting ab_test+preview (approved)
+        proxies confirm     | #1 baking ab_test+preview
+        tick 0 requests     | #1 baking ab_test+preview [approval]
+        carol@qa approves   | #1 baking ab_test+preview [approval] (refused: forbidden)
+        carol@sre approves  | #1 shifting 100% (approved)
+        proxies confirm     | #1 baking 100%
+        tick                | #1 promoting 100%
+        proxies confirm     | idle on 1.4.2, #1 promoted
+        """,
+    )
+    assert end.target.release(1).exposed == 100
+
+
+def test_a_release_that_nobody_lets_begin_ends_and_has_reached_nobody():
+    end = play(
+        """
+        strategies: [{dark_launch: {mirror: 10%, bake: 10m, approval: {before: begin, expires: 4h}}}]
+        """,
+        """
+        ci: 1.4.2           | #1 preparing 0% (started)
+        candidate ready     | #1 preparing 0% [approval]
+        wait 3h             | #1 preparing 0% [approval]
+        wait 2h             | #1 rolling_back 0%
+        proxies confirm     | idle on 1.4.1, #1 cancelled
+        """,
+    )
+    assert end.target.release(1).exposed == 0
+
+
+def test_a_no_before_it_begins():
+    play(
+        """
+        strategies: [{ab_test: {match: [{headers: {x-beta: {exact: "true"}}}], approval: {before: begin}}}]
+        """,
+        """
+        ci: 1.4.2           | #1 preparing 0% (started)
+        candidate ready     | #1 preparing 0% [approval]
+        alice rejects       | #1 rolling_back 0% (rejected)
+        proxies confirm     | idle on 1.4.1, #1 cancelled
+        """,
+    )

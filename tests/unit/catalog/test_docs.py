@@ -33,7 +33,8 @@ PLACED = "service: checkout\ncluster: prod-eu\nnamespace: shop\nworkload: {deplo
 PROBES = [
     f"{PLACED}routes: [{{zzz: 1}}]\nconfig: {{zzz: 1}}\npromotion: {{zzz: 1}}\ntargets: {{prod-eu: {{zzz: 1}}}}\n",
     f"{SMALLEST}zzz: 1\npolicy: {{zzz: 1, no_data: {{zzz: 1}}, abort_on: [{{zzz: 1}}], freeze: [{{zzz: 1}}]}}\n",
-    f"{SMALLEST}strategies: [canary: {{zzz: 1, sticky: {{zzz: 1}}, approval: {{zzz: 1}}}}]\n",
+    f"{SMALLEST}policy: {{approval: {{zzz: 1}}, override: {{zzz: 1}}}}\n",
+    f"{SMALLEST}strategies: [canary: {{zzz: 1, sticky: {{zzz: 1}}, approval: [{{zzz: 1}}]}}]\n",
     f"{SMALLEST}strategies: [blue_green: {{zzz: 1}}, ab_test: {{zzz: 1, match: [{{zzz: 1}}]}}]\n",
     f"{SMALLEST}strategies: [dark_launch: {{zzz: 1}}, canary: {{}}]\n",
     f"{SMALLEST}strategies: [fault_test: {{zzz: 1, delay: {{zzz: 1}}, abort: {{zzz: 1}}}}]\n",

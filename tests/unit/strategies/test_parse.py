@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from delivery.model.approval_section import Asked
 from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, MINUTE, HookId, Micros
-from delivery.model.plan import Approval, LowTraffic, Then
+from delivery.model.plan import LowTraffic, Then
 from delivery.model.service import Strategy
 from delivery.model.traffic import CookieMatch, HeaderMatch, Match, MatchKind, Mirror
 from delivery.strategies import ab_test, blue_green, canary, dark_launch
 from delivery.strategies.ab_test import AbTest
+from delivery.strategies.approvals import Approvals
 from delivery.strategies.blue_green import BlueGreen
 from delivery.strategies.canary import Canary
 from delivery.strategies.dark_launch import DarkLaunch
@@ -24,6 +26,9 @@ RE2 = "looks around or refers back; expected an expression that RE2 has"
 TEXT = "a line of text of at most 200 characters (quoted, if it looks like a number)"
 COOKIE = "the name of a cookie: letters, digits, dashes and underscores, at most 64"
 KEYS = "steps, sticky, approval, bake, gates, deadline, min_requests, low_traffic, traffic_policy"
+POINTS = "one of begin, 5%, 25%, 50%, 100%, promotion"
+ONCE = "expected each point once, with all who are asked there"
+SRE = Asked(2, "sre", Micros(4 * HOUR))
 MATCH = [{"headers": {"x-beta": {"exact": "true"}}}]
 
 
@@ -60,8 +65,7 @@ def test_a_full_canary() -> None:
         bakes=(Micros(2 * MINUTE), Micros(5 * MINUTE), HOUR),
         terms=Terms(Micros(4 * HOUR), ("errors",), 10, LowTraffic.ADVANCE),
         cookie="rel",
-        approval=Approval(2, "sre", Micros(4 * HOUR)),
-        approve=(25, 100),
+        approvals=Approvals((("25%", SRE), ("100%", SRE))),
     )
 
 
@@ -85,8 +89,15 @@ def test_one_bake_is_for_every_step() -> None:
             "bake has 2 durations for 1 steps; expected one duration, or one for each step",
         ),
         ({"bake": "0s"}, "bake is '0s'; expected a duration such as 90s or 1h30m, from 100ms to 720h"),
-        ({"approval": {"from": "sre"}}, f"approval.before is missing; expected a list of 1 or more, each {PERCENT}"),
-        ({"approval": {"before": "7%"}}, "approval.before is 7%, which is no step; expected one of 5%, 25%, 50%, 100%"),
+        ({"approval": {"before": "7%"}}, f"approval.before is '7%'; expected {POINTS}"),
+        ({"approval": [{"before": ["5%", "strat"]}]}, f"approval[0].before[1] is 'strat'; expected {POINTS}"),
+        ({"approval": {"before": ["begin", "5%"]}}, f"approval.before asks twice before 5%; {ONCE}"),
+        (
+            {"approval": [{"before": "promotion"}, {"before": "100%", "from": "sre"}]},
+            f"approval[1].before asks twice before 100%; {ONCE}",
+        ),
+        ({"approval": []}, "approval is an empty list; expected a list of 1 or more, each a mapping"),
+        ({"approval": "sre"}, "approval is 'sre'; expected a mapping"),
         ({"approval": {"before": "5%", "count": 0}}, "approval.count is 0; expected a whole number from 1 to 10"),
         ({"sticky": {}}, f"sticky.cookie is missing; expected {COOKIE}"),
         ({"gates": ["errors", "errors"]}, "gates names a gate twice"),
@@ -100,7 +111,7 @@ def test_mistakes_in_a_canary(section: dict[str, object], said: str) -> None:
 
 def test_a_blue_green() -> None:
     assert read(blue_green.parse, {"bake": "5m", "approval": {"from": "qa"}}) == BlueGreen(
-        Micros(5 * MINUTE), approval=Approval(1, "qa")
+        Micros(5 * MINUTE), approvals=Approvals((("promotion", Asked(group="qa")),))
     )
     assert read(blue_green.parse, {"smoke": {"hook": "smoke"}}) == BlueGreen(None, smoke=HookId("smoke"))
     assert mistakes(blue_green.parse, {"smoke": {"hook": "Smoke"}}) == [
@@ -126,7 +137,7 @@ def test_a_dark_launch_copies_only_what_changes_nothing_unless_told() -> None:
         ({"mirror": "5%", "then": "wait"}, "then is 'wait'; expected one of ask, promote, withdraw"),
         (
             {"mirror": "5%", "then": "promote", "approval": {}},
-            "approval asks for what then: promote decides; expected then: ask",
+            "approval asks before promotion, which then: promote decides; expected then: ask, or before: begin",
         ),
     ],
     ids=lambda value: repr(value)[:50],
@@ -204,3 +215,17 @@ def test_mistakes_in_a_rule(match: list[object], said: str) -> None:
 def test_an_approval_needs_a_group_that_can_be_named() -> None:
     said = mistakes(ab_test.parse, {"match": MATCH, "approval": {"from": "@sre"}})
     assert said == ["approval.from is '@sre'; expected the name of a group of approvers, such as sre"]
+
+
+def test_an_approval_is_before_the_promotion_where_nothing_is_said() -> None:
+    assert read(canary.parse, {"approval": {}}) == read(canary.parse, {"approval": {"before": "promotion"}})
+    assert read(dark_launch.parse, {"mirror": "5%", "approval": {}}) == DarkLaunch(
+        Mirror(5, ("GET", "HEAD")), approvals=Approvals((("promotion", Asked()),))
+    )
+
+
+def test_what_ends_by_itself_may_ask_before_it_begins() -> None:
+    section = {"mirror": "5%", "then": "promote", "approval": {"before": "begin"}}
+    assert read(dark_launch.parse, section) == DarkLaunch(
+        Mirror(5, ("GET", "HEAD")), then=Then.PROMOTE, approvals=Approvals((("begin", Asked()),))
+    )

@@ -222,7 +222,7 @@ LOWER = "expected each stage to give the candidate more than the one before: a p
         (
             [{"canary": {"approval": {"before": "100%"}}}, AB],
             "strategies[0].canary.approval guards the raise to 100%, which only the last strategy leads to; "
-            "expected an approval before a step of a strategy that follows",
+            "expected before: begin here, or an approval of the last strategy",
         ),
         (
             [
