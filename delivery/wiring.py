@@ -34,6 +34,7 @@ from delivery.engine.outbox import Outbox, Receivers
 from delivery.engine.parts import Parts
 from delivery.engine.performer import Performer
 from delivery.engine.reread import Rereader
+from delivery.engine.retention import Keeper, Terms
 from delivery.gates.gate import Gate
 from delivery.machine.evolve import fold
 from delivery.model.ids import Micros
@@ -82,6 +83,7 @@ class Wired:
     drains: Mapping[str, Drain]
     rereaders: Mapping[str, Rereader]
     outbox: Outbox
+    retention: Keeper
 
     def close(self) -> None:
         """Gives back database connections and ends what works in the background."""
@@ -107,9 +109,12 @@ def wire(settings: Settings, hints: Hints | None = None, only: Iterable[str] | N
     rereads = {
         name: Rereader(parts, cluster, inbox, ids.owner()) for name, cluster in clusters.items() if cluster.deployers
     }
+    kept = settings.retention
+    keeper = Keeper(ledger, ledger, Terms(kept.ticks, kept.inbox, kept.outbox), clock, telemetry, ids.owner())
     return Wired(
-        settings, ledger, ledger, clock, ids, hints, telemetry, clusters, book, inbox, drains(parts), rereads, outbox
-    )
+        settings, ledger, ledger, clock, ids, hints, telemetry, clusters, book, inbox, drains(parts), rereads, outbox,
+        keeper,
+    )  # fmt: skip
 
 
 def configure_logs(service: str) -> None:

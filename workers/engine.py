@@ -45,6 +45,10 @@ class Engine(Protocol):
     def outbox(self) -> Outbox: ...
 
     @property
+    def retention(self) -> Drain:
+        """What takes away what is old."""
+
+    @property
     def ledger(self) -> Heart: ...
 
 

@@ -21,6 +21,10 @@ IDLE = 0.25
 SENT_WITHIN = 1.0
 """Seconds between looks into the outbox while nothing was decided here: for what people and webhooks decided."""
 BUSY = 0.05
+TIDIED_EVERY = 60.0
+"""Seconds between looks for what is old."""
+RESTS = 0.25
+"""Seconds between batches of what is old, so that they are a small part of what the database does."""
 BEAT_EVERY = 2.0
 JOIN_WITHIN = DRAIN_LIMIT + 9.0
 """Longer than any call that a drain may be in the middle of; the whole shutdown has 15 s before it is a kill."""
@@ -47,13 +51,15 @@ class Scan:
             for name, one in self._drains.items()
         }
         self._rereads = [
-            Loop(f"rereads {name}", partial(_reread, one), idle=2 * IDLE, busy=BUSY)
+            Loop(f"rereads {name}", partial(_run, one), idle=2 * IDLE, busy=BUSY)
             for name, one in engine.rereaders.items()
         ]
         self._outbox = [
             Loop(f"outbox {lane}".rstrip(), partial(_send, engine.outbox, lane), idle=SENT_WITHIN, busy=BUSY)
             for lane in engine.outbox.lanes
         ]
+
+        self._retention = Loop("retention", partial(_run, engine.retention), idle=TIDIED_EVERY, busy=RESTS)
 
     def start(self, name: str) -> None:
         self._name = name
@@ -87,6 +93,7 @@ class Scan:
         yield from self._scans.values()
         yield from self._rereads
         yield from self._outbox
+        yield self._retention
 
     def _send_soon(self) -> None:
         for loop in self._outbox:
@@ -106,8 +113,8 @@ def _send(outbox: Outbox, lane: str) -> bool:
     return outbox.run(lane) > 0
 
 
-def _reread(reader: Drain) -> bool:
-    return reader.run(DRAIN_LIMIT) > 0
+def _run(work: Drain) -> bool:
+    return work.run(DRAIN_LIMIT) > 0
 
 
 def scan_step(scan: Scan) -> type[bootsteps.StartStopStep]:

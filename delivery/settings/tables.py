@@ -5,6 +5,7 @@ from pydantic import Field, model_validator
 from delivery.model.outward import Topic
 from delivery.settings.access import Ci, Limits, Oidc, Person, Token
 from delivery.settings.base import Adapter, BaseUrl, Model, Name
+from delivery.settings.retention import Retention
 
 
 class Cluster(Model):
@@ -90,6 +91,7 @@ class Settings(Model):
     people: tuple[Person, ...] = Field(default=(), strict=False, description="tables [[people]]")
     oidc: Oidc | None = Field(default=None, description="a table: [oidc] with the issuer")
     limits: Limits = Field(default=Limits(), description="a table: [limits] with token_per_second")
+    retention: Retention = Field(default=Retention(), description='a table: [retention] with ticks = "30d"')
     ci: dict[Name, Ci] = Field(default_factory=dict, description="tables [ci.NAME]")
     subscribers: dict[Name, Subscriber] = Field(
         default_factory=dict, description='tables [subscribers.NAME] with kind = "webhook"'

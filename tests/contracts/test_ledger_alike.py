@@ -51,6 +51,7 @@ class Both:
         self.ask(lambda ledger: ledger.page(Filter(), 99))
         self.ask(lambda ledger: ledger.load(TARGETS))
         self.ask(lambda ledger: [ledger.ticks(ReleaseId(f"rel_{number}")) for number in range(3)])
+        self.ask(lambda ledger: [ledger.measuring(ReleaseId(f"rel_{number}")) for number in range(3)])
         self.ask(lambda ledger: [ledger.outbox(state, 99) for state in OutboxState])
         self.ask(lambda ledger: [ledger.inbox(state, 99) for state in InboxState])
         self.ask(lambda ledger: (ledger.lateness(["x", "y"]), ledger.stops(), ledger.workers()))
@@ -142,12 +143,17 @@ def live(both: Both, owner: str) -> None:
     both.ask(lambda ledger: ledger.lease("observer:x", owner, Micros(20 * SECOND)))
 
 
+def drop(both: Both, kind: str, age: int, most: int) -> None:
+    both.ask(lambda ledger: getattr(ledger, f"drop_{kind}")(Micros(both.clock.at - age), most))
+
+
 def wait(both: Both, span: int) -> None:
     both.clock.pass_by(Micros(span))
 
 
 MAYBE = st.one_of(st.none(), OWNERS)
 FLAG = st.booleans()
+NUMBER = st.integers(1, 3)
 CLUSTERS = st.sampled_from([["x"], ["y"], ["x", "y"], []])
 ACTS = st.one_of(
     act(st.tuples(TARGET), read),
@@ -162,6 +168,7 @@ ACTS = st.one_of(
     act(st.tuples(TARGET, OWNERS, st.integers(0, 3), FLAG), fence),
     act(st.tuples(SCOPES, FLAG), stop),
     act(st.tuples(OWNERS), live),
+    act(st.tuples(st.sampled_from(["deliveries", "messages", "ticks"]), st.sampled_from([-5, SECOND]), NUMBER), drop),
     act(st.tuples(SPANS), wait),
 )
 

@@ -52,11 +52,19 @@ class CountingOutbox:
         return 0
 
 
+class Nothing:
+    """Nothing is old."""
+
+    def run(self, limit: float, /) -> int:
+        return 0
+
+
 @dataclass(frozen=True)
 class StandIn:
     drains: dict[str, Counting]
     rereaders: dict[str, Counting]
     outbox: CountingOutbox
+    retention: "Nothing"
     ledger: Counting
 
 
@@ -70,7 +78,7 @@ def main() -> int:
     logs.configure("worker")
     journal = Journal(options.file)
     counting = Counting(journal, options.takes)
-    engine = StandIn({"local": counting}, {}, CountingOutbox(journal), counting)
+    engine = StandIn({"local": counting}, {}, CountingOutbox(journal), Nothing(), counting)
     if options.broker:
         return run.with_broker(options.broker, ["local"], engine, options.name)
     return run.without_broker(["local"], engine, options.name)

@@ -11,6 +11,13 @@ from delivery.adapters.hints.broker import DRAIN_TASK, make_app, queue_name
 from workers.assemble import assemble
 
 
+class Nothing:
+    """Nothing is old."""
+
+    def run(self, limit: float, /) -> int:
+        return 0
+
+
 @dataclass
 class Engine:
     """Counts drains; raises `error` where there is one."""
@@ -18,6 +25,7 @@ class Engine:
     drained: int = 0
     sent: int = 0
     error: Exception | None = None
+    retention: Nothing = field(default_factory=Nothing)
     beats: list[str] = field(default_factory=list)
 
     @property

@@ -131,6 +131,16 @@ def test_one_that_was_never_started_has_ended():
 
 
 @dataclass
+class Batches:
+    """What is left to be taken away."""
+
+    work: Work = field(default_factory=Work)
+
+    def run(self, limit: float, /) -> int:
+        return int(self.work())
+
+
+@dataclass
 class Engine:
     """A stand-in that is its own drain, outbox and heart."""
 
@@ -138,6 +148,7 @@ class Engine:
     outbox_work: Work = field(default_factory=Work)
     beats: list[tuple[str, str]] = field(default_factory=list)
     limits: list[float] = field(default_factory=list)
+    retention: Batches = field(default_factory=Batches)
 
     @property
     def drains(self) -> "dict[str, Engine]":
@@ -289,6 +300,16 @@ def test_what_only_hints_is_read_again_in_a_thread_of_its_own():
     scan.start("w1")
     try:
         reader.work.wait_for(3)
+    finally:
+        scan.stop()
+
+
+def test_what_is_old_goes_batch_by_batch_in_a_thread_of_its_own():
+    engine = Engine(retention=Batches(Work(True, True, False)))
+    scan = Scan(engine, "local")
+    scan.start("w1")
+    try:
+        engine.retention.work.wait_for(3)
     finally:
         scan.stop()
 

@@ -44,11 +44,13 @@ METRICS: Mapping[str, Metric] = {
     "outbox": _count("Messages to people that were tried.", "channel", "outcome"),
     "commits_lost": _count("Commits that found their target changed or were refused.", "result"),
     "quarantined": _count("Targets taken out of service because a step of theirs raised."),
+    "retention_rows": _count("Rows taken away because their time was over.", "kind"),
     "hints": _count("Hints to workers.", "outcome"),
     "lateness": Metric(Kind.HISTOGRAM, "Seconds from when a target was due until it was worked on.", (), _LATENESS),
     "outbox_age_seconds": Metric(
         Kind.HISTOGRAM, "Seconds from when a message was due until it was sent.", (), _LATENESS, "outbox_delay_seconds"
     ),
     "effect_seconds": Metric(Kind.HISTOGRAM, "Seconds that a call took.", ("kind",), _CALL),
+    "retention_seconds": Metric(Kind.HISTOGRAM, "Seconds that taking away one batch took.", ("kind",), _CALL),
     "drain_seconds": Metric(Kind.HISTOGRAM, "Seconds that a drain with something to do took.", (), _CALL),
 }

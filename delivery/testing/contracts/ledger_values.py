@@ -39,6 +39,7 @@ from delivery.ports.ledger import (
     Unit,
     Wake,
 )
+from delivery.ports.retention import Retention
 
 START = Micros(1_795_514_531_000_000)  # 2026-11-24 10:02:11 UTC
 LEASE = Micros(20 * SECOND)
@@ -55,8 +56,8 @@ PLAN = Plan(
 )
 
 
-class Store(Ledger, History, Access, Protocol):
-    """Both ports over the same rows."""
+class Store(Ledger, History, Access, Retention, Protocol):
+    """All ports over the same rows."""
 
 
 @dataclass

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from delivery.model.ids import HOUR
 from delivery.model.role import Role
 from delivery.settings import Settings, SettingsError, load, parse
 
@@ -107,6 +108,12 @@ RULE = {"repositories": ["acme/checkout"], "refs": ["refs/heads/main"], "service
         (minimal(clusters={}), "clusters", "not usable; expected at least one table [clusters.NAME]"),
         (minimal(clusters={"Prod_EU": {}}), "clusters.Prod_EU", "not a DNS-1123 name"),
         (minimal(clusters={"a": {"mesh": {}}}), "clusters.a.mesh.kind", "missing; expected the name of an adapter"),
+        (
+            minimal(retention={"ticks": "30"}),
+            "retention.ticks",
+            'not usable; expected "forever", or a number of days such as "90d", at least "1d"',
+        ),
+        (minimal(retention={"inbox": "6d"}), "retention.inbox", 'at least "7d"'),
         (minimal(brokers={}), "brokers", "unknown field; did you mean broker?"),
         (minimal(broker={"url": "amqp://h"}), "broker.url", "expected a Redis URL"),
         (minimal(server={"publc_url": "x"}), "server.publc_url", "unknown field; did you mean public_url?"),
@@ -147,6 +154,11 @@ def test_a_mistake_names_the_field_and_what_is_expected(document, field, text):
     found = dict(caught.value.mistakes)
     assert text in found[field]
     assert field in str(caught.value)
+
+
+def test_how_long_things_are_kept_is_told_in_days():
+    kept = parse(minimal(retention={"ticks": "2d", "inbox": "forever"}), {}).retention
+    assert (kept.ticks, kept.inbox, kept.outbox) == (48 * HOUR, None, 90 * 24 * HOUR)
 
 
 def test_all_mistakes_are_told_at_once():

@@ -110,4 +110,4 @@ class Commits(Base):
             if outgoing.key not in tables.outbox:
                 journal.put(tables.outbox, outgoing.key, (outgoing, outgoing.due_at))
         for alert in unit.alerts:
-            journal.put(tables.alerts, len(tables.alerts), alert)
+            journal.put(tables.alerts, max(tables.alerts, default=-1) + 1, alert)

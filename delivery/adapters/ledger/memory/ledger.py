@@ -5,10 +5,13 @@ from delivery.adapters.ledger.memory.commits import Commits
 from delivery.adapters.ledger.memory.history import History
 from delivery.adapters.ledger.memory.orders import Orders
 from delivery.adapters.ledger.memory.queues import Queues
+from delivery.adapters.ledger.memory.retention import Retention
 
 
-class MemoryLedger(Commits, Orders, Queues, Access, History):
-    """Implements the ports Ledger, History and Access; `remember` transactions can be lost again, as in a failover."""
+class MemoryLedger(Commits, Orders, Queues, Access, Retention, History):
+    """Implements the ports Ledger, History, Access and Retention. `remember` transactions can be lost again, as in a
+    failover.
+    """
 
     def lose(self, transactions: int) -> int:
         """Takes back the newest transactions, of whatever kind; returns how many were remembered and are gone."""

@@ -50,6 +50,7 @@ class Tables:
     leases: dict[str, tuple[str, Micros]] = field(default_factory=dict)
     workers: dict[str, tuple[Micros, str]] = field(default_factory=dict)
     tokens: dict[str, ApiToken] = field(default_factory=dict)
+    marks: dict[str, tuple[Micros, ReleaseId]] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
 
 

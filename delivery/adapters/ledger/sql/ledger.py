@@ -4,9 +4,12 @@ from delivery.adapters.ledger.sql.access import Access
 from delivery.adapters.ledger.sql.history import SqlHistory
 from delivery.adapters.ledger.sql.orders import Orders
 from delivery.adapters.ledger.sql.queues import Queues
+from delivery.adapters.ledger.sql.retention import Retention
 from delivery.adapters.ledger.sql.targets import Targets
 from delivery.adapters.ledger.sql.writing import Commits
 
 
-class SqlLedger(Commits, Targets, Queues, Orders, Access, SqlHistory):
-    """Implements the ports Ledger, History and Access on `sqlite:///PATH` or `postgresql://...`, once migrated."""
+class SqlLedger(Commits, Targets, Queues, Orders, Access, Retention, SqlHistory):
+    """Implements the ports Ledger, History, Access and Retention on `sqlite:///PATH` or `postgresql://...`, once
+    migrated.
+    """

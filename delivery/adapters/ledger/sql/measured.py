@@ -13,7 +13,8 @@ from delivery.ports.ledger import Measuring, Segment
 
 Ticks = tuple[Tick, ...]
 TICKS_KEPT = 4096
-_NONE: tuple[Ticks, bytes] = ((), b"[]")
+NO_TICKS = b"[]"
+_NONE: tuple[Ticks, bytes] = ((), NO_TICKS)
 
 
 class Measured:

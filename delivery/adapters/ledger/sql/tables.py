@@ -11,6 +11,7 @@ from sqlmodel import Field, SQLModel
 NAME: Any = String().with_variant(String(collation="C"), "postgresql")
 """Sorted by its bytes everywhere, as Python sorts it."""
 _LIVE_RELEASE = "running"
+_ENDED = "finished_at IS NOT NULL"
 
 
 class Base(SQLModel):
@@ -90,6 +91,7 @@ class ReleaseRow(Base, table=True):
         Index("ix_release_version", "version", "id"),
         Index("ix_release_number", "number", "service"),
         Index("ix_release_created", "created_at"),
+        Index("ix_release_finished", "finished_at", "id", sqlite_where=text(_ENDED), postgresql_where=text(_ENDED)),
     )
     id: str = Field(primary_key=True, sa_type=NAME)
     target: str = Field(sa_type=NAME, foreign_key="target.id")
@@ -220,6 +222,15 @@ class LeaseRow(Base, table=True):
     until: int = Field(sa_type=BigInteger)
 
 
+class RetentionMarkRow(Base, table=True):
+    """How far releases, in the order of their ends, were gone through to take something away."""
+
+    __tablename__ = "retention_mark"
+    name: str = Field(primary_key=True, sa_type=NAME)
+    at: int = Field(sa_type=BigInteger)
+    release: str = Field(sa_type=NAME)
+
+
 class ApiTokenRow(Base, table=True):
     __tablename__ = "api_token"
     __table_args__ = (Index("uq_api_token_digest", "digest", unique=True),)
@@ -267,5 +278,6 @@ SERVICE = _table(ServiceRow)
 STOP = _table(StopRow)
 WORKER = _table(WorkerRow)
 LEASE = _table(LeaseRow)
+RETENTION_MARK = _table(RetentionMarkRow)
 API_TOKEN = _table(ApiTokenRow)
 SESSION = _table(SessionRow)

@@ -15,6 +15,7 @@ from delivery.adapters.ledger.sql.tables import (
     MEASURING,
     OUTBOX,
     POSTED,
+    RETENTION_MARK,
     SERVICE,
     STOP,
     TARGET,
@@ -59,6 +60,7 @@ PUT_MEASURING = _put(MEASURING, _next_look)
 INSERT_SERVICE = _new(SERVICE)
 INSERT_LEASE = _new(LEASE)
 INSERT_TOKEN = _new(API_TOKEN)
+PUT_MARK = _put(RETENTION_MARK)
 PUT_POSTED = _put(POSTED)
 PUT_STOP = _put(STOP)
 PUT_WORKER = _put(WORKER)
