@@ -11,6 +11,7 @@ from delivery.catalog.document import Document
 from delivery.model.codec import digest
 from delivery.model.ids import target_id
 from delivery.model.service import Service, Workload
+from delivery.model.since import needed_by_file
 from delivery.model.target import Target
 from delivery.ports.ledger import Row, ServiceRecord
 from delivery.wording.units import listed
@@ -32,6 +33,7 @@ def apply(services: AppServices, document: Document, caller: Caller, if_match: s
     if stored is not None:
         _keeps_active(services, service)
     if stored is None or stored.digest != fresh:
+        services.ledger.require(service.name, needed_by_file(service))  # before it can be read
         revision = stored.revision + 1 if stored else 1
         record = ServiceRecord(service.name, document.values, fresh, revision, services.clock.now(), caller.principal)
         if not services.ledger.put_service(record):
@@ -54,7 +56,7 @@ def _reaches(services: AppServices, caller: Caller, service: Service) -> None:
 def _create_targets(services: AppServices, service: Service) -> None:
     for cluster in service.clusters:
         target = Target(target_id(service.name, cluster), service.name, cluster)
-        services.ledger.create_target(Row(target, due_why="the first release"))
+        services.ledger.create_target(Row(target, due_why="the first release", requires=needed_by_file(service)))
     services.hints.due(service.clusters)
 
 

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from api.schemas.common import LABEL
 from delivery.model import scalars
 from delivery.model.mistake import Invalid, show
-from delivery.ports.errors import Unavailable
+from delivery.ports.errors import TooNew, Unavailable
 from delivery.sources.errors import Malformed
 
 log = structlog.get_logger()
@@ -101,13 +101,19 @@ def unavailable(error: Unavailable) -> Problem:
     return Problem("unavailable", f"{error}. Nothing is lost: send it again", {"Retry-After": str(wait)})
 
 
+def too_new(error: TooNew) -> Problem:
+    return Problem(
+        "unavailable", f"{error}. Ask again: while an upgrade goes on, another replica can", {"Retry-After": "1"}
+    )
+
+
 def install(app: FastAPI, answer: Answer) -> None:
     """Turns every error of the app into an answer."""
 
     async def problem(request: Request, error: Exception) -> Response:
         return answer(request, to_problem(error))
 
-    for kind in (Problem, Invalid, Malformed, Unavailable, RequestValidationError, HTTPException):
+    for kind in (Problem, Invalid, Malformed, Unavailable, TooNew, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, problem)
 
 
@@ -120,6 +126,8 @@ def to_problem(error: Exception) -> Problem:
             return Problem("invalid", str(error), mistakes=mistakes(error))
         case Unavailable():
             return unavailable(error)
+        case TooNew():
+            return too_new(error)
         case Malformed():
             return malformed(error)
         case RequestValidationError():

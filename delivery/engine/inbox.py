@@ -23,7 +23,7 @@ from delivery.model.notice import Again, HandsOff, Happened, Hinted, Notice, Rel
 from delivery.model.plan import Plan
 from delivery.model.service import OnNewVersion
 from delivery.model.signal import Abort, Resume
-from delivery.ports.errors import PortError, Unavailable
+from delivery.ports.errors import PortError, TooNew, Unavailable
 from delivery.ports.ledger import Alert as Alarm
 from delivery.ports.ledger import Delivery, InboxState, Result, Unit, Wake
 
@@ -135,6 +135,8 @@ class Inbox:
             try:
                 answer, row = self._decide(part, known, working, entries)
             except PortError:
+                if len(parts) > 1:
+                    return list(parts)
                 raise
             except Exception as error:  # a fault of ours, whatever it is: kept for a person, and no other is touched
                 if len(parts) > 1:
@@ -169,6 +171,8 @@ class Inbox:
             row = replace(self._row(part, part.answer), state=InboxState.PENDING) if part.kept else None
             return part.answer, row
         target = working.get(part.target) if part.target else None
+        if target is None and part.target and self._ledger.unreadable([part.target]):
+            raise TooNew(part.target)
         if target is None:
             return unknown("unknown_target", f"{part.target} is not set up: apply its service file"), None
         answer = self._admit(part, target, entries)

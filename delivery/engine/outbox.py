@@ -7,7 +7,7 @@ from delivery.engine.book import Book
 from delivery.machine.actions import allowed, liftable
 from delivery.machine.announce import announce
 from delivery.machine.evolve import evolve
-from delivery.model.codec import StoredEvent, unseal
+from delivery.model.codec import Newer, StoredEvent, unseal
 from delivery.model.event import Phase
 from delivery.model.ids import HOUR, MINUTE, SECOND, Micros
 from delivery.model.message import Message
@@ -16,7 +16,7 @@ from delivery.model.release import Release
 from delivery.model.target import Target
 from delivery.ports.chat import Chat, NotYet, Post
 from delivery.ports.clock import Clock
-from delivery.ports.errors import Refused, Unavailable
+from delivery.ports.errors import Refused, TooNew, Unavailable
 from delivery.ports.history import History
 from delivery.ports.ledger import FARTHEST, Alert, Ledger, OutboxState, Outgoing, Unit
 from delivery.ports.subscriber import Fact, Subscriber
@@ -28,6 +28,8 @@ LEASE = Micros(30 * SECOND)
 TURN = 1.0  # seconds after which nothing more is begun, so that a shutdown need not wait
 PATIENCE = Micros(24 * HOUR)
 """How old a message may get while its chat does not take it. Then it ends dead, and a person may replay it."""
+FOR_OTHERS = Micros(5 * SECOND)
+"""How long a message of a newer version is left to that version's workers before we look at it again."""
 WINDOW_CLOSED = "the version that it replaced is no longer kept ready to come back"
 
 
@@ -121,6 +123,8 @@ class Outbox:
             self._deliver(row)
         except NotYet as error:
             return replace(row, due_at=Micros(self._clock.now() + int(error.seconds * SECOND)), error=str(error))
+        except (Newer, TooNew) as error:  # left to workers of the version that wrote it
+            return replace(row, due_at=Micros(self._clock.now() + FOR_OTHERS), error=str(error))
         except Unavailable as error:
             return self._failed(row, error)
         except Refused as error:

@@ -9,6 +9,7 @@ from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.outward import Topic
 from delivery.model.release import Release
+from delivery.model.since import FLOOR, needed
 from delivery.model.target import Target, World
 from delivery.ports.ledger import (
     Alert,
@@ -40,6 +41,7 @@ class Working:
     inbox: list[Delivery] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    requires: int = FLOOR
     ticked: bool = False
     row_changed: bool = False
 
@@ -124,6 +126,7 @@ class Working:
         event = seal(release.id, release.seq, self.heads.get(release.id, GENESIS), move.event)
         self.heads[release.id] = event.hash
         self.events.append(event)
+        self.requires = max(self.requires, needed(move.event))
         self.changed[release.id] = StoredRelease(release, event.hash)
         self.row_changed = True
         self.outbox += self.audience.hears(move, now)
@@ -134,7 +137,7 @@ class Working:
 
     def unit(self, owner: str | None, wake: Wake | None) -> Unit:
         """All that was decided since the last commit, as one atomic change."""
-        row = replace(self.row, target=self.world.target) if self.row_changed else None
+        row = replace(self.row, target=self.world.target, requires=self._requires()) if self.row_changed else None
         return Unit(
             target=self.row.target.id,
             expect=self.row.version,
@@ -150,10 +153,14 @@ class Working:
             wake=wake,
         )
 
+    def _requires(self) -> int:
+        return max(self.row.requires, self.requires, needed(self.world.target))
+
     def committed(self) -> None:
         """Forgets what is now stored."""
         if self.row_changed:
-            self.row = replace(self.row, target=self.world.target, version=self.row.version + 1)
+            version, requires = self.row.version + 1, self._requires()
+            self.row = replace(self.row, target=self.world.target, version=version, requires=requires)
         releases = {key: StoredRelease(release, self.heads[key]) for key, release in self.world.releases.items()}
         self.stored = Snapshot(self.row, releases, self.measuring)
         self._clear()

@@ -32,6 +32,10 @@ class CodecError(ValueError):
     """Stored bytes that this version cannot read; says where."""
 
 
+class Newer(CodecError):
+    """A name that this version has never heard of: a newer one stored it."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
     """One link of a release's chain: `hash` is over `prev` and `body`; `seq` starts at 1 and has no gaps."""
@@ -68,15 +72,21 @@ def link(prev: str, body: bytes) -> str:
 
 
 def unseal(body: bytes) -> Event:
-    """The event in stored bytes of this or any older schema. Raises CodecError."""
+    """The event in stored bytes of this or any older schema. Raises CodecError; Newer for a schema or an event that
+    this version has never heard of.
+    """
     try:
         document = json.loads(body)
         schema = document["schema"]
+        if schema > SCHEMA or document["type"] not in _EVENT_TYPES:
+            raise Newer(f"a newer version stored this event: {body[:120]!r}")
         while schema < SCHEMA:
             document = UPCASTERS[schema](document)
             schema += 1
         kind = _EVENT_TYPES[document["type"]]
         return from_plain(kind, document["data"])
+    except CodecError:
+        raise
     except (KeyError, TypeError, ValueError) as error:
         raise CodecError(f"cannot read a stored event: {error!r} in {body[:120]!r}") from error
 
@@ -176,8 +186,20 @@ def _decoder(kind: Any) -> Callable[[Any], Any]:
     if is_dataclass(kind):
         return _decode_dataclass(cast(type, kind))
     if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind
+        return _decode_member(kind)
     return _decode_scalar(kind)
+
+
+def _decode_member(kind: type[Enum]) -> Callable[[Any], Any]:
+    members = {member.value: member for member in kind}
+
+    def decode(plain: Any) -> Any:
+        try:
+            return members[plain]
+        except KeyError:
+            raise Newer(f"{kind.__name__} has no {plain!r} here") from None
+
+    return decode
 
 
 def _decode_scalar(kind: Any) -> Callable[[Any], Any]:
@@ -222,6 +244,9 @@ def _decode_dataclass(kind: type) -> Callable[[Any], Any]:
     def decode(plain: Any) -> Any:
         if not decoders:  # late, so that a type may hold itself
             decoders.update({field.name: _decoder(hints[field.name]) for field in fields(kind)})
-        return kind(**{name: decoders[name](item) for name, item in plain.items()})
+        try:
+            return kind(**{name: decoders[name](item) for name, item in plain.items()})
+        except KeyError as error:
+            raise Newer(f"{kind.__name__} has no {error} here") from None
 
     return decode

@@ -19,3 +19,10 @@ class Conflict(PortError):
 
 class Refused(PortError):
     """It was understood and refused; repeating it will not help. The text is in the other side's own words."""
+
+
+class TooNew(PortError):
+    """Another version of this service, a newer one, stored this: nothing is wrong with it, but we cannot read it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} was written by a newer version of this service, which has to be asked for it")

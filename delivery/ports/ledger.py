@@ -12,6 +12,7 @@ from typing import Protocol
 from delivery.model.codec import StoredEvent
 from delivery.model.ids import Micros, Principal, ReleaseId, TargetId
 from delivery.model.release import Release
+from delivery.model.since import FLOOR
 from delivery.model.target import Target
 from delivery.model.verdict import Counts, Tick
 
@@ -28,7 +29,8 @@ class Row:
     `version` counts commits that changed the row. `epoch` counts owners that wrote to the mesh; `writer` is the last
     of them. `settled` is the (epoch, release, dseq) of the last write that the mesh accepted, with the `content` it
     left. `due_at` None: only an input can wake it; `due_why` says what it waits for, for people. `failures` counts
-    steps that raised in a row. `quarantined` has the error that took the row out of service.
+    steps that raised in a row. `quarantined` has the error that took the row out of service. `requires` is the format
+    (`delivery.model.since`) that its bytes need; it never falls.
     """
 
     target: Target
@@ -45,6 +47,7 @@ class Row:
     urgent: bool = False  # a revert is on its way: claimed first
     failures: int = 0
     quarantined: str | None = None
+    requires: int = FLOOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,11 +235,21 @@ class Ledger(Protocol):
     def claim(self, clusters: Collection[str], owner: str, lease: Micros, limit: int) -> tuple[TargetId, ...]:
         """Leases due targets of these clusters that nobody holds, urgent ones first. By the database's own clock.
 
-        Due times and leases `BEYOND` now count as past.
+        Due times and leases `BEYOND` now count as past. Targets that require more than this version reads are left to
+        workers of the version that wrote them.
         """
 
     def load(self, targets: Collection[TargetId]) -> Mapping[TargetId, Snapshot]:
-        """Snapshots of those that exist: the row, its active, queued and last releases, and the active's measuring."""
+        """Snapshots of those that exist: the row, its active, queued and last releases, and the active's measuring.
+
+        Without those that require more than this version reads.
+        """
+
+    def unreadable(self, targets: Collection[TargetId]) -> frozenset[TargetId]:
+        """Those of them that exist, but require more than this version reads."""
+
+    def require(self, service: str, least: int) -> None:
+        """From now on the service's targets require at least this, because of what its file says."""
 
     def holds(self, target: TargetId, owner: str, version: int) -> bool:
         """Whether the claim is still the owner's, unexpired, and the row's version unchanged: the fence's check."""

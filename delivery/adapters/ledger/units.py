@@ -128,6 +128,7 @@ def changed(stored: Row, unit: Unit, woken: Micros | None) -> Row:
             urgent=unit.row.urgent,
             failures=unit.row.failures,
             quarantined=unit.row.quarantined,
+            requires=max(stored.requires, unit.row.requires),
         )
     if unit.wake is not None:
         row = _waked(row, unit.wake)

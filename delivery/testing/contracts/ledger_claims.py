@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import pytest
+
 from delivery.model.ids import HOUR, SECOND, Micros, ReleaseId, TargetId, target_id
+from delivery.model.since import READS
+from delivery.ports.errors import TooNew
 from delivery.ports.ledger import FARTHEST, Result, Unit, Wake
 from delivery.testing.contracts.ledger_values import (
     LEASE,
@@ -65,6 +69,25 @@ class Claims:
         assert claim(world.ledger, clusters=("prod-eu", "prod-us")) == [target_id("far", "prod-eu")]
         world.clock.pass_by(Micros(1))
         assert claim(world.ledger) == [target_id("soon", "local")]
+
+    def test_what_a_newer_version_wrote_is_left_to_it(self, world: LedgerWorld) -> None:
+        created(world.ledger, row(), row("other"))
+        newer = replace(row(), requires=READS + 1)
+        committed(world.ledger, Unit(target=T, expect=0, row=newer))
+        assert claim(world.other) == [target_id("other", "local")]
+        assert set(world.other.load([T, target_id("other", "local")])) == {target_id("other", "local")}
+        assert world.other.unreadable([T, target_id("other", "local"), target_id("nobody", "local")]) == {T}
+        with pytest.raises(TooNew, match=T):
+            world.other.rows()
+        assert [each.target.id for each in world.other.rows("other")] == [target_id("other", "local")]
+
+    def test_what_a_row_requires_never_falls(self, world: LedgerWorld) -> None:
+        created(world.ledger, row(), row("other"))
+        for least in (READS, READS + 1, READS):
+            world.ledger.require("checkout", least)
+        assert world.ledger.unreadable([T, target_id("other", "local")]) == {T}
+        committed(world.ledger, Unit(target=T, expect=0, row=row()))
+        assert world.other.unreadable([T]) == {T}
 
     def test_a_claim_that_is_handed_back_is_free_when_it_is_due(self, world: LedgerWorld) -> None:
         created(world.ledger, row())

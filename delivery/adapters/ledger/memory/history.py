@@ -7,7 +7,9 @@ from delivery.adapters.ledger.units import parts_of
 from delivery.model.codec import StoredEvent
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.release import Release
+from delivery.model.since import READS
 from delivery.model.verdict import Tick
+from delivery.ports.errors import TooNew
 from delivery.ports.history import Filter
 from delivery.ports.ledger import Alert, Measuring, Row, StoredRelease
 
@@ -68,8 +70,11 @@ class History(Base):
 
     def rows(self, service: str | None = None) -> tuple[Row, ...]:
         with self._lock:
-            rows = sorted(self._tables.rows.items())
-        return tuple(row for _, row in rows if service in (None, row.target.service))
+            rows = [row for _, row in sorted(self._tables.rows.items()) if service in (None, row.target.service)]
+        for row in rows:
+            if row.requires > READS:
+                raise TooNew(row.target.id)
+        return tuple(rows)
 
     def alerts(self, limit: int) -> tuple[Alert, ...]:
         with self._lock:

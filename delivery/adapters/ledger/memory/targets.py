@@ -8,6 +8,7 @@ from delivery.adapters.ledger.units import past, sooner
 from delivery.model.codec import unseal
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
+from delivery.model.since import READS
 from delivery.ports.ledger import Row, Snapshot, StoredRelease
 
 
@@ -15,7 +16,7 @@ class Targets(Base):
     def claim(self, clusters: Collection[str], owner: str, lease: Micros, limit: int) -> tuple[TargetId, ...]:
         with self._transaction() as journal:
             now = self._clock.now()
-            due = sorted(self._due(clusters, now))[:limit]
+            due = [found for found in sorted(self._due(clusters, now)) if self._readable(found[2])][:limit]
             for _, _, target in due:
                 row = self._tables.rows[target]
                 journal.put(self._tables.rows, target, replace(row, owner=owner, lease_until=Micros(now + lease)))
@@ -41,9 +42,21 @@ class Targets(Base):
 
     def load(self, targets: Collection[TargetId]) -> Mapping[TargetId, Snapshot]:
         with self._lock:
-            return {
-                target: self._snapshot(self._tables.rows[target]) for target in targets if target in self._tables.rows
-            }
+            known = [target for target in targets if target in self._tables.rows and self._readable(target)]
+            return {target: self._snapshot(self._tables.rows[target]) for target in known}
+
+    def unreadable(self, targets: Collection[TargetId]) -> frozenset[TargetId]:
+        with self._lock:
+            return frozenset(target for target in targets if target in self._tables.rows and not self._readable(target))
+
+    def require(self, service: str, least: int) -> None:
+        with self._transaction() as journal:
+            for target, row in tuple(self._tables.rows.items()):
+                if row.target.service == service:
+                    journal.put(self._tables.rows, target, replace(row, requires=max(row.requires, least)))
+
+    def _readable(self, target: TargetId) -> bool:
+        return self._tables.rows[target].requires <= READS
 
     def _snapshot(self, row: Row) -> Snapshot:
         target, tables = row.target, self._tables

@@ -101,6 +101,7 @@ def row_from(columns: Any, body: bytes) -> Row:
         urgent=columns.urgent,
         failures=columns.failures,
         quarantined=columns.quarantined,
+        requires=columns.requires,
     )
 
 
@@ -126,6 +127,7 @@ def row_values(row: Row) -> dict[str, Any]:
         "written_at": row.written_at,
         "failures": row.failures,
         "quarantined": row.quarantined,
+        "requires": row.requires,
     }
 
 

@@ -1,6 +1,7 @@
 """Reading what happened."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
 
@@ -11,7 +12,9 @@ from delivery.adapters.ledger.sql.tables import ALERT, EVENT, MEASURING, RELEASE
 from delivery.adapters.ledger.sql.targets import RELEASES, ROWS
 from delivery.model.codec import StoredEvent
 from delivery.model.ids import Micros, ReleaseId
+from delivery.model.since import READS
 from delivery.model.verdict import Tick
+from delivery.ports.errors import TooNew
 from delivery.ports.history import Filter
 from delivery.ports.ledger import Alert, Measuring, Row, StoredRelease
 
@@ -70,7 +73,7 @@ class SqlHistory(Part):
         if service is not None:
             query = query.where(TARGET.c.service == service)
         with self._database.read() as connection:
-            return tuple(coding.row_from(columns, columns.body) for columns in connection.execute(query))
+            return tuple(_row(columns) for columns in connection.execute(query))
 
     def alerts(self, limit: int) -> tuple[Alert, ...]:
         query = select(ALERT).order_by(ALERT.c.id.desc()).limit(limit)
@@ -81,6 +84,12 @@ class SqlHistory(Part):
         query = select(WORKER.c.name, WORKER.c.heard_at).order_by(WORKER.c.name)
         with self._database.read() as connection:
             return {columns.name: Micros(columns.heard_at) for columns in connection.execute(query)}
+
+
+def _row(columns: Any) -> Row:
+    if columns.requires > READS:
+        raise TooNew(columns.id)
+    return coding.row_from(columns, columns.body)
 
 
 def _conditions(only: Filter) -> list[ColumnElement[bool]]:

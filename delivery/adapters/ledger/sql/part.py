@@ -10,10 +10,11 @@ from delivery.adapters.ledger.sql.measured import Measured
 from delivery.adapters.ledger.sql.shape import RELEASE_SHAPE
 from delivery.adapters.ledger.sql.tables import EVENT
 from delivery.adapters.ledger.units import Fold
-from delivery.model.codec import unseal
+from delivery.model.codec import Newer, unseal
 from delivery.model.event import Event
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.release import Release
+from delivery.ports.errors import TooNew
 from delivery.ports.ledger import BEYOND, StoredRelease
 
 RELEASES_KEPT = 16_384
@@ -48,10 +49,16 @@ class Part:
         return StoredRelease(release, columns.head)
 
     def _decode(self, connection: Connection, columns: Any) -> Release:
-        """A snapshot of our own shape as it is; one that another version wrote anew from its events."""
+        """A snapshot of our own shape as it is; one that another version wrote anew from its events.
+
+        Raises TooNew where that version is newer, and these events say what this one does not know.
+        """
         if columns.shape == RELEASE_SHAPE:
             return release_from(columns.body)
-        return self._fold(read_events(connection, columns.id, columns.seq))
+        try:
+            return self._fold(read_events(connection, columns.id, columns.seq))
+        except Newer as error:
+            raise TooNew(columns.id) from error
 
 
 def read_events(connection: Connection, release: ReleaseId, seq: int) -> list[Event]:

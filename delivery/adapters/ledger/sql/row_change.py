@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, String, Update, and_, bindparam, case, or_, update
+from sqlalchemy import BigInteger, Boolean, Integer, String, Update, and_, bindparam, case, or_, update
 
 from delivery.adapters.ledger.sql.tables import TARGET
 from delivery.adapters.ledger.units import changed, hands_back
@@ -14,6 +14,7 @@ from delivery.ports.ledger import Unit
 _DUE = bindparam("b_due_at", type_=BigInteger)
 _WHY = bindparam("b_due_why", type_=String)
 _URGENT = bindparam("b_urgent", type_=Boolean)
+_REQUIRES = bindparam("b_requires", type_=Integer)
 _C = TARGET.c
 
 
@@ -51,6 +52,7 @@ def parameters(unit: Unit, target: str) -> dict[str, Any]:
             "b_urgent": row.urgent,
             "b_failures": row.failures,
             "b_quarantined": row.quarantined,
+            "b_requires": row.requires,
         }
     elif unit.wake is not None:
         values |= {"b_due_at": unit.wake.due_at, "b_due_why": unit.wake.why, "b_urgent": unit.wake.urgent}
@@ -74,6 +76,7 @@ def _values(form: Form) -> Mapping[Any, Any]:
         values[_C.version] = _C.version + 1
         values[_C.failures] = bindparam("b_failures")
         values[_C.quarantined] = bindparam("b_quarantined")
+        values[_C.requires] = case((_C.requires > _REQUIRES, _C.requires), else_=_REQUIRES)
     if form.row or form.wake:
         values |= _due(form)
     if form.hands_back:

@@ -58,6 +58,7 @@ class TargetRow(Base, table=True):
     written_at: int = Field(sa_type=BigInteger)
     failures: int
     quarantined: str | None
+    requires: int = Field(sa_column_kwargs={"server_default": "1"})
 
 
 class TargetState(Base, table=True):

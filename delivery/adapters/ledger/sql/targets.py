@@ -13,9 +13,11 @@ from delivery.adapters.ledger.units import parts_of
 from delivery.model.codec import canon
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
+from delivery.model.since import READS
 from delivery.ports.ledger import BEYOND, Measuring, Row, Snapshot, StoredRelease
 
 _C = TARGET.c
+_READABLE = _C.requires <= READS
 ROWS = select(TARGET, TARGET_STATE.c.body).join_from(TARGET, TARGET_STATE, _C.id == TARGET_STATE.c.id)
 RELEASES = select(RELEASE.c.id, RELEASE.c.seq, RELEASE.c.head, RELEASE.c.shape, RELEASE.c.body)
 
@@ -34,7 +36,7 @@ class Targets(Part):
         now = self._database.now()
         due = (
             select(_C.id)
-            .where(*kind(now), _free(now), _C.cluster.in_(list(clusters)))
+            .where(*kind(now), _free(now), _C.cluster.in_(list(clusters)), _READABLE)
             .order_by(_C.due_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -60,7 +62,7 @@ class Targets(Part):
         with self._database.read() as connection:
             rows = [
                 coding.row_from(columns, columns.body)
-                for columns in connection.execute(ROWS.where(_C.id.in_(list(targets))))
+                for columns in connection.execute(ROWS.where(_C.id.in_(list(targets)), _READABLE))
             ]
             wanted = {row.target.id: _releases_of(row) for row in rows}
             stored = self._read_releases(connection, {release for ids in wanted.values() for release in ids})
@@ -73,6 +75,16 @@ class Targets(Part):
             )
             for row in rows
         }
+
+    def unreadable(self, targets: Collection[TargetId]) -> frozenset[TargetId]:
+        query = select(_C.id).where(_C.id.in_(list(targets)), ~_READABLE)
+        with self._database.read() as connection:
+            return frozenset(map(TargetId, connection.execute(query).scalars()))
+
+    def require(self, service: str, least: int) -> None:
+        statement = update(TARGET).where(_C.service == service, _C.requires < least).values(requires=least)
+        with self._database.write() as connection:
+            connection.execute(statement)
 
     def _read_releases(self, connection: Connection, ids: Collection[ReleaseId]) -> dict[ReleaseId, StoredRelease]:
         if not ids:
