@@ -11,13 +11,13 @@ from api import docs, openapi, problems
 from api.access import page
 from api.access.cookies import Cookies
 from api.access.keyring import Keyring
-from api.access.proofs import Proofs
+from api.access.proofs import Proofs, Senders
 from api.access.sessions import Sessions
 from api.auth import Authenticate
 from api.headers import SecurityHeaders
 from api.intake import Intake
 from api.limits import BodyLimit
-from api.oidc.setup import trusted
+from api.oidc.setup import jobs, trusted
 from api.pages.problem import told
 from api.pages.routes import PAGES
 from api.rates import Rate, Rates
@@ -32,8 +32,8 @@ DESCRIPTION = """
 Takes a new version of a service to its users step by step, watches it, and goes back by itself.
 
 Every path below `/v1` needs a token (`Authorization: Bearer ...`), but `/v1/webhooks/{source}`, where the sender signs
-what it sends. Errors are problem documents (RFC 9457) whose `type` is for programs. Times are RFC 3339 in UTC, ids
-sort by time of creation, and pages follow the `Link` header.
+what it sends, or a job of CI shows the token of its run. Errors are problem documents (RFC 9457) whose `type` is for
+programs. Times are RFC 3339 in UTC, ids sort by time of creation, and pages follow the `Link` header.
 """
 TAGS = [
     {"name": "events in", "description": "What CI and other systems send."},
@@ -60,8 +60,11 @@ def create_app(
     secure = services.public_url.startswith("https:")
     sessions = Sessions(services.access, services.clock, keyring, Cookies(secure=secure))
     rates = Rates(Rate(services.limits.token_per_second), Rate(services.limits.source_per_second))
-    trust, sign_in = trusted(services.identity, services.tokens, services.public_url)
-    running = Running(services, intake, counters, Streams(counters), keyring, sessions, sign_in, rates)
+    ci = jobs(services.identity, services.public_url)
+    sending = {source: [ci[name] for name in names] for source, names in services.identity.senders.items()}
+    senders = Senders(sending, services.clock)
+    trust, sign_in = trusted(services.identity, ci, services.tokens, services.public_url)
+    running = Running(services, intake, counters, Streams(counters), keyring, senders, sessions, sign_in, rates)
     desk = Desk(running, services.slack) if services.slack else None
     socket = Socket(services.slack, desk) if services.slack and services.slack.app_token and desk else None
 

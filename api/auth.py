@@ -48,7 +48,7 @@ class Authenticate:
         given = request.headers.get("authorization")
         if given is not None:
             try:
-                return await run_in_threadpool(self._proofs.caller, _bearer(given))
+                return await run_in_threadpool(self._proofs.caller, bearer(given))
             except Untrusted as error:
                 raise _unauthenticated(f"this token does not count: {error}") from None
         cookie = self._sessions.secret(request) if request.scope["method"] in ("GET", "HEAD") else ""
@@ -66,7 +66,8 @@ def _guarded(path: str) -> bool:
     return path.startswith("/v1/") and not path.startswith(("/v1/webhooks/", "/v1/slack/"))
 
 
-def _bearer(header: str) -> str:
+def bearer(header: str) -> str:
+    """The token in an Authorization header; empty where there is none."""
     scheme, _, secret = header.partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else ""
 

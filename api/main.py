@@ -57,5 +57,11 @@ def services(wired: wiring.Wired) -> AppServices:
         slack=wiring.slack(wired.settings),
         people=People(wired.settings.people),
         limits=wired.settings.limits,
-        identity=Identity(wired.settings.oidc, wired.settings.ci, wired.settings.people),
+        identity=identity(wired.settings),
     )
+
+
+def identity(settings: Settings) -> Identity:
+    """What the configuration trusts."""
+    senders = {name: source.ci for name, source in settings.sources.items()}
+    return Identity(settings.oidc, settings.ci, settings.people, senders)

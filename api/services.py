@@ -8,6 +8,7 @@ from typing import Annotated, Protocol
 from fastapi import Depends, Request
 
 from api.access.keyring import Keyring
+from api.access.proofs import Senders
 from api.access.sessions import Sessions
 from api.intake import Intake
 from api.oidc.setup import Identity, SignIn
@@ -97,6 +98,7 @@ class Running:
     counters: Counters
     streams: Streams
     keyring: Keyring
+    senders: Senders
     sessions: Sessions
     sign_in: SignIn | None
     rates: Rates

@@ -213,6 +213,8 @@ def sources(settings: Settings) -> Mapping[str, Source | Batch]:
             found[name] = dialect(name, source.secrets)
         except ValueError as error:
             raise UnknownName(f"sources.{name}.secrets: {error}") from None
+        if source.ci and not isinstance(found[name], registry.Vouched):
+            raise UnknownName(f"sources.{name}.ci: a job sends cloudevents or cdevents, and not {source.dialect}")
     return found
 
 

@@ -5,7 +5,8 @@ from collections.abc import Collection
 from api.access.caller import Caller
 from api.problems import Problem
 from api.services import AppServices
-from delivery.model.notice import Again, HandsOff, ReleaseAction, ReleaseRequested, Says
+from delivery.engine.addressees import meant
+from delivery.model.notice import Again, HandsOff, Happened, Notice, ReleaseAction, ReleaseRequested, Says
 from delivery.model.signal import PersonSignal, PromoteNow
 from delivery.wording.release import target
 
@@ -38,6 +39,17 @@ def check_says(services: AppServices, caller: Caller, says: Says) -> None:
                 check(services, caller, action_of(says), service, (cluster,))
         case _:
             refuse(caller, "it does not reach this")
+
+
+def check_notice(services: AppServices, caller: Caller, notice: Notice) -> None:
+    """As `check_says`, for what came in: whatever the triggers of services make of it has to be in reach."""
+    if not isinstance(notice.says, Happened):
+        check_says(services, caller, notice.says)
+        return
+    everything = services.book.read([one.name for one in services.ledger.services()])
+    for request in meant(notice.source, notice.says, everything):
+        if isinstance(request, ReleaseRequested):
+            check_says(services, caller, request)
 
 
 def check_whole(caller: Caller) -> None:

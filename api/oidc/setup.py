@@ -26,22 +26,33 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The tables [oidc], [ci.NAME] and [[people]], as they are configured."""
+    """The tables [oidc], [ci.NAME] and [[people]], as they are configured.
+
+    `senders`: for each source of webhooks the names of those whose jobs may send by it.
+    """
 
     oidc: Oidc | None = None
     ci: Mapping[str, Ci] = field(default_factory=dict)
     people: tuple[Person, ...] = ()
+    senders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def jobs(identity: Identity, public_url: str) -> Mapping[str, Trusted]:
+    """Whose jobs' tokens count, by the name of the table."""
+    people = People(identity.people)
+    return {
+        name: Trusted(
+            Verifier(Provider(ci.at), ci.audience or public_url, ci.algorithms), Jobs(name, ci, people).caller
+        )
+        for name, ci in identity.ci.items()
+    }
 
 
 def trusted(
-    identity: Identity, tokens: tuple[Token, ...], public_url: str
+    identity: Identity, ci: Mapping[str, Trusted], tokens: tuple[Token, ...], public_url: str
 ) -> tuple[tuple[Trusted, ...], SignIn | None]:
     """Whose tokens count, and how one signs in on the page, where that is configured."""
-    people = People(identity.people)
-    found = [
-        Trusted(Verifier(Provider(ci.at), ci.audience or public_url, ci.algorithms), Jobs(name, ci, people).caller)
-        for name, ci in identity.ci.items()
-    ]
+    found = list(ci.values())
     oidc = identity.oidc
     if oidc is None:
         return tuple(found), None

@@ -19,6 +19,10 @@ class Untrusted(Exception):
     """The token does not count. The text says why and has nothing of the token in it."""
 
 
+class ForAnother(Untrusted):
+    """It is for another audience, of which somebody else may know more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verifier:
     """`algorithms` are those that count, whatever a token or a key says of itself; none of them is symmetric."""
@@ -46,7 +50,7 @@ class Verifier:
                 options={"require": list(_REQUIRED), "verify_exp": False, "verify_nbf": False, "verify_iat": False},
             )
         except jwt.InvalidAudienceError:
-            raise Untrusted(f"it is not for the audience {self.audience}") from None
+            raise ForAnother(f"it is not for the audience {self.audience}") from None
         except jwt.PyJWTError as error:
             raise Untrusted(f"its signature or its claims are wrong: {error}") from None
         _check_times(claims, now)

@@ -31,6 +31,11 @@ class Api:
         except (httpx.InvalidURL, UnicodeEncodeError) as error:
             raise CommandError(f"{url} is no URL, or the token is no token: {error}") from error
 
+    @property
+    def of_a_job(self) -> bool:
+        """Whether its token is signed (JWT), as jobs of CI are given them."""
+        return str(self._http.headers.get("authorization", "")).count(".") == 2
+
     def close(self) -> None:
         self._http.close()
 

@@ -1,6 +1,7 @@
 """`delivery webhook`: what CI does to say that a version is there: an event, signed as Standard Webhooks, posted."""
 
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -13,15 +14,16 @@ from uuid import uuid4
 import typer
 
 from delivery.cli.errors import Code, CommandError
+from delivery.cli.job_token import JobToken
 from delivery.cli.release import sentence
 from delivery.cli.session import Session, command
 from delivery.sources.signing import sign as signed
 
 group = typer.Typer(help="Events as CI sends them: sign one, or sign and send it.")
 EVENT_TYPE = "delivery.release.requested.v1"
-_Secret = Annotated[
-    str, typer.Option(envvar="DELIVERY_WEBHOOK_SECRET", help="whsec_..., as the server has it for the source.")
-]
+_SECRET = typer.Option(
+    envvar="DELIVERY_WEBHOOK_SECRET", help="whsec_..., as the server has it for the source.", show_default=False
+)
 _Id = Annotated[str | None, typer.Option("--id", help="What makes the delivery one: the same again changes nothing.")]
 
 
@@ -45,7 +47,10 @@ class Data:
 class Sender:
     """Who sends the event, and how it is told from others."""
 
-    secret: _Secret
+    secret: Annotated[str | None, _SECRET] = None
+    oidc: Annotated[
+        str | None, typer.Option(help="Instead of a secret: the job's own token, for this audience (GitHub).")
+    ] = None
     source: Annotated[str, typer.Option(help="The name of the source in the server's configuration.")] = "ci"
     event_id: _Id = None
 
@@ -59,13 +64,32 @@ def send(
     data: Data,
     sender: Sender,
 ) -> None:
-    """Signs an event and posts it. Needs no token: the signature is the proof."""
+    """Signs an event and posts it; the signature is the proof. A job of CI may prove itself by its own token instead.
+
+    On GitHub with --oidc, on GitLab with DELIVERY_TOKEN from `id_tokens`.
+    """
     told = {"service": service, "version": version, "actor": actor, **asdict(data)}
     event_id = sender.event_id or uuid4().hex
     body = event(told, event_id)
-    headers = _signed(sender.secret, event_id, body) | {"content-type": "application/cloudevents+json"}
+    headers = _proof(session, sender, event_id, body) | {"content-type": "application/cloudevents+json"}
     answer = session.api.request("POST", f"/v1/webhooks/{sender.source}", content=body, headers=headers).json()
     session.show(answer, lambda: session.screen.line(sentence(answer)))
+
+
+def _proof(session: Session, sender: Sender, event_id: str, body: bytes) -> dict[str, str]:
+    """The headers that prove it; none where a token does. Raises CommandError where nothing would."""
+    if sender.secret is not None:
+        return _signed(sender.secret, event_id, body)
+    if sender.oidc is not None:
+        session.api.prove(JobToken(os.environ, sender.oidc))
+    elif not session.api.of_a_job:
+        raise CommandError(
+            "nothing proves who sends this",
+            "give --secret or DELIVERY_WEBHOOK_SECRET, as the server has it for the source",
+            "in a job of CI: --oidc AUDIENCE on GitHub, DELIVERY_TOKEN from `id_tokens` on GitLab",
+            code=Code.USAGE,
+        )
+    return {}
 
 
 def event(told: Mapping[str, object], event_id: str) -> bytes:
@@ -85,7 +109,7 @@ def event(told: Mapping[str, object], event_id: str) -> bytes:
 def sign(
     session: Session,
     file: Annotated[Path, typer.Argument(help="The body as it will be sent; - reads it from stdin.")],
-    secret: _Secret,
+    secret: Annotated[str, _SECRET],
     event_id: _Id = None,
 ) -> None:
     """Prints the headers that a body has to be sent with."""

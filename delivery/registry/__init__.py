@@ -11,7 +11,7 @@ from delivery.gates.gate import Kind
 from delivery.model.fields import Fields
 from delivery.model.service import Strategy
 from delivery.registry.clusters import DEPLOYERS, JOBS, MESHES, RUNS, WORKLOADS
-from delivery.registry.dialects import SOURCES, Batch, Source
+from delivery.registry.dialects import SOURCES, Batch, Source, Vouched
 from delivery.registry.metrics import METRICS, measured, past
 from delivery.registry.outward import CHATS, SLACK_API, SUBSCRIBERS
 from delivery.registry.surroundings import Surroundings
@@ -19,7 +19,8 @@ from delivery.strategies import ab_test, blue_green, canary, dark_launch, fault_
 
 __all__ = [
     "CHATS", "DEPLOYERS", "GATES", "JOBS", "MESHES", "METRICS", "RUNS", "SLACK_API", "SOURCES", "STRATEGIES",
-    "SUBSCRIBERS", "WORKLOADS", "Batch", "Source", "Surroundings", "UnknownName", "choose", "measured", "past",
+    "SUBSCRIBERS", "WORKLOADS", "Batch", "Source", "Surroundings", "UnknownName", "Vouched", "choose", "measured",
+    "past",
 ]  # fmt: skip
 
 T = TypeVar("T")

@@ -35,6 +35,14 @@ class Batch(Protocol):
         """Reads one of those bodies again. Raises Malformed."""
 
 
+@runtime_checkable
+class Vouched(Protocol):
+    """A dialect that a sender may use who has proven itself by other means than the dialect's own."""
+
+    def vouched(self, headers: Mapping[str, str], body: bytes, now: Micros) -> Sequence[tuple[Notice, bytes]]:
+        """The notices in a request, each with a body from which it can be read again. Raises Malformed."""
+
+
 def _cloudevents(name: str, secrets: Sequence[str]) -> Source:
     for secret in secrets:
         signing.key(secret)

@@ -31,11 +31,21 @@ class Process(Model):
 
 
 class Source(Model):
-    """Who may send events to `/v1/webhooks/NAME`. Several secrets: all are accepted, for rotation."""
+    """Who may send events to `/v1/webhooks/NAME`. Several secrets: all are accepted, for rotation.
+
+    `ci` names tables [ci.NAME], whose jobs may send by the token of their run, without a secret.
+    """
 
     dialect: str = Field(min_length=1, description='the name of a dialect, such as "cloudevents"')
     secrets: tuple[str, ...] = Field(
-        min_length=1, strict=False, repr=False, description="at least one secret: without one nothing is accepted"
+        default=(),
+        min_length=1,
+        strict=False,
+        repr=False,
+        description="at least one secret: without one nothing is accepted",
+    )
+    ci: tuple[Name, ...] = Field(
+        default=(), strict=False, description="a list of tables [ci.NAME] whose jobs may send without a secret"
     )
 
 
@@ -105,6 +115,16 @@ class Settings(Model):
             twice = sorted({token.name for token in self.tokens if values.count(getattr(token, field)) > 1})
             if twice:
                 raise ValueError(f"two tokens have the same {field} ({', '.join(twice)}); each needs one of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _sources_have_a_proof(self) -> "Settings":
+        for name, source in self.sources.items():
+            if not source.secrets and not source.ci:
+                raise ValueError(f"sources.{name} has neither secrets nor ci: without one nothing is accepted from it")
+            if unknown := sorted(set(source.ci) - set(self.ci)):
+                there = ", ".join(self.ci) or "none"
+                raise ValueError(f"sources.{name}.ci names {', '.join(unknown)}; tables [ci.NAME]: {there}")
         return self
 
     @model_validator(mode="after")

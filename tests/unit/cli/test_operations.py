@@ -11,6 +11,7 @@ from delivery.model.ids import Micros, ReleaseId
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import OutboxState, Outgoing, Unit
 from tests.api.world import NOW, SECRET, secret
+from tests.receiver import Reply, receiver
 from tests.unit.cli.conftest import mocked
 
 
@@ -131,6 +132,22 @@ def test_a_wrong_secret_is_told_from_one_that_is_none(sh, checkout):
     assert (none.code, "whsec_" in none.err) == (64, True)
     assert sh("webhook", "send", "checkout", "1.4.2", "--actor", "dora").code == 64
     assert "--actor" in sh("webhook", "send", "checkout", "1.4.2", "--secret", SECRET).err
+
+
+def test_a_job_of_ci_sends_by_its_own_token_instead_of_a_secret(sh, checkout, transport, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: NOW / 1e6)
+    words = ("webhook", "send", "checkout", "1.4.2", "--actor", "dora")
+    gitlab = sh(*words, "--token", "e.y.J")
+    assert (gitlab.code, transport.sent[-1].headers["authorization"]) == (1, "Bearer e.y.J")
+    with receiver() as issuer:
+        issuer.usual = Reply(200, {}, b'{"value": "e.y.K"}')
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_URL", f"{issuer.url}?v=1")
+        monkeypatch.setenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "s3cret")
+        github = sh(*words, "--oidc", "https://delivery.example.org", who=None)
+    assert (github.code, transport.sent[-1].headers["authorization"]) == (1, "Bearer e.y.K")
+    assert "webhook-id" not in transport.sent[-1].headers
+    nothing = sh(*words)
+    assert (nothing.code, "nothing proves who sends this" in nothing.err) == (64, True)
 
 
 def test_signing_a_body_gives_headers_that_are_accepted(sh, checkout, transport, tmp_path, monkeypatch):
