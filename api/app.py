@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from opentelemetry.trace import TracerProvider
 from starlette.concurrency import run_in_threadpool
 
-from api import docs, openapi, problems
+from api import docs, openapi, problems, tracing
 from api.access import page
 from api.access.cookies import Cookies
 from api.access.keyring import Keyring
@@ -48,9 +49,14 @@ TAGS = [
 
 
 def create_app(
-    services: AppServices, metrics: Metrics | None = None, close: Callable[[], None] = lambda: None
+    services: AppServices,
+    metrics: Metrics | None = None,
+    close: Callable[[], None] = lambda: None,
+    traces: TracerProvider | None = None,
 ) -> FastAPI:
-    """`metrics` is where the API's own are added; a process without others needs none. `close` is called at the end."""
+    """`metrics` is where the API's own are added; a process without others needs none. `close` is called at the end.
+    `traces` is who is told of requests.
+    """
     metrics = metrics or OwnMetrics()
     counters = Counters(metrics.registry)
     state = LedgerState(services.ledger, services.history, services.clock, services.clusters)
@@ -91,6 +97,7 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,
+        telemetry=tracing.requests(traces),
         servers=[{"url": services.public_url}],
         generate_unique_id_function=lambda route: route.name,
     )

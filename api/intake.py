@@ -8,8 +8,9 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from api import tracing
 from api.problems import Problem
 from delivery.engine.answer import Answer, Arrival
 from delivery.ports.errors import Unavailable
@@ -48,6 +49,8 @@ class Intake:
     async def submit(self, arrival: Arrival) -> Answer:
         """The answer, after the commit. Raises the problem `busy`, Unavailable, or what the inbox raised."""
         loop = asyncio.get_running_loop()
+        if trace := tracing.current():
+            arrival = replace(arrival, notice=replace(arrival.notice, trace=trace))
         waiting = _Waiting(arrival, loop, loop.create_future())
         try:
             self._queue.put_nowait(waiting)

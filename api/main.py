@@ -22,7 +22,7 @@ def app() -> FastAPI:
     """A process's application, configured as DELIVERY_CONFIG says. Raises SettingsError and UnknownName."""
     wiring.configure_logs("api")
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # each request has a line of our own, with its id
-    made = of(load(os.environ))
+    made = served(wiring.wire(load(os.environ), traces=wiring.traces(os.environ, "api")))
     wiring.spare_collector()
     return made
 
@@ -32,9 +32,14 @@ def of(settings: Settings, tell: Callable[[str], object] = sys.stderr.write) -> 
 
     Raises UnknownName for what they choose and is not there.
     """
-    wired = wiring.wire(settings)
-    first.offer(settings, wired.ledger, wired.clock, tell)
-    return create_app(services(wired), wired.telemetry, wired.close)
+    return served(wiring.wire(settings), tell)
+
+
+def served(wired: wiring.Wired, tell: Callable[[str], object] = sys.stderr.write) -> FastAPI:
+    """The application over a wired service."""
+    first.offer(wired.settings, wired.ledger, wired.clock, tell)
+    traces = wired.traces.provider if wired.traces is not None else None
+    return create_app(services(wired), wired.telemetry, wired.close, traces)
 
 
 def services(wired: wiring.Wired) -> AppServices:

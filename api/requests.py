@@ -9,9 +9,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api import tracing
 from api.pages.problem import told
 from api.problems import to_problem
 from api.telemetry import Counters
+from delivery.model.trace import trace_id
 
 _SANE = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
 log = structlog.get_logger()
@@ -43,7 +45,8 @@ class Requests:
             await send(message)
 
         began = time.monotonic()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        known = {"trace_id": trace_id(found)} if (found := tracing.current()) else {}
+        with structlog.contextvars.bound_contextvars(request_id=request_id, **known):
             try:
                 await self._app(scope, receive, sending)
             except Exception as error:

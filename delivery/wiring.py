@@ -4,7 +4,7 @@ import gc
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from delivery import registry
 from delivery.adapters.catalog import yaml_file
@@ -15,7 +15,7 @@ from delivery.adapters.hooks.http import Host, HttpHooks
 from delivery.adapters.ids import UlidIds
 from delivery.adapters.ledger.sql import SqlLedger, is_current, upgrade
 from delivery.adapters.slots import ThreadSlots
-from delivery.adapters.telemetry import logs
+from delivery.adapters.telemetry import logs, otlp
 from delivery.adapters.telemetry.prometheus import PrometheusTelemetry
 from delivery.catalog.check import check as check_service
 from delivery.catalog.document import Document
@@ -54,6 +54,9 @@ from delivery.settings import Adapter, Settings
 from delivery.sources import signing
 from delivery.strategies.plan import compile_plan
 
+if TYPE_CHECKING:
+    from delivery.adapters.telemetry.traces import Traces
+
 T = TypeVar("T")
 
 
@@ -84,21 +87,29 @@ class Wired:
     rereaders: Mapping[str, Rereader]
     outbox: Outbox
     retention: Keeper
+    traces: "Traces | None" = None
 
     def close(self) -> None:
         """Gives back database connections and ends what works in the background."""
+        if self.traces is not None:
+            self.traces.close()
         self.hints.close()
         self.ledger.close()
 
 
-def wire(settings: Settings, hints: Hints | None = None, only: Iterable[str] | None = None) -> Wired:
+def wire(
+    settings: Settings,
+    hints: Hints | None = None,
+    only: Iterable[str] | None = None,
+    traces: "Traces | None" = None,
+) -> Wired:
     """Builds the service. `only` names the clusters that this process serves; hints go to the configured broker.
 
     Raises UnknownName where the settings choose what there is not. Opens no connection yet.
     """
     ledger = SqlLedger(settings.database.url, fold=fold)
     clock = _clock(settings, ledger)
-    ids, telemetry = UlidIds(), PrometheusTelemetry()
+    ids, telemetry = UlidIds(), PrometheusTelemetry(traces)
     hints = hints or _hints(settings, telemetry)
     book = Book(ledger, clock, partial(parse, settings=settings), compile_plan, frozen, subscribers(settings))
     clusters = _clusters(settings, clock, book, settings.clusters if only is None else only)
@@ -111,15 +122,22 @@ def wire(settings: Settings, hints: Hints | None = None, only: Iterable[str] | N
     }
     kept = settings.retention
     keeper = Keeper(ledger, ledger, Terms(kept.ticks, kept.inbox, kept.outbox), clock, telemetry, ids.owner())
-    return Wired(
-        settings, ledger, ledger, clock, ids, hints, telemetry, clusters, book, inbox, drains(parts), rereads, outbox,
-        keeper,
-    )  # fmt: skip
+    engine = (inbox, drains(parts), rereads, outbox, keeper)
+    return Wired(settings, ledger, ledger, clock, ids, hints, telemetry, clusters, book, *engine, traces)
 
 
 def configure_logs(service: str) -> None:
     """Structured logs of this process and of every library in it, to stderr; `service` marks them."""
     logs.configure(service)
+
+
+def traces(environ: Mapping[str, str], part: str) -> "Traces | None":
+    """Whom the traces of this process are told to, by OpenTelemetry's variables; `part` is what it is called there."""
+    if not otlp.wanted(environ):
+        return None
+    from delivery.adapters.telemetry.traces import Traces
+
+    return Traces(part)
 
 
 def spare_collector() -> None:

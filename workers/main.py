@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from delivery.adapters.telemetry import logs
 from delivery.adapters.telemetry.exposition import LOOPBACK, serve, visible
 from delivery.settings import SettingsError, load
-from delivery.wiring import Wired, spare_collector, wire
+from delivery.wiring import Wired, spare_collector, traces, wire
 from workers import run
 
 CLUSTERS = "DELIVERY_CLUSTERS"
@@ -50,7 +50,8 @@ def prepared(
     """
     logs.configure("worker")
     only = clusters if clusters is not None else os.environ.get(CLUSTERS)
-    wired = wire(load(os.environ, config), only=None if only is None else only.split(","))
+    settings = load(os.environ, config)
+    wired = wire(settings, only=None if only is None else only.split(","), traces=traces(os.environ, "worker"))
     port = metrics_port if metrics_port is not None else os.environ.get(METRICS_PORT)
     if port is not None:
         address = metrics_address or os.environ.get(METRICS_ADDRESS) or LOOPBACK

@@ -10,6 +10,8 @@ from delivery.engine.cluster import Cluster
 from delivery.engine.observe import Observer
 from delivery.engine.parts import Parts
 from delivery.engine.performer import Performer
+from delivery.engine.traced import context
+from delivery.engine.trail import Trail
 from delivery.engine.turn import Turn
 from delivery.engine.working import Working
 from delivery.machine.advance import advance
@@ -17,6 +19,7 @@ from delivery.machine.change import Change
 from delivery.model.event import VerdictChanged
 from delivery.model.ids import SECOND, Micros, TargetId
 from delivery.model.signal import Confirmed, Due, Signal
+from delivery.model.trace import trace_id
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import Committed, Result, Snapshot, Unit, Wake
 from delivery.ports.mesh import Seen
@@ -78,6 +81,12 @@ class Drain:
         snapshots = self._ledger.load(claimed)
         self._book.renew({snapshot.row.target.service for snapshot in snapshots.values()})
         turns = [self._turn(cluster, snapshots[target], observed) for target in claimed if target in snapshots]
+        try:
+            self._work(cluster, turns)
+        finally:
+            self._trace(turns)
+
+    def _work(self, cluster: Cluster, turns: list[Turn]) -> None:
         for turn in turns:
             self._decide(turn, (Due(),))
         for _ in range(ROUNDS):
@@ -92,6 +101,11 @@ class Drain:
             for turn, signals in news:
                 self._decide(turn, signals)
         self._hand_back(turns)
+
+    def _trace(self, turns: Sequence[Turn]) -> None:
+        for turn in turns:
+            for within, work in turn.trail.works() if turn.trail is not None else ():
+                self._telemetry.trace(within, work)
 
     def _observed(self, cluster: Cluster) -> Mapping[TargetId, Seen]:
         try:
@@ -110,7 +124,9 @@ class Drain:
         context = self._book.context(target, recent=True)  # decisions are made in a fresh one
         if snapshot.row.due_at is not None:
             self._telemetry.observe("lateness", max(0, context.now - snapshot.row.due_at) / SECOND)
-        return Turn(Working.of(snapshot, self._book.audience(target)), cluster, entry, context, observed.get(target.id))
+        working = Working.of(snapshot, self._book.audience(target))
+        trail = Trail(context.now) if self._telemetry.tracing else None
+        return Turn(working, cluster, entry, context, observed.get(target.id), trail=trail)
 
     def _decide(self, turn: Turn, signals: Sequence[Signal]) -> None:
         """Steps the target with each signal. A step that raises takes out this target and no other."""
@@ -130,6 +146,8 @@ class Drain:
     def _quarantine(self, turn: Turn, error: Exception) -> None:
         self._telemetry.count("quarantined")
         self._telemetry.log("quarantined", target=turn.working.target.id, error=repr(error))
+        if turn.trail is not None:
+            turn.trail.dropped()
         turn.working.quarantine(repr(error), self._clock.now())
 
     def _told(self, turn: Turn, change: Change) -> None:
@@ -139,9 +157,12 @@ class Drain:
             if isinstance(move.event, VerdictChanged):
                 judgement = move.event.judgement
                 self._telemetry.count("verdicts", gate=judgement.gate, verdict=judgement.verdict.value)
-            self._telemetry.log(
-                "moved", target=turn.working.target.id, release=move.after.id, seq=move.after.seq, event_type=name
-            )
+            known: dict[str, object] = {"release": move.after.id, "seq": move.after.seq, "event_type": name}
+            if trace := trace_id(context(move.after)):
+                known["trace_id"] = trace
+            self._telemetry.log("moved", target=turn.working.target.id, **known)
+        if turn.trail is not None:
+            turn.trail.decided(change.moves, turn.context.now)
 
     def _settle(self, turns: Sequence[Turn]) -> list[Turn]:
         """Commits what was decided; a turn with nothing more to do hands its claim back in the same commit."""
@@ -171,6 +192,8 @@ class Drain:
         """Whether the turn goes on: after a conflict with what is stored now, unless somebody else has it."""
         if result.result is Result.DONE:
             turn.working.committed()
+            if turn.trail is not None:
+                turn.trail.stored(self._clock.now())
             return True
         self._telemetry.count("commits_lost", result=result.result.value)
         snapshot = self._ledger.load([turn.working.target.id]).get(turn.working.target.id)

@@ -2,15 +2,19 @@
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from delivery.model.notice import Hinted
 
 
-def encode(hint: Hinted) -> bytes:
-    """How a hint is kept."""
-    return json.dumps({**asdict(hint), "facts": dict(hint.facts)}, sort_keys=True).encode()
+def encode(hint: Hinted, trace: str = "") -> bytes:
+    """How a hint is kept, with the trace that it came by."""
+    kept: dict[str, Any] = {**asdict(hint), "facts": dict(hint.facts)}
+    return json.dumps(kept | ({"trace": trace} if trace else {}), sort_keys=True).encode()
 
 
-def decode(body: bytes) -> Hinted:
-    """What was kept. Raises ValueError, KeyError or TypeError for anything else."""
-    return Hinted(**json.loads(body))
+def decode(body: bytes) -> tuple[Hinted, str]:
+    """What was kept, and its trace. Raises ValueError, KeyError or TypeError for anything else."""
+    kept = json.loads(body)
+    trace = str(kept.pop("trace", ""))
+    return Hinted(**kept), trace

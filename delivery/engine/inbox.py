@@ -12,6 +12,7 @@ from delivery.engine.answer import Answer, Arrival, merged, unknown
 from delivery.engine.book import Entry
 from delivery.engine.hinted import encode
 from delivery.engine.parts import Parts
+from delivery.engine.traced import admitted
 from delivery.engine.working import Working
 from delivery.machine.admission import admit
 from delivery.machine.change import Admission
@@ -56,13 +57,21 @@ class Inbox:
 
     def accept(self, arrivals: Sequence[Arrival]) -> tuple[Answer, ...]:
         """Admits the batch; returns after the commit. Raises Unavailable if the ledger cannot be reached."""
+        begun = self._clock.now() if self._telemetry.tracing else Micros(0)
         entries = self._entries(arrivals)
         parts = [part for index, arrival in enumerate(arrivals) for part in self._parts(index, arrival, entries)]
         answers: dict[int, list[Answer]] = {}
         for part in self._attempt(parts, entries, answers):
             self._alone(part, entries, answers)
         self._hint(parts)
-        return tuple(merged(answers[index]) for index in range(len(arrivals)))
+        told = tuple(merged(answers[index]) for index in range(len(arrivals)))
+        self._trace(arrivals, told, begun)
+        return told
+
+    def _trace(self, arrivals: Sequence[Arrival], answers: Sequence[Answer], begun: Micros) -> None:
+        traced = [pair for pair in zip(arrivals, answers, strict=True) if pair[0].notice.trace]
+        for arrival, answer in traced if self._telemetry.tracing else ():
+            self._telemetry.trace(arrival.notice.trace, admitted(arrival, answer, (begun, self._clock.now())))
 
     def _alone(self, part: _Part, entries: Mapping[str, Entry | None], answers: dict[int, list[Answer]]) -> None:
         """Again, by itself, so that one that nobody can admit spoils no other."""
@@ -111,7 +120,7 @@ class Inbox:
         if not found:
             nobody = Answer("no_op", reason="nobody_waits", text=f"no service has a trigger for this {says.event}")
             return [_Part(index, arrival, (notice.source, notice.key), None, nobody)]
-        kept = replace(arrival, body=encode(says))
+        kept = replace(arrival, body=encode(says, notice.trace))
         return [
             _Part(index, kept, (notice.source, f"{notice.key}#{target}"), target, TO_BE_READ, kept=True)
             for target in found

@@ -55,20 +55,20 @@ class Performer:
 
     def _called(self, key: str, tasks: Sequence[tuple[Turn, Task]]) -> Signals:
         jobs = [(key, _urgent(turn), partial(self._perform, task)) for turn, task in tasks]
-        results = self._slots.run(jobs) if jobs else []
-        return [(turn, self._took(turn, task, result)) for (turn, task), result in zip(tasks, results, strict=True)]
+        results = zip(tasks, self._slots.run(jobs) if jobs else [], strict=True)
+        return [(turn, self._took(turn, task, _in_time(task, result))) for (turn, task), result in results]
 
     def _perform(self, task: Task) -> Done:
-        begun = self._clock.monotonic()
+        began, begun = self._clock.now() if self._telemetry.tracing else None, self._clock.monotonic()
         done = perform(task, self._fence, self._published)
         self._telemetry.observe("effect_seconds", self._clock.monotonic() - begun, kind=type(task.effect).__name__)
-        return done
+        return done if began is None else replace(done, times=(began, self._clock.now()))
 
     def _took(self, turn: Turn, task: Task, result: Done | Exception) -> tuple[Signal, ...]:
         now = self._clock.now()
         kind = type(task.effect).__name__
-        if isinstance(result, Unavailable):
-            result = _too_slow(task, result)
+        if turn.trail is not None:
+            turn.trail.performed(task, result, _outcome(result), now)
         if isinstance(result, Exception):
             self._faulted(turn, task.effect, result)
             return ()
@@ -128,9 +128,14 @@ class Performer:
             try:
                 signals.append((turn, self._look(turn, effect, pair, now)))
                 turn.give_up(effect)
+                self._looked(turn, effect, signals[-1][1], now)
             except Exception as error:  # a gate that cannot read its state must not blind the others
                 self._faulted(turn, effect, error)
         return signals
+
+    def _looked(self, turn: Turn, effect: Measure, told: tuple[Signal, ...], asked: Micros) -> None:
+        if turn.trail is not None:
+            turn.trail.looked(_measured_release(turn), effect, told, (asked, self._clock.now()))
 
     def _sample(self, cluster: Cluster, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | Unread]:
         """One call for all; a server that does not answer leaves every side unread."""
@@ -158,12 +163,14 @@ def _steady(turn: Turn, told: tuple[Signal, ...]) -> tuple[Signal, ...]:
     return tuple(one for one in told if not (turn.failing and isinstance(one, MeshUp)))
 
 
-def _too_slow(task: Task, error: Unavailable) -> Done:
-    """A call that had no slot, or did not come back in time: no fault of ours, and its outcome is unknown."""
+def _in_time(task: Task, result: Done | Exception) -> Done | Exception:
+    """A call that had no slot, or did not come back in time, is no fault of ours, and its outcome is unknown."""
+    if not isinstance(result, Unavailable):
+        return result
     if isinstance(task.effect, RunHook):
-        return hook.told(task.effect, HookAnswer(trouble=str(error)))
+        return hook.told(task.effect, HookAnswer(trouble=str(result)))
     mesh = isinstance(task.effect, WriteTraffic | ConfirmTraffic)
-    return Done((MeshDown(str(error)),) if mesh else (), later=True)
+    return Done((MeshDown(str(result)),) if mesh else (), later=True)
 
 
 def _measured_release(turn: Turn) -> Release:
@@ -214,7 +221,9 @@ def _refused(done: Done) -> bool:
     return any(isinstance(signal, Nacked) for signal in done.signals)
 
 
-def _outcome(done: Done) -> str:
+def _outcome(done: Done | Exception) -> str:
+    if isinstance(done, Exception):
+        return "fault"
     if done.lost:
         return "lost"
     if done.paused:

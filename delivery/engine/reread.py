@@ -93,7 +93,7 @@ class Rereader:
 
     def _read(self, row: Delivery) -> Answer:
         """What became of it. Raises _NotYet, and PortError where it cannot be read."""
-        hint = decode(row.body)
+        hint, trace = decode(row.body)
         service, _, cluster = row.key.rpartition("#")[2].rpartition("@")
         entry = self._book.fresh(service)
         found = self._found(hint, row, entry)
@@ -105,7 +105,7 @@ class Rereader:
         if isinstance(means, Answer):
             return means
         request = replace(means, cluster=cluster)
-        notice = Notice(row.source, f"{row.key}~read", row.digest, request, found.at)
+        notice = Notice(row.source, f"{row.key}~read", row.digest, request, found.at, trace)
         (answer,) = self._inbox.accept([Arrival(notice, row.body)])
         if answer.outcome == "unknown":
             raise _NotYet(answer.text)

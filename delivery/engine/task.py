@@ -36,7 +36,7 @@ class Task:
 class Done:
     """What came of it. `later`: nothing more to be had from this effect in this drain; `lost`: give the target up.
 
-    `paused`: nothing was written, because of whom.
+    `paused`: nothing was written, because of whom. `times`: when the call began and ended, where somebody asks.
     """
 
     signals: tuple[Signal, ...] = ()
@@ -47,6 +47,7 @@ class Done:
     paused: str | None = None
     retired: bool = False
     missing: tuple[str, ...] = field(default=())
+    times: tuple[Micros, Micros] | None = None
 
 
 class Published:

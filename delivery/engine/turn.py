@@ -8,6 +8,7 @@ from delivery.engine.book import Entry
 from delivery.engine.cluster import Cluster
 from delivery.engine.fence import in_force
 from delivery.engine.task import Task
+from delivery.engine.trail import Trail
 from delivery.engine.working import Working
 from delivery.machine.wake import wake
 from delivery.machine.wants import wants
@@ -61,6 +62,7 @@ class Turn:
     lost: bool = False
     failing: bool = False
     faulted: bool = False
+    trail: Trail | None = None  # where traces are told
 
     def __post_init__(self) -> None:
         self._note_pause()
@@ -90,6 +92,8 @@ class Turn:
     def reload(self, snapshot: Snapshot) -> None:
         """Goes on from what is stored now; what was decided since is dropped."""
         self.working = Working.of(snapshot, self.working.audience)
+        if self.trail is not None:
+            self.trail.dropped()
         self._note_pause()
         self.afresh()
 

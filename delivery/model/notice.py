@@ -98,7 +98,8 @@ Says = ReleaseRequested | ReleaseAction | Again | HandsOff | Alert | Happened | 
 class Notice:
     """`source` and `key` make it unique; `digest` tells the same delivery from another body under the same key.
 
-    `time` orders notices of one source about one target; None where the dialect has no order.
+    `time` orders notices of one source about one target; None where the dialect has no order. `trace` is the
+    `traceparent` of the request that brought it, where requests are traced.
     """
 
     source: str
@@ -106,3 +107,4 @@ class Notice:
     digest: str
     says: Says
     time: Micros | None = None
+    trace: str = ""

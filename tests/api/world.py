@@ -164,7 +164,8 @@ class World:
             frozen,
             self.subscribers,
         )
-        parts = Parts(self.ledger, clusters, book, self.clock, UlidIds(), self.hints, InlineSlots(), MemoryTelemetry())
+        self.telemetry = MemoryTelemetry()
+        parts = Parts(self.ledger, clusters, book, self.clock, UlidIds(), self.hints, InlineSlots(), self.telemetry)
         engine = wiring.assemble(parts)
         self.drain, self.inbox = engine.drain, engine.inbox
         self.rereaders = [Rereader(parts, cluster, engine.inbox, "w1") for cluster in clusters.values()]

@@ -124,6 +124,20 @@ def test_a_change_of_the_configuration_starts_new_pods_and_another_migration() -
     assert found("image.tag=2.0.0")[1] != before[1]
 
 
+def test_what_api_and_workers_share_reaches_both_and_no_migration() -> None:
+    name = "OTEL_EXPORTER_OTLP_ENDPOINT"
+    made = documents(
+        "delivery", f"env[0].name={name}", "env[0].value=http://collector:4318", "workers.eu.clusters={main}"
+    )
+    found = {
+        one["metadata"]["labels"]["app.kubernetes.io/component"]: [own["name"] for own in container.get("env", [])]
+        for one in (*kinds(made, "Deployment"), *kinds(made, "Job"))
+        for container in one["spec"]["template"]["spec"]["containers"]
+    }
+    assert {part for part, names in found.items() if name in names} == set(found) - {"migration"}
+    assert "DELIVERY_CLUSTERS" in found["worker-eu"]
+
+
 def test_an_unknown_profile_is_refused() -> None:
     with pytest.raises(chart.Refused, match=r"rbac\.namespaces\.shop.*observe, route, clone"):
         documents("delivery", "rbac.namespaces.shop=admin")

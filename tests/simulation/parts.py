@@ -15,6 +15,7 @@ from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.ledger import BEYOND
 from delivery.ports.mesh import Confirmation, Seen, Stamp
 from delivery.ports.metrics import Sample, Series, Subject, Unread, Why
+from delivery.ports.telemetry import Work
 from tests.simulation.scheduler import Scheduler
 
 
@@ -66,11 +67,15 @@ class SimIds:
 class Silent:
     """Telemetry that nobody reads."""
 
+    tracing = False
+
     def count(self, metric: str, amount: float = 1, **labels: str) -> None: ...
 
     def observe(self, metric: str, value: float, **labels: str) -> None: ...
 
     def log(self, event: str, **fields: object) -> None: ...
+
+    def trace(self, within: str, work: Work) -> None: ...
 
 
 class SimLedger(MemoryLedger):

@@ -1,8 +1,8 @@
-"""Telemetry as Prometheus metrics and structured log lines."""
+"""Telemetry as Prometheus metrics, structured log lines and, where somebody takes them, traces."""
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
@@ -10,15 +10,21 @@ from prometheus_client.registry import Collector
 
 from delivery.adapters.telemetry.exposition import visible
 from delivery.adapters.telemetry.metrics import METRICS, PREFIX, Kind, Metric
+from delivery.ports.telemetry import Work
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody asks for
 log = structlog.stdlib.get_logger("delivery")
 
 
+class Traces(Protocol):
+    def tell(self, within: str, work: Work) -> None: ...
+
+
 class PrometheusTelemetry:
     """One for each process. What is not in the table, or has other labels, is logged once and dropped: never raises."""
 
-    def __init__(self) -> None:
+    def __init__(self, traces: Traces | None = None) -> None:
+        self._traces = traces
         self.registry = CollectorRegistry()
         self._metrics = {name: _make(name, metric, self.registry) for name, metric in METRICS.items()}
         self._labelled: dict[tuple[object, ...], Any] = {}
@@ -43,6 +49,17 @@ class PrometheusTelemetry:
     def log(self, event: str, **fields: object) -> None:
         """A line with an `error` is a warning: something of ours needs a look."""
         log.log(logging.WARNING if "error" in fields else logging.INFO, event, **fields)
+
+    @property
+    def tracing(self) -> bool:
+        return self._traces is not None
+
+    def trace(self, within: str, work: Work) -> None:
+        try:
+            if self._traces is not None:
+                self._traces.tell(within, work)
+        except Exception as error:  # whatever it is, it is told only
+            self._complain("traces", error)
 
     def _found(self, metric: str, labels: Mapping[str, str]) -> Any:
         """The series. Kept, because finding it among a metric's costs more than to add to it."""

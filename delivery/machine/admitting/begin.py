@@ -14,6 +14,7 @@ from delivery.model.release import Release
 from delivery.model.service import OnNewVersion
 from delivery.model.signal import SupersededBy
 from delivery.model.target import World
+from delivery.model.trace import TRACEPARENT
 from delivery.model.version import VersionRef
 
 
@@ -75,9 +76,14 @@ def _created(case: Case, wish: Wish) -> Move:
         retry_of=wish.retry_of,
         rolls_back=wish.rolls_back,
         urgent=wish.urgent,
-        origin=wish.origin,
+        origin=_origin(case, wish),
     )
     return Move(None, event, evolve(None, event))
+
+
+def _origin(case: Case, wish: Wish) -> dict[str, str]:
+    """With the trace of the request, which whoever works on the release goes on with."""
+    return {**wish.origin, TRACEPARENT: case.notice.trace} if case.notice.trace else wish.origin
 
 
 def _how(world: World, release: ReleaseId) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from delivery.model.ids import HOUR, SECOND, Micros, Principal
 from delivery.model.notice import Notice, ReleaseRequested
 from delivery.model.version import VersionRef
 from delivery.ports.ledger import InboxState, Unit
+from delivery.ports.telemetry import Work
 from delivery.testing.contracts.ledger_values import delivery
 from tests.simulation.world import World
 
@@ -21,6 +22,7 @@ FOR_EVER = Micros(10_000 * DAY)
 class Heard:
     """Telemetry that is read."""
 
+    tracing = False
     rows: dict[str, float] = field(default_factory=dict)
     logged: list[dict[str, object]] = field(default_factory=list)
 
@@ -34,6 +36,9 @@ class Heard:
     def log(self, event: str, **fields: object) -> None:
         assert event == "retention"
         self.logged.append(fields)
+
+    def trace(self, within: str, work: Work) -> None:
+        raise AssertionError(work)
 
 
 @pytest.fixture

@@ -34,7 +34,8 @@ def test_a_notification_only_hints():
     assert notice.says == Hinted("deployed", facts, Principal(str(BODY["actor"])), "argocd")
     assert notice.time is None, "what is read again has its own time"
     assert SOURCE.reread(sent()) == notice
-    assert decode(encode(notice.says)) == notice.says
+    assert decode(encode(notice.says)) == (notice.says, "")
+    assert decode(encode(notice.says, "00-1-2-01")) == (notice.says, "00-1-2-01")
 
 
 def test_the_same_deployment_is_the_same_delivery_however_often_it_is_told():
