@@ -1,7 +1,7 @@
 """Small parts that several views share."""
 
 from api.schemas.common import Ref, VersionOut
-from delivery.model.codec import StoredEvent, unseal
+from delivery.model.codec import StoredEvent
 from delivery.model.event import Event, Phase
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.version import VersionRef
@@ -44,4 +44,4 @@ def stored_events(history: History, release: ReleaseId) -> list[StoredEvent]:
 
 
 def numbered(events: list[StoredEvent]) -> list[tuple[int, Event]]:
-    return [(stored.seq, unseal(stored.body)) for stored in events]
+    return [(stored.seq, stored.event) for stored in events]

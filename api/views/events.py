@@ -4,8 +4,9 @@ import json
 import re
 
 from api.schemas.release import EventOut
-from delivery.model.codec import StoredEvent, unseal
+from delivery.model.codec import StoredEvent
 from delivery.model.plan import Plan
+from delivery.model.said import together
 from delivery.wording.history import line
 from delivery.wording.units import instant
 
@@ -19,12 +20,12 @@ def kind(name: str) -> str:
 
 def event(stored: StoredEvent, plan: Plan) -> EventOut:
     """The event with the sentence for it. `data` is as it was stored, whatever its schema."""
-    document = json.loads(stored.body)
+    document = together(json.loads(stored.body), stored.said)
     return EventOut(
         seq=stored.seq,
         at=instant(stored.at),
         type=kind(stored.type),
-        text=line(unseal(stored.body), plan),
+        text=line(stored.event, plan),
         schema_=document["schema"],
         data=document["data"],
         prev=stored.prev,

@@ -37,6 +37,9 @@ class UlidIds:
             self._last = self._last + 1 if same_or_past else fresh
             return ReleaseId(f"rel_{_encode(self._last)}")
 
+    def salt(self) -> str:
+        return secrets.token_hex(16)
+
     def owner(self) -> str:
         return self._owner
 

@@ -39,6 +39,7 @@ class Drain:
         self._ledger = parts.ledger
         self._clusters = parts.clusters
         self._book = parts.book
+        self._salt = parts.ids.salt
         self._clock = parts.clock
         self._telemetry = parts.telemetry
         self._performer = performer
@@ -124,7 +125,7 @@ class Drain:
         context = self._book.context(target, recent=True)  # decisions are made in a fresh one
         if snapshot.row.due_at is not None:
             self._telemetry.observe("lateness", max(0, context.now - snapshot.row.due_at) / SECOND)
-        working = Working.of(snapshot, self._book.audience(target))
+        working = Working.of(snapshot, self._salt, self._book.audience(target))
         trail = Trail(context.now) if self._telemetry.tracing else None
         return Turn(working, cluster, entry, context, observed.get(target.id), trail=trail)
 

@@ -137,7 +137,8 @@ class Inbox:
         targets = {part.target for part in parts if part.target is not None}
         snapshots = self._ledger.load(sorted(targets))
         audience = self._book.audience
-        working = {key: Working.of(found, audience(found.row.target)) for key, found in snapshots.items()}
+        salt = self._ids.salt
+        working = {key: Working.of(found, salt, audience(found.row.target)) for key, found in snapshots.items()}
         decided: dict[TargetId, list[tuple[_Part, Answer]]] = {}
         notes: list[tuple[_Part, Answer, Delivery]] = []
         for part in parts:

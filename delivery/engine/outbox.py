@@ -7,7 +7,7 @@ from delivery.engine.book import Book
 from delivery.machine.actions import allowed, liftable
 from delivery.machine.announce import announce
 from delivery.machine.evolve import evolve
-from delivery.model.codec import Newer, StoredEvent, unseal
+from delivery.model.codec import Newer, StoredEvent
 from delivery.model.event import Phase
 from delivery.model.ids import HOUR, MINUTE, SECOND, Micros
 from delivery.model.message import Message
@@ -149,7 +149,7 @@ class Outbox:
         chat = self._chats.get(kind)
         if chat is None:
             raise Refused(f"nobody named {kind} is configured on this server; it has: {', '.join(self.lanes[:-1])}")
-        event = unseal(self._event(row).body)
+        event = self._event(row).event
         before = self._ledger.release_at(row.release, row.seq - 1) if row.seq > 1 else None
         after = evolve(before, event)
         for message in announce(before, event, after):
@@ -163,7 +163,7 @@ class Outbox:
         service, _, cluster = release.target.rpartition("@")
         entry = self._book.recent(service)
         owners = entry.service.owners if entry and entry.service else ()
-        text = WINDOW_CLOSED if topic is Topic.WINDOW_CLOSED else happened(unseal(stored.body), release)
+        text = WINDOW_CLOSED if topic is Topic.WINDOW_CLOSED else happened(stored.event, release)
         at = _happened_at(topic, stored, release)
         identity = f"{row.release}-{row.seq}-{topic.value.partition('.')[2]}"
         return Fact(identity, topic, at, release, service, cluster, owners, text)

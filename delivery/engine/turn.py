@@ -91,7 +91,7 @@ class Turn:
 
     def reload(self, snapshot: Snapshot) -> None:
         """Goes on from what is stored now; what was decided since is dropped."""
-        self.working = Working.of(snapshot, self.working.audience)
+        self.working = Working.of(snapshot, self.working.salt, self.working.audience)
         if self.trail is not None:
             self.trail.dropped()
         self._note_pause()

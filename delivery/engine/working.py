@@ -1,5 +1,6 @@
 """A target while it is being worked on: what was read, what was decided since, and the unit that makes it true."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from delivery.engine.audience import SILENT, Audience
@@ -27,13 +28,14 @@ from delivery.ports.ledger import (
 
 @dataclass(slots=True)
 class Working:
-    """`row` is as stored. Everything below `world` is decided but not yet committed."""
+    """`row` is as stored, `salt` as in the port Ids. Everything below `world` is decided but not yet committed."""
 
     row: Row
     world: World
     heads: dict[ReleaseId, str]
     measuring: Measuring | None
     stored: Snapshot
+    salt: Callable[[], str]
     audience: Audience = SILENT
     changed: dict[ReleaseId, StoredRelease] = field(default_factory=dict)
     events: list[StoredEvent] = field(default_factory=list)
@@ -46,10 +48,10 @@ class Working:
     row_changed: bool = False
 
     @staticmethod
-    def of(snapshot: Snapshot, audience: Audience = SILENT) -> "Working":
+    def of(snapshot: Snapshot, salt: Callable[[], str], audience: Audience = SILENT) -> "Working":
         world = World(snapshot.row.target, {key: stored.release for key, stored in snapshot.releases.items()})
         heads = {key: stored.head for key, stored in snapshot.releases.items()}
-        return Working(snapshot.row, world, heads, snapshot.measuring, snapshot, audience)
+        return Working(snapshot.row, world, heads, snapshot.measuring, snapshot, salt, audience)
 
     @property
     def target(self) -> Target:
@@ -80,7 +82,7 @@ class Working:
 
     def quarantine(self, error: str, now: Micros) -> None:
         """Takes the target out of service: what was decided since the last commit is dropped, people are told once."""
-        fresh = Working.of(self.stored, self.audience)
+        fresh = Working.of(self.stored, self.salt, self.audience)
         self.world, self.heads, self.measuring = fresh.world, fresh.heads, fresh.measuring
         self._clear()
         if self.row.quarantined is None:
@@ -123,7 +125,7 @@ class Working:
 
     def _append(self, move: Move, now: Micros) -> None:
         release = move.after
-        event = seal(release.id, release.seq, self.heads.get(release.id, GENESIS), move.event)
+        event = seal(release.id, release.seq, self.heads.get(release.id, GENESIS), move.event, self.salt())
         self.heads[release.id] = event.hash
         self.events.append(event)
         self.requires = max(self.requires, needed(move.event))

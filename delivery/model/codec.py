@@ -16,10 +16,11 @@ from typing import Any, TypeVar, cast
 from delivery.model.event import EVENTS, Event
 from delivery.model.ids import ReleaseId
 from delivery.model.plan import Plan
+from delivery.model.said import apart, together
 
 T = TypeVar("T")
-SCHEMA = 1
-UPCASTERS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+SCHEMA = 2
+UPCASTERS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: lambda document: document}
 """Schema n -> a function that turns an event of n into one of n + 1."""
 GENESIS = "0" * 64
 PLANS_KEPT = 4096
@@ -38,7 +39,10 @@ class Newer(CodecError):
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """One link of a release's chain: `hash` is over `prev` and `body`; `seq` starts at 1 and has no gaps."""
+    """One link of a release's chain: `hash` is over `prev` and `body`; `seq` starts at 1 and has no gaps.
+
+    `said` has the names and words of people, which `body` has only a commitment to: see `delivery.model.said`.
+    """
 
     release: ReleaseId
     seq: int
@@ -47,6 +51,12 @@ class StoredEvent:
     body: bytes
     prev: str
     hash: str
+    said: bytes = b""
+
+    @property
+    def event(self) -> Event:
+        """Raises CodecError."""
+        return unseal(self.body, self.said)
 
 
 def canon(value: object) -> bytes:
@@ -59,11 +69,12 @@ def digest(value: object) -> str:
     return hashlib.sha256(canon(value)).hexdigest()
 
 
-def seal(release: ReleaseId, seq: int, prev: str, event: Event) -> StoredEvent:
-    """The event as it is stored, chained to `prev` (GENESIS for the first)."""
+def seal(release: ReleaseId, seq: int, prev: str, event: Event, salt: str) -> StoredEvent:
+    """The event as it is stored, chained to `prev` (GENESIS for the first). `salt`: nobody can guess it."""
     name = type(event).__name__
-    body = _write({"schema": SCHEMA, "type": name, "data": to_plain(event)}).encode()
-    return StoredEvent(release, seq, event.at, name, body, prev, link(prev, body))
+    document, clear = apart(type(event), {"schema": SCHEMA, "type": name, "data": to_plain(event)}, salt)
+    body = _write(document).encode()
+    return StoredEvent(release, seq, event.at, name, body, prev, link(prev, body), clear)
 
 
 def link(prev: str, body: bytes) -> str:
@@ -71,12 +82,12 @@ def link(prev: str, body: bytes) -> str:
     return hashlib.sha256(prev.encode() + b"\n" + body).hexdigest()
 
 
-def unseal(body: bytes) -> Event:
+def unseal(body: bytes, said: bytes = b"") -> Event:
     """The event in stored bytes of this or any older schema. Raises CodecError; Newer for a schema or an event that
     this version has never heard of.
     """
     try:
-        document = json.loads(body)
+        document = together(json.loads(body), said)
         schema = document["schema"]
         if schema > SCHEMA or document["type"] not in _EVENT_TYPES:
             raise Newer(f"a newer version stored this event: {body[:120]!r}")

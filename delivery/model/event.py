@@ -6,10 +6,11 @@ Renaming or removing a field changes stored history: raise the schema number in 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
 
 from delivery.model.hold import Hold, HoldKind
 from delivery.model.hook import Step
-from delivery.model.ids import HookId, Micros, Principal, ReleaseId, TargetId
+from delivery.model.ids import PERSONAL, HookId, Micros, Principal, ReleaseId, Said, TargetId
 from delivery.model.plan import Plan
 from delivery.model.verdict import Judgement
 from delivery.model.version import VersionRef
@@ -70,7 +71,7 @@ class CauseKind(StrEnum):
 class Cause:
     kind: CauseKind
     actor: Principal | None = None
-    reason: str = ""  # what the person or the failing part said
+    reason: Said = ""  # what the person or the failing part said
     judgement: Judgement | None = None
     other: ReleaseId | None = None  # the superseding release, or the one that is rolled back
     via: str | None = None  # through what the person said it
@@ -106,7 +107,7 @@ class Created(Event):
     retry_of: ReleaseId | None = None
     rolls_back: ReleaseId | None = None
     urgent: bool = False
-    origin: Mapping[str, str] = field(default_factory=dict)
+    origin: Annotated[Mapping[str, str], PERSONAL] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +164,7 @@ class Approved(Event):
     stage: int
     dseq: int
     actor: Principal
-    reason: str = ""
+    reason: Said = ""
     via: str = ""
 
 
@@ -172,7 +173,7 @@ class Rejected(Event):
     stage: int
     dseq: int
     actor: Principal
-    reason: str = ""
+    reason: Said = ""
     via: str = ""
 
 
@@ -187,7 +188,7 @@ class HoldLifted(Event):
 
     kind: HoldKind
     by: Principal | None = None
-    reason: str = ""
+    reason: Said = ""
     via: str | None = None
 
 
@@ -197,7 +198,7 @@ class OverrideApproved(Event):
 
     kind: HoldKind
     actor: Principal
-    reason: str = ""
+    reason: Said = ""
     via: str = ""
     until: Micros | None = None
 
@@ -224,7 +225,7 @@ class StagePassed(Event):
 class StageSkipped(Event):
     stage: int
     actor: Principal
-    reason: str = ""
+    reason: Said = ""
     via: str | None = None
 
 
@@ -280,7 +281,7 @@ class Closed(Event):
 class DriftCorrected(Event):
     """Somebody else changed the route; it was put back. `detail` says what was found."""
 
-    detail: str
+    detail: Said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,7 +321,7 @@ class HookEnded(Event):
     step: Step
     attempt: int
     ok: bool
-    detail: str = ""
+    detail: Said = ""
     again: bool = False
 
 

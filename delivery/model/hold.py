@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from delivery.model.ids import Micros, Principal
+from delivery.model.ids import Micros, Principal, Said
 
 
 class HoldKind(StrEnum):
@@ -33,7 +33,7 @@ class Hold:
 
     kind: HoldKind
     since: Micros
-    detail: str = ""
+    detail: Said = ""
     by: Principal | None = None
     until: Micros | None = None
     stops: bool = False

@@ -9,5 +9,8 @@ class Ids(Protocol):
     def release(self) -> ReleaseId:
         """`rel_` and a ULID: sorts by time of creation."""
 
+    def salt(self) -> str:
+        """32 hexadecimal digits that nobody can guess."""
+
     def owner(self) -> str:
         """A name for one life of one worker process."""

@@ -17,7 +17,6 @@ from delivery.adapters.telemetry.memory import MemoryTelemetry
 from delivery.engine.outbox import Outbox, Receivers
 from delivery.machine.announce import announce
 from delivery.machine.evolve import evolve, fold
-from delivery.model.codec import unseal
 from delivery.model.event import Approved
 from delivery.model.ids import ReleaseId, target_id
 from delivery.model.release import Release
@@ -346,7 +345,7 @@ def lines_of(chatting: Chatting, release: str) -> list[str]:
     lines: list[str] = []
     before: Release | None = None
     for stored in chatting.world.ledger.events(ReleaseId(release)):
-        event = unseal(stored.body)
+        event = stored.event
         after = evolve(before, event)
         told = (Post(CHANNEL, one, after, "checkout", mention="U0042") for one in announce(before, event, after))
         lines += map(blocks.line, told)
@@ -398,7 +397,7 @@ def test_a_click_that_slack_sends_again_over_the_socket_is_one_decision(slack: S
             slack.push("interactive", sent, envelope)
         until(lambda: {"e2", "e3", "e4"} <= set(slack.acknowledged))
         assert [slack.acknowledged[one] for one in ("e2", "e3", "e4")] == [None] * 3
-        events = [unseal(stored.body) for stored in chatting.world.ledger.events(ReleaseId(release))]
+        events = [stored.event for stored in chatting.world.ledger.events(ReleaseId(release))]
         assert sum(isinstance(event, Approved) for event in events) == 1
 
 

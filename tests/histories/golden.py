@@ -1,7 +1,7 @@
 """Golden histories: of each released schema the bytes as they were stored, and what they have to fold to.
 
-`schema_N/NAME.events` has one stored body a line, `schema_N/NAME.release` the release. To record stories that are new,
-or all of them after the schema was raised in `delivery.model.codec`:
+`schema_N/NAME.events` has one stored body a line, and after a tab what people said in it; `schema_N/NAME.release` the
+release. To record stories that are new, or all of them after the schema was raised in `delivery.model.codec`:
 
     python -m tests.histories.golden
 """
@@ -24,17 +24,26 @@ FOLDER = Path(__file__).parent
 class Golden:
     schema: int
     name: str
-    bodies: tuple[bytes, ...]
+    lines: tuple[bytes, ...]
     release: bytes
+
+    @property
+    def bodies(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Each with what people said in it."""
+        return tuple((body, said) for body, _, said in (line.partition(b"\t") for line in self.lines))
+
+    @property
+    def facts(self) -> tuple[Event, ...]:
+        return tuple(unseal(body, said) for body, said in self.bodies)
 
     def events(self) -> tuple[StoredEvent, ...]:
         """The bodies as links of their chain."""
-        first = unseal(self.bodies[0])
+        first = self.facts[0]
         assert isinstance(first, Created)
         found: list[StoredEvent] = []
-        for seq, body in enumerate(self.bodies, start=1):
-            event, prev = unseal(body), found[-1].hash if found else GENESIS
-            found.append(StoredEvent(first.release, seq, event.at, type(event).__name__, body, prev, link(prev, body)))
+        for seq, ((body, said), event) in enumerate(zip(self.bodies, self.facts, strict=True), start=1):
+            kind, prev = type(event).__name__, found[-1].hash if found else GENESIS
+            found.append(StoredEvent(first.release, seq, event.at, kind, body, prev, link(prev, body), said))
         return tuple(found)
 
 
@@ -51,8 +60,8 @@ def record(folder: Path, name: str, events: Iterable[Event]) -> None:
     events, prev = list(events), GENESIS
     with (folder / f"{name}.events").open("xb") as file:
         for seq, event in enumerate(events, start=1):
-            stored = seal(ReleaseId(name), seq, prev, event)
-            file.write(stored.body + b"\n")
+            stored = seal(ReleaseId(name), seq, prev, event, f"{seq:032x}")
+            file.write(stored.body + b"\t" * bool(stored.said) + stored.said + b"\n")
             prev = stored.hash
     with (folder / f"{name}.release").open("xb") as file:
         file.write(canon(fold(events)))

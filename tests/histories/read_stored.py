@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from delivery.machine.evolve import fold
 from delivery.model.codec import GENESIS, canon, digest, link, unseal
 
-QUERY = "SELECT release, seq, prev, hash, body FROM event ORDER BY release, seq"
+QUERY = "SELECT release, seq, prev, hash, body, said FROM event ORDER BY release, seq"
 SNAPSHOTS = "SELECT id, body FROM release"
 
 
@@ -35,13 +35,13 @@ def rows(url: str, query: str) -> list[tuple[Any, ...]]:
 def histories(url: str) -> Iterator[tuple[str, dict[str, str]]]:
     snapshots = dict(rows(url, SNAPSHOTS))
     for release, links in groupby(rows(url, QUERY), key=itemgetter(0)):
-        head, bodies = GENESIS, []
-        for number, (_, seq, prev, hashed, body) in enumerate(links, start=1):
+        head, facts = GENESIS, []
+        for number, (_, seq, prev, hashed, body, said) in enumerate(links, start=1):
             if (seq, prev, hashed) != (number, head, link(head, body)):
                 raise SystemExit(f"the chain of {release} is broken at event {number}")
             head = hashed
-            bodies.append(body)
-        folded = fold(map(unseal, bodies))
+            facts.append(unseal(bytes(body), bytes(said)))
+        folded = fold(facts)
         same = "yes" if canon(folded) == snapshots[release] else "no"
         yield release, {"head": head, "digest": digest(folded), "snapshot_is_the_fold": same}
 

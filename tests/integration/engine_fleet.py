@@ -170,9 +170,8 @@ class Fleet:
         return stored.release
 
     def events(self, release: ReleaseId) -> list[Event]:
-        from delivery.model.codec import unseal
 
-        return [unseal(stored.body) for stored in self.ledger.events(release)]
+        return [stored.event for stored in self.ledger.events(release)]
 
     def weight(self, name: str) -> int:
         traffic = self.mesh.traffic(TargetId(f"{name}@{CLUSTER}"))

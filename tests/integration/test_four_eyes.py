@@ -16,7 +16,6 @@ from slack_sdk.signature import SignatureVerifier
 
 from delivery.adapters.ledger.sql import SqlLedger, upgrade
 from delivery.machine.evolve import fold
-from delivery.model.codec import unseal
 from delivery.model.event import Approved, Event, Phase, RollbackBegun, StageEntered
 from delivery.model.hold import HoldKind
 from delivery.model.ids import ReleaseId
@@ -55,7 +54,7 @@ class Race:
         return stored.release
 
     def events(self, release: ReleaseId) -> list[Event]:
-        return [unseal(stored.body) for stored in self.world.ledger.events(release)]
+        return [stored.event for stored in self.world.ledger.events(release)]
 
     def decide(self, action: str, user: str, release: ReleaseId) -> bool:
         """The dialog of a Slack button, sent off; whether it was taken."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.adapters.mesh.memory import Entry, MemoryMesh, Mood, Proxy
 from delivery.machine.evolve import evolve, fold
-from delivery.model.codec import unseal
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
 from delivery.model.version import Lane
@@ -53,11 +52,15 @@ class SimClock:
 
 class SimIds:
     def __init__(self) -> None:
-        self._made = 0
+        self._made = self._salted = 0
 
     def release(self) -> ReleaseId:
         self._made += 1
         return ReleaseId(f"rel_{self._made:06d}")
+
+    def salt(self) -> str:
+        self._salted += 1
+        return f"{self._salted:032x}"
 
     def owner(self) -> str:
         self._made += 1
@@ -96,7 +99,7 @@ class SimLedger(MemoryLedger):
             known -= 1
         found = self._folded[events[known - 1].hash] if known else None
         for event in events[known:]:
-            found = self._folded[event.hash] = evolve(found, unseal(event.body))
+            found = self._folded[event.hash] = evolve(found, event.event)
         return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from delivery.machine.announce import announce
 from delivery.machine.desired import desired
 from delivery.machine.evolve import evolve
-from delivery.model.codec import GENESIS, canon, link, unseal
+from delivery.model.codec import GENESIS, canon, link
 from delivery.model.event import Closed, Event, Phase, Promoted, RollbackBegun, StagePassed, StageSkipped
 from delivery.model.ids import TargetId
 from delivery.model.message import Message
@@ -45,7 +45,7 @@ def _history(world: World, stored: StoredRelease, dead: set[str]) -> Iterator[st
     for number, event in enumerate(world.ledger.events(release.id, limit=EVERYTHING), 1):
         if event.seq != number or event.prev != prev or link(prev, event.body) != event.hash:
             yield f"invariant 3: {release.id}: the chain is broken at {number}"
-        fact = unseal(event.body)
+        fact = event.event
         after = evolve(before, fact)
         yield from _told(world, announce(before, fact, after), dead)
         facts.append(fact)

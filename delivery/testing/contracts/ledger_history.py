@@ -4,7 +4,6 @@ from dataclasses import astuple, replace
 
 import pytest
 
-from delivery.model.codec import unseal
 from delivery.model.ids import MINUTE, SECOND, Micros, Principal, ReleaseId, target_id
 from delivery.ports.history import Filter
 from delivery.ports.ledger import Alert, Measuring, Segment, Unit
@@ -114,7 +113,7 @@ class Histories:
         assert world.other.events(R1, after=1, limit=2) == events[1:3]
         assert world.other.events(R1, after=4) == world.other.events(ReleaseId("rel_9")) == ()
         assert [world.other.head_at(R1, seq) for seq in range(6)] == [None, *(event.hash for event in events), None]
-        assert unseal(events[0].body).at == events[0].at == START
+        assert events[0].event.at == events[0].at == START
 
     def test_a_release_as_it_was_at_an_event(self, world: LedgerWorld) -> None:
         created(world.ledger, row())

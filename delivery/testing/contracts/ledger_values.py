@@ -131,7 +131,7 @@ class Story:
     def then(self, *events: Event) -> "Story":
         for event in events:
             self.release = evolve(self.release, event)
-            stored = seal(self.id, self.release.seq, self.head, event)
+            stored = seal(self.id, self.release.seq, self.head, event, f"salt {self.release.seq}")
             self.fresh.append(stored)
             self.head = stored.hash
         return self

@@ -3,7 +3,7 @@
 from typing import Any
 
 from delivery.machine.evolve import evolve, fold
-from delivery.model.codec import StoredEvent, unseal
+from delivery.model.codec import StoredEvent
 from delivery.model.event import Event
 from delivery.model.ids import ReleaseId, TargetId
 from delivery.model.release import Release
@@ -41,7 +41,7 @@ class Ghost:
 
     def add(self, stored: StoredEvent) -> tuple[Release | None, Event, Release]:
         """Folds one more event; the release before and after it."""
-        fact, before = unseal(stored.body), self.releases.get(stored.release)
+        fact, before = stored.event, self.releases.get(stored.release)
         try:
             after = evolve(before, fact)
         except (LookupError, ValueError) as error:
@@ -66,6 +66,6 @@ class Ghost:
         self.rows = {row.target.id: row for row in ledger.rows()}
         kept = [stored.release.id for stored in ledger.page(Filter(), EVERYTHING)]
         stored = {one: ledger.events(one, limit=EVERYTHING) for one in kept}
-        self.events = {one: [unseal(event.body) for event in events] for one, events in stored.items()}
+        self.events = {one: [event.event for event in events] for one, events in stored.items()}
         self.heads = {one: [event.hash for event in events] for one, events in stored.items()}
         self.releases = {one: fold(events) for one, events in self.events.items()}

@@ -65,7 +65,7 @@ class Scene:
 
     def commit(self, owner: str | None = None) -> None:
         """What was decided since is stored, and the target is due."""
-        working = Working.of(self.ledger.load([TARGET])[TARGET])
+        working = Working.of(self.ledger.load([TARGET])[TARGET], lambda: "salt")
         working.apply(Change(self.story.world, tuple(self.story.moves[self._stored :])), self.clock.at)
         self._stored = len(self.story.moves)
         (done,) = self.ledger.commit([working.unit(owner, Wake(self.clock.at, "a decision"))])

@@ -9,7 +9,6 @@ from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.adapters.workloads.memory import MemoryWorkloads
 from delivery.engine.fence import Fence
 from delivery.machine.evolve import fold
-from delivery.model.codec import unseal
 from delivery.model.event import CauseKind, Event, HookBegun, HookEnded, Phase
 from delivery.model.ids import TargetId
 from delivery.model.version import VersionRef
@@ -56,7 +55,7 @@ class Hooked(World):
         return [one["text"] for one in self.send("GET", f"/v1/releases/{self.started}/events")["events"]]
 
     def history(self) -> list[Event]:
-        return [unseal(stored.body) for stored in self.ledger.events(self.started, limit=1000)]
+        return [stored.event for stored in self.ledger.events(self.started, limit=1000)]
 
     def key(self, attempt: int = 1) -> str:
         return f"{self.started}-migrate-start-{attempt}"

@@ -9,7 +9,7 @@ from delivery.machine.desired import desired
 from delivery.machine.evolve import evolve
 from delivery.machine.holds import HOLDS, Lifts
 from delivery.machine.wake import wake
-from delivery.model.codec import GENESIS, canon, from_plain, link, seal, unseal
+from delivery.model.codec import GENESIS, canon, from_plain, link, seal
 from delivery.model.context import Context
 from delivery.model.event import (
     Approved,
@@ -72,9 +72,9 @@ class Witness:
         before = self.folded.get(move.after.id)
         assert (move.before is None) == (before is None)
         prev = self.heads.get(move.after.id, GENESIS)
-        stored = seal(move.after.id, move.after.seq, prev, move.event)
+        stored = seal(move.after.id, move.after.seq, prev, move.event, "salt")
         assert stored.hash == link(prev, stored.body)
-        after = evolve(before, unseal(stored.body))
+        after = evolve(before, stored.event)
         assert canon(after) == canon(move.after)
         assert after.seq == (before.seq + 1 if before else 1)
         self.folded[after.id], self.heads[after.id] = after, stored.hash

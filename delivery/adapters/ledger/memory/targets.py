@@ -5,7 +5,6 @@ from dataclasses import replace
 
 from delivery.adapters.ledger.memory.tables import Base
 from delivery.adapters.ledger.units import past, sooner
-from delivery.model.codec import unseal
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
 from delivery.model.since import READS
@@ -123,7 +122,7 @@ class Targets(Base):
     def release_at(self, release: ReleaseId, seq: int) -> Release | None:
         with self._lock:
             events = self._tables.events.get(release, ())[: max(0, seq)]
-        return self._fold(unseal(event.body) for event in events) if events else None
+        return self._fold(event.event for event in events) if events else None
 
     def _make_due(self, target: TargetId, due_at: Micros | None, why: str) -> None:
         """Due anew for everybody: a decision that is under way rests on what is no longer so, and must conflict."""

@@ -163,12 +163,14 @@ def event_values(event: StoredEvent) -> dict[str, Any]:
         "body": event.body,
         "prev": event.prev,
         "hash": event.hash,
+        "said": event.said,
     }
 
 
 def event_from(columns: Any) -> StoredEvent:
     release = ReleaseId(columns.release)
-    return StoredEvent(release, columns.seq, columns.at, columns.type, columns.body, columns.prev, columns.hash)
+    said = columns.said or b""  # none where a version wrote it that had none
+    return StoredEvent(release, columns.seq, columns.at, columns.type, columns.body, columns.prev, columns.hash, said)
 
 
 def delivery_values(delivery: Delivery) -> dict[str, Any]:

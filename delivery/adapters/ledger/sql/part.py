@@ -32,7 +32,7 @@ class Part:
         self._database = Database(url, now)
         self._fold = fold
         self._measured = Measured()
-        self._decoded: Recent[tuple[str, str], Release] = Recent(RELEASES_KEPT)
+        self._decoded: Recent[tuple[str, str, int], Release] = Recent(RELEASES_KEPT)
 
     def now(self) -> Micros:
         """The time that due times and leases go by. Raises Unavailable."""
@@ -44,8 +44,12 @@ class Part:
         self._database.close()
 
     def _stored(self, connection: Connection, columns: Any) -> StoredRelease:
-        """The head names every byte of a release's history, so a release is decoded once for each head."""
-        release = self._decoded.get((columns.id, columns.head), lambda: self._decode(connection, columns))
+        """The head names every byte of a release's history, and `erased` counts what was erased in it: a release is
+        decoded once for each.
+        """
+        release = self._decoded.get(
+            (columns.id, columns.head, columns.erased), lambda: self._decode(connection, columns)
+        )
         return StoredRelease(release, columns.head)
 
     def _decode(self, connection: Connection, columns: Any) -> Release:
@@ -63,5 +67,7 @@ class Part:
 
 def read_events(connection: Connection, release: ReleaseId, seq: int) -> list[Event]:
     """Its events up to number `seq`."""
-    query = select(EVENT.c.body).where(EVENT.c.release == release, EVENT.c.seq <= seq).order_by(EVENT.c.seq)
-    return [unseal(body) for body in connection.execute(query).scalars()]
+    query = (
+        select(EVENT.c.body, EVENT.c.said).where(EVENT.c.release == release, EVENT.c.seq <= seq).order_by(EVENT.c.seq)
+    )
+    return [unseal(body, said or b"") for body, said in connection.execute(query)]

@@ -110,6 +110,7 @@ class ReleaseRow(Base, table=True):
     head: str
     shape: str
     body: bytes
+    erased: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
 
 
 class EventRow(Base, table=True):
@@ -121,6 +122,7 @@ class EventRow(Base, table=True):
     body: bytes
     prev: str
     hash: str
+    said: bytes | None = None
 
 
 class MeasuringRow(Base, table=True):
@@ -232,6 +234,20 @@ class RetentionMarkRow(Base, table=True):
     release: str = Field(sa_type=NAME)
 
 
+class RecordRow(Base, table=True):
+    """The chain of what was done to the history itself. `subject` is the release that a record is about, or nothing."""
+
+    __tablename__ = "record"
+    n: int | None = Field(default=None, primary_key=True, sa_type=BigInteger)
+    at: int = Field(sa_type=BigInteger)
+    kind: str
+    subject: str = Field(index=True)
+    body: bytes
+    said: bytes
+    prev: str
+    hash: str
+
+
 class ApiTokenRow(Base, table=True):
     __tablename__ = "api_token"
     __table_args__ = (Index("uq_api_token_digest", "digest", unique=True),)
@@ -280,5 +296,6 @@ STOP = _table(StopRow)
 WORKER = _table(WorkerRow)
 LEASE = _table(LeaseRow)
 RETENTION_MARK = _table(RetentionMarkRow)
+RECORD = _table(RecordRow)
 API_TOKEN = _table(ApiTokenRow)
 SESSION = _table(SessionRow)

@@ -19,7 +19,8 @@ from delivery.ports.ledger import BEYOND, Measuring, Row, Snapshot, StoredReleas
 _C = TARGET.c
 _READABLE = _C.requires <= READS
 ROWS = select(TARGET, TARGET_STATE.c.body).join_from(TARGET, TARGET_STATE, _C.id == TARGET_STATE.c.id)
-RELEASES = select(RELEASE.c.id, RELEASE.c.seq, RELEASE.c.head, RELEASE.c.shape, RELEASE.c.body)
+_COLUMNS = ("id", "seq", "head", "shape", "body", "erased")
+RELEASES = select(*(RELEASE.c[name] for name in _COLUMNS))
 
 
 class Targets(Part):

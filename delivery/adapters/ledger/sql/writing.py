@@ -51,7 +51,7 @@ class Commits(Part):
         """What was written need not be decoded when it is read next."""
         for unit in units:
             for stored in unit.releases:
-                self._decoded.keep((stored.release.id, stored.head), stored.release)
+                self._decoded.keep((stored.release.id, stored.head, 0), stored.release)
 
     def _lock_targets(self, connection: Connection, units: Sequence[Prepared]) -> None:
         """Always in the same order, so that two committers never wait for each other. SQLite has one writer anyway."""
