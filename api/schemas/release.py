@@ -208,7 +208,9 @@ class ReleasePage(Out):
 
 
 class EventOut(Out):
-    """A stored fact. `hash` is SHA-256 over `prev`, a line feed and the canonical JSON of `schema`, `type`, `data`."""
+    """A stored fact. `hash` is SHA-256 over `prev`, a line feed and `body`. Names and words of people are in `data`,
+    but not in `body`: that has the SHA-256 of `said` in their place.
+    """
 
     seq: int
     at: Time
@@ -216,6 +218,8 @@ class EventOut(Out):
     text: str
     schema_: int = Field(alias="schema")
     data: dict[str, Any]
+    body: str
+    said: str
     prev: str
     hash: str
 

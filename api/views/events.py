@@ -28,6 +28,8 @@ def event(stored: StoredEvent, plan: Plan) -> EventOut:
         text=line(stored.event, plan),
         schema_=document["schema"],
         data=document["data"],
+        body=stored.body.decode(),
+        said=stored.said.decode(),
         prev=stored.prev,
         hash=stored.hash,
     )

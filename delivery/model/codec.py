@@ -87,10 +87,11 @@ def unseal(body: bytes, said: bytes = b"") -> Event:
     this version has never heard of.
     """
     try:
-        document = together(json.loads(body), said)
+        document = json.loads(body)
         schema = document["schema"]
         if schema > SCHEMA or document["type"] not in _EVENT_TYPES:
             raise Newer(f"a newer version stored this event: {body[:120]!r}")
+        document = together(document, said)
         while schema < SCHEMA:
             document = UPCASTERS[schema](document)
             schema += 1
