@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+from html import escape
 from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -32,7 +33,10 @@ def public(key: Any, kid: str, **more: str) -> dict[str, Any]:
 
 @dataclass
 class Idp:
-    """`keys` are shown in the order in which they came; the last one signs. `now` is in seconds. `asked` are paths."""
+    """`keys` are shown in the order in which they came; the last one signs. `now` is in seconds. `asked` are paths.
+
+    `asks`: whoever signs in is shown a page, and says yes or no there.
+    """
 
     now: float
     issuer: str = ""
@@ -42,6 +46,7 @@ class Idp:
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     wrong: dict[str, Any] = field(default_factory=dict)
     down: bool = False
+    asks: bool = False
 
     def token(self, aud: str, /, key: Any = None, kid: str | None = None, alg: str = "ES256", **claims: Any) -> str:
         """A signed token; LEFT_OUT takes a claim out."""
@@ -63,6 +68,13 @@ class Idp:
             **self.wrong,
         }
 
+    def page(self, query: Mapping[str, str]) -> str:
+        """Where a browser may say yes, or no."""
+        no = f"{query['redirect_uri']}?{urlencode({'error': 'access_denied', 'state': query['state']})}"
+        links = f'<a id="yes" href="{escape(self.authorize(query))}">Yes</a> <a id="no" href="{escape(no)}">No</a>'
+        head = '<!doctype html><title>Provider</title><link rel="icon" href="data:,">'
+        return f"{head}<p>Sign in to {escape(query['client_id'])}?</p>{links}"
+
     def authorize(self, query: Mapping[str, str]) -> str:
         """What a browser is sent back to, once its user has said yes."""
         assert query["response_type"] == "code"
@@ -83,46 +95,52 @@ class Idp:
         return {"id_token": self.token(CLIENT, nonce=begun["nonce"], **self.user), "token_type": "Bearer"}
 
 
-def handler(idp: Idp) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            url = urlsplit(self.path)
-            idp.asked.append(url.path)
-            if idp.down:
-                self._answer(503, {})
-            elif url.path == "/.well-known/openid-configuration":
-                self._answer(200, idp.document())
-            elif url.path == "/keys":
-                self._answer(200, {"keys": [public(key, kid) for kid, key in idp.keys.items()]})
-            else:
-                self.send_response(302)
-                query = {name: values[0] for name, values in parse_qs(url.query).items()}
-                self.send_header("Location", idp.authorize(query))
-                self.end_headers()
+class Handler(BaseHTTPRequestHandler):
+    idp: Idp
 
-        def do_POST(self) -> None:
-            form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
-            tokens = idp.redeem(form, self.headers.get("Authorization", ""))
-            self._answer(200, tokens) if tokens else self._answer(400, {"error": "invalid_grant"})
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        self.idp.asked.append(url.path)
+        if self.idp.down:
+            self._answer(503, {})
+        elif url.path == "/.well-known/openid-configuration":
+            self._answer(200, self.idp.document())
+        elif url.path == "/keys":
+            self._answer(200, {"keys": [public(key, kid) for kid, key in self.idp.keys.items()]})
+        else:
+            self._authorize(dict(parse_qsl(url.query)))
 
-        def _answer(self, status: int, document: object) -> None:
-            body = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def _authorize(self, query: Mapping[str, str]) -> None:
+        if self.idp.asks:
+            self._send(200, "text/html", self.idp.page(query).encode())
+            return
+        self.send_response(302)
+        self.send_header("Location", self.idp.authorize(query))
+        self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
+    def do_POST(self) -> None:
+        form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
+        tokens = self.idp.redeem(form, self.headers.get("Authorization", ""))
+        self._answer(200, tokens) if tokens else self._answer(400, {"error": "invalid_grant"})
 
-    return Handler
+    def _answer(self, status: int, document: object) -> None:
+        self._send(status, "application/json", json.dumps(document).encode())
+
+    def _send(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
 
 
 @contextmanager
 def provider(now: float) -> Iterator[Idp]:
     """A provider, for as long as the block lasts. Its clock stands still at `now`, in seconds."""
     idp = Idp(now)
-    with serving(handler(idp)) as port:
+    with serving(type("Handler", (Handler,), {"idp": idp})) as port:
         idp.issuer = f"http://127.0.0.1:{port}"
         yield idp

@@ -26,7 +26,7 @@ QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 )
 _KEYS = {
     "Tab": (9, ""),
@@ -124,6 +124,14 @@ class Tab:
         """Settings of the person, such as color_scheme="dark", reduced_motion="reduce"."""
         wanted = [{"name": f"prefers-{name.replace('_', '-')}", "value": value} for name, value in features.items()]
         self.send("Emulation.setEmulatedMedia", features=wanted)
+
+    def trust_everybody(self) -> None:
+        """Certificates of whomever count."""
+        self.send("Security.setIgnoreCertificateErrors", ignore=True)
+
+    def cookies(self) -> dict[str, dict[str, Any]]:
+        """What the browser keeps, by name."""
+        return {one["name"]: one for one in self.send("Network.getAllCookies")["cookies"]}
 
     def without_scripts(self) -> None:
         self.send("Emulation.setScriptExecutionDisabled", value=True)

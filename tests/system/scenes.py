@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
+from api.oidc.setup import Identity
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.adapters.mesh.memory import Mood
 from delivery.adapters.metrics.memory import Behaviour
@@ -41,9 +42,9 @@ FREEZE = {"freeze": [{"cron": "0 0 * * *", "tz": "Europe/Berlin", "for": "20h"}]
 class Scene:
     """A world with a service whose version 1.4.1 is stable and serves users, and what people do there."""
 
-    def __init__(self) -> None:
+    def __init__(self, identity: Identity | None = None) -> None:
         clock = ManualClock()
-        self.world = World(MemoryLedger(clock, fold), clock)
+        self.world = World(MemoryLedger(clock, fold), clock, identity=identity or Identity())
         self.release = ""
 
     def begin(self, http: TestClient, service: Mapping[str, Any] = CANARY, rate: float = 400.0) -> None:
