@@ -4,7 +4,6 @@ import time
 
 import pytest
 
-from delivery import wiring
 from delivery.adapters.clock.system import SystemClock
 from delivery.adapters.kube import marks
 from delivery.adapters.mesh.istio import lanes, moments, writing
@@ -16,6 +15,7 @@ from delivery.model.version import Backend, Lane, VersionRef
 from delivery.ports.errors import Conflict, Refused, Unavailable
 from delivery.registry import MESHES, Surroundings, UnknownName
 from delivery.settings import Adapter
+from delivery.wiring.adapters import make
 
 TARGET = target_id("checkout", "prod")
 PLACE = Place("shop", "checkout", "checkout")
@@ -219,4 +219,4 @@ def test_a_kubeconfig_that_is_not_there_is_a_mistake_in_the_configuration(tmp_pa
     around = Surroundings("prod", SystemClock(), lambda target: PLACE)
     adapter = Adapter(kind="istio", kubeconfig=str(tmp_path / "none"))
     with pytest.raises(UnknownName, match=r"clusters.prod.mesh: no access to the Kubernetes API"):
-        wiring._make(MESHES, adapter, "clusters.prod.mesh", around)
+        make(MESHES, adapter, "clusters.prod.mesh", around)
