@@ -35,7 +35,8 @@ class Wanted:
     """`api_port` and `proxy_port` are wishes, 0 any: where one is taken another one is found, and said.
 
     `processes` are arguments of the demo service by the name that a service file has for it. `hooks` are URLs that
-    hooks may call, by name; what is sent there is signed with the secret of events.
+    hooks may call, by name; what is sent there is signed with the secret of events. `tables` are more tables of the
+    configuration, as TOML.
     """
 
     directory: Path
@@ -44,6 +45,7 @@ class Wanted:
     workers: int = 1
     processes: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"checkout": ()})
     hooks: Mapping[str, str] = field(default_factory=dict)
+    tables: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ async def _start(wanted: Wanted, directory: Path, parts: Parts, supervisor: Supe
         if wished not in (0, got):
             say(f"port {wished} is taken: the {what} gets {got}")
     keys = keys_in(directory / "keys.json")
-    write_private(parts.settings, settings_text(parts.places, keys, _commands(wanted), wanted.hooks))
+    write_private(parts.settings, settings_text(parts.places, keys, _commands(wanted), wanted.hooks) + wanted.tables)
     profile = directory / "profile.toml"
     write_private(profile, profile_text(parts.places, keys))
     await asyncio.to_thread(upgrade, parts.places.database_url)
