@@ -1,9 +1,10 @@
 """What a sender is told, and told again when the same delivery comes a second time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from delivery.machine.refusal import Refusal
+from delivery.model.frozen import replace
 from delivery.model.ids import ReleaseId
 from delivery.model.notice import Notice
 

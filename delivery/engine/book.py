@@ -1,10 +1,11 @@
 """Services as applied, parsed once per revision, and the context that a decision about a target is made in."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from delivery.engine.audience import Audience
 from delivery.model.context import Context, Freeze, Stop
+from delivery.model.frozen import replace
 from delivery.model.ids import SECOND, Micros, Principal, ReleaseId, TargetId
 from delivery.model.outward import Subscriber
 from delivery.model.place import Place

@@ -1,10 +1,10 @@
 """Raw counters of both sides from look to look, and what is stored of them in between."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from delivery.gates import deltas
+from delivery.model.frozen import replace
 from delivery.model.ids import SECOND, Micros
 from delivery.model.series import Sample, Series, Unread, Why
 from delivery.model.verdict import Counts

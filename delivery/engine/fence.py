@@ -6,9 +6,10 @@ epoch moves only when a new owner is about to write; a write is skipped only whe
 still there, never because live equals desired.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
+from delivery.model.frozen import replace
 from delivery.model.hold import HoldKind
 from delivery.model.ids import ReleaseId
 from delivery.model.release import Release

@@ -5,7 +5,7 @@ reason. Rows are unique by (source, key), so that a delivery that comes twice ch
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from delivery.engine.addressees import addressees, hinted, meant
 from delivery.engine.answer import Answer, Arrival, merged, unknown
@@ -18,6 +18,7 @@ from delivery.machine.admission import admit
 from delivery.machine.change import Admission
 from delivery.machine.quarantine import force_abort
 from delivery.machine.refusal import Refusal
+from delivery.model.frozen import replace
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.notice import Again, HandsOff, Happened, Hinted, Notice, ReleaseAction, ReleaseRequested

@@ -5,7 +5,6 @@ confirmation only takes them to start from, so that no window began before the s
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from delivery.engine import counting, record
@@ -16,6 +15,7 @@ from delivery.gates.measure import unmeasured
 from delivery.machine import backends
 from delivery.model.codec import canon, link
 from delivery.model.effect import Measure
+from delivery.model.frozen import replace
 from delivery.model.hold import HoldKind
 from delivery.model.ids import MINUTE, GateId, Micros
 from delivery.model.plan import GateSpec, Plan, Stage

@@ -1,7 +1,7 @@
 """Sending what decisions left in the outbox: messages to people, facts to other systems. Traffic never waits for it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from delivery.engine.book import Book
 from delivery.machine.actions import allowed, liftable
@@ -9,6 +9,7 @@ from delivery.machine.announce import announce
 from delivery.machine.evolve import evolve
 from delivery.model.codec import Newer, StoredEvent
 from delivery.model.event import Phase
+from delivery.model.frozen import replace
 from delivery.model.ids import HOUR, MINUTE, SECOND, Micros
 from delivery.model.message import Message
 from delivery.model.outward import Topic

@@ -4,13 +4,13 @@ Every function here runs in a slot (perhaps a thread) and touches only what it i
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from delivery.engine import hook, workload
 from delivery.engine.fence import Fence, Fenced, Order, own_weight
 from delivery.engine.task import Done, Published, Task
 from delivery.machine import backends
 from delivery.model.effect import ConfirmTraffic, Effect, RunHook, WriteTraffic
+from delivery.model.frozen import replace
 from delivery.model.release import Release
 from delivery.model.signal import Confirmed, Drifted, HistoryLost, MeshDown, MeshUp, Nacked
 from delivery.ports.errors import Refused, Unavailable

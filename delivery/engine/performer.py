@@ -1,7 +1,6 @@
 """One round of port calls for a batch of turns, and what each outcome means for its turn."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from delivery.engine import hook, measure
@@ -15,6 +14,7 @@ from delivery.engine.task import Done, Published, Task
 from delivery.engine.turn import IN_PLACE, POLL, RETRY, Turn
 from delivery.model.effect import ConfirmTraffic, Effect, Measure, Rest, Retire, RunHook, WriteTraffic
 from delivery.model.event import Phase
+from delivery.model.frozen import replace
 from delivery.model.hold import HoldKind
 from delivery.model.ids import SECOND, Micros
 from delivery.model.outward import Topic

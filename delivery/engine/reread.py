@@ -5,7 +5,7 @@ row's own, so that a worker that dies in between, or two that read at once, make
 never gets ready, ends dead with an alert once PATIENCE is over.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from delivery.engine.addressees import meant
 from delivery.engine.answer import Answer, Arrival
@@ -15,6 +15,7 @@ from delivery.engine.cluster import Cluster
 from delivery.engine.hinted import decode
 from delivery.engine.inbox import Inbox
 from delivery.engine.parts import Parts
+from delivery.model.frozen import replace
 from delivery.model.ids import HOUR, SECOND, Micros, Principal, TargetId
 from delivery.model.notice import Happened, Hinted, Notice
 from delivery.ports.deployer import Found

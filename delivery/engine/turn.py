@@ -1,7 +1,7 @@
 """One target's turn inside a drain: what is left to do now, and when it is due again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from delivery.engine import measure
 from delivery.engine.book import Entry
@@ -27,6 +27,7 @@ from delivery.model.effect import (
     WriteTraffic,
 )
 from delivery.model.event import Phase
+from delivery.model.frozen import replace
 from delivery.model.ids import SECOND, Micros
 from delivery.model.release import Release
 from delivery.model.service import OnDrift

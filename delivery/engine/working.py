@@ -1,11 +1,12 @@
 """A target while it is being worked on: what was read, what was decided since, and the unit that makes it true."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from delivery.engine.audience import SILENT, Audience
 from delivery.machine.change import Change, Move
 from delivery.model.codec import GENESIS, StoredEvent, seal
+from delivery.model.frozen import replace
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.outward import Topic

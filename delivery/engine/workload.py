@@ -1,10 +1,9 @@
 """Performing what concerns workloads: what runs, what is started and sized, what goes home, what is stopped."""
 
-from dataclasses import replace
-
 from delivery.engine.fence import Fence
 from delivery.engine.task import Done, Published, Task, workload_of
 from delivery.model.effect import EnsureWorkload, FindStable, PromoteWorkload, Rest, Retire
+from delivery.model.frozen import replace
 from delivery.model.hold import HoldKind
 from delivery.model.place import Mode, Promotion
 from delivery.model.release import Release

@@ -5,8 +5,8 @@ lose the first sample of a new series, which may be the candidate's first error.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
+from delivery.model.frozen import replace
 from delivery.model.series import Sample, Series
 from delivery.model.verdict import Counts
 

@@ -6,11 +6,11 @@ The gate inside is told the earlier counts as if they were stable's of now. Each
 valid where nothing but the version has changed meanwhile. Nobody knows that: so it is said wherever it shows.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from delivery.gates.clauses import joined
 from delivery.gates.gate import PATIENCE, Gate, State
+from delivery.model.frozen import replace
 from delivery.model.ids import MINUTE, Micros
 from delivery.model.plan import GateSpec
 from delivery.model.verdict import Baseline, Counts, Judgement, Tick, Verdict

@@ -5,7 +5,6 @@ be older.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from delivery.machine.admitting.again import again
@@ -16,6 +15,7 @@ from delivery.machine.change import Admission, Change
 from delivery.machine.refusal import NEEDS_REASON, Refusal
 from delivery.machine.rules.outside import unmoved_by
 from delivery.model.context import Context
+from delivery.model.frozen import replace
 from delivery.model.notice import Again, Alert, HandsOff, Notice, ReleaseAction, ReleaseRequested
 from delivery.model.plan import Plan
 from delivery.model.service import OnNewVersion

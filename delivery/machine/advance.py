@@ -4,12 +4,12 @@ To close a release, to move the stable pointer and to start the next release is 
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from delivery.machine.change import Change, Move
 from delivery.machine.step import steps
 from delivery.model.context import Context
 from delivery.model.event import CauseKind, Phase, StableFound
+from delivery.model.frozen import replace
 from delivery.model.ids import SECOND, Micros, ReleaseId
 from delivery.model.place import Mode
 from delivery.model.release import Release

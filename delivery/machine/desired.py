@@ -1,8 +1,7 @@
 """The traffic that is to be, absolute: from phase, stage and what is known of the world."""
 
-from dataclasses import replace
-
 from delivery.model.event import Phase
+from delivery.model.frozen import replace
 from delivery.model.release import Home, Release
 from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Sticky, Traffic
 

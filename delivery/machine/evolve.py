@@ -5,13 +5,13 @@ changes what old events mean: `tests/histories` keeps their bytes.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from delivery.machine import hooks
 from delivery.machine.deadlines import left
 from delivery.model import event as events
 from delivery.model.event import Cause, CauseKind, Event, Phase
+from delivery.model.frozen import replace
 from delivery.model.hold import Hold, HoldKind, Word
 from delivery.model.hook import When
 from delivery.model.ids import Micros

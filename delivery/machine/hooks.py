@@ -1,8 +1,7 @@
 """What is known of a release's hooks: which have done what they were to do, and which are still waited for."""
 
-from dataclasses import replace
-
 from delivery.model.event import HookBegun, HookEnded
+from delivery.model.frozen import replace
 from delivery.model.hook import HookRun, HookSpec, HookState, Step
 from delivery.model.ids import HookId
 from delivery.model.release import Release

@@ -1,9 +1,10 @@
 """A plan: strategies compiled into stages. Stored with its release and never compiled again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
+from delivery.model.frozen import replace
 from delivery.model.hook import HookSpec, Step, When
 from delivery.model.ids import GateId, HookId, Micros
 from delivery.model.place import Mode, Place, Promotion

@@ -2,8 +2,11 @@
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+
+from delivery.model.frozen import replace
 
 _CONFIGURED = "+configured:"
 
@@ -62,15 +65,20 @@ class Backend:
     def name(self) -> str:
         """`SERVICE_VERSION`: no dots (they break metric names). A hash tells apart what would be called the same: two
         builds of one label, and labels such as 1.4.2 and 1-4-2."""
-        label = re.sub(r"[^A-Za-z0-9-]", "-", self.version.version)
-        place = "_home" if self.home else ""
-        if self.version.identity == self.version.version and re.fullmatch(r"[A-Za-z0-9.]+", self.version.version):
-            return f"{self.service}_{label}{place}"
-        return f"{self.service}_{label}-{hashlib.sha256(self.version.identity.encode()).hexdigest()[:8]}{place}"
+        return _backend_name(self.service, self.version, self.home)
 
     def lane(self, lane: Lane) -> str:
         """The backend's name in this lane."""
         return self.name if lane is Lane.PLAIN else f"{self.name}_{lane.value}"
+
+
+@lru_cache(maxsize=4096)
+def _backend_name(service: str, version: VersionRef, home: bool) -> str:
+    label = re.sub(r"[^A-Za-z0-9-]", "-", version.version)
+    place = "_home" if home else ""
+    if version.identity == version.version and re.fullmatch(r"[A-Za-z0-9.]+", version.version):
+        return f"{service}_{label}{place}"
+    return f"{service}_{label}-{hashlib.sha256(version.identity.encode()).hexdigest()[:8]}{place}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,22 +5,22 @@ import sys
 import time
 from collections import Counter
 
-from tests.simulation.campaign import run
+from tests.simulation.campaign import each
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", default="200", help="how many, or FROM-TO, or one seed as =N")
+    parser.add_argument("--jobs", type=int, default=1, help="processes to play them in")
     arguments = parser.parse_args()
     seeds = _seeds(arguments.seeds)
     begun, bad, happened = time.monotonic(), 0, Counter[str]()
-    for number, seed in enumerate(seeds, 1):
-        outcome = run(seed)
+    for number, outcome in enumerate(each(seeds, arguments.jobs), 1):
         happened += outcome.happened
         if outcome.broken or len(seeds) == 1:
             bad += bool(outcome.broken)
             print(
-                f"\rseed {seed}: {outcome.releases} releases, {outcome.writes} writes, "
+                f"\rseed {outcome.seed}: {outcome.releases} releases, {outcome.writes} writes, "
                 f"history {outcome.digest:x} ({outcome.profile})"
             )
             for text in outcome.broken[:10]:

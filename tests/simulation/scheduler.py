@@ -6,9 +6,12 @@ that is dropped would run its `finally` blocks, which kill -9 never does.
 
 import random
 import zlib
+from bisect import insort
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from operator import attrgetter
 from typing import Any
 
 from greenlet import getcurrent, greenlet
@@ -36,12 +39,24 @@ class Process:
 
 @dataclass(eq=False)
 class Actor:
-    """`wakes` is the simulated time before which it does not go on. Dead ones are never resumed."""
+    """`wakes` is the simulated time before which it does not go on. Dead ones are never resumed.
+
+    `number` orders actors by when they were spawned; `ready`: it goes on whenever it is chosen; `gone`: it
+    is over, or was killed.
+    """
 
     name: str
     run: greenlet
     process: Process
+    number: int
     wakes: int = 0
+    ready: bool = False
+    gone: bool = False
+
+    @property
+    def goes_on(self) -> int:
+        """When it may go on, at the earliest."""
+        return max(self.wakes, self.process.stopped_until)
 
 
 class Scheduler:
@@ -54,11 +69,15 @@ class Scheduler:
         self.random = random.Random(seed)
         self.beginning = BEGINNING + self.random.randrange(3_600_000_000)
         self.monotonic = 0
-        self.digest = 0
         self.trace: deque[tuple[int, str, str]] = deque(maxlen=400)
+        self._passed: list[str] = []
+        self._digest = 0
         self.graveyard: list[Actor] = []
         self._hub = getcurrent()
         self.actors: list[Actor] = []
+        self._spawned = self._waits = 0
+        self._ready: list[Actor] = []
+        self._later: list[tuple[int, int, Actor]] = []
         self._current: Actor | None = None
 
     @property
@@ -66,12 +85,20 @@ class Scheduler:
         """The true time of day, whatever the clocks say."""
         return self.beginning + self.monotonic
 
+    @property
+    def digest(self) -> int:
+        self._digest = zlib.crc32("".join(self._passed).encode(), self._digest)
+        self._passed.clear()
+        return self._digest
+
     def spawn(self, name: str, body: Callable[[], Any], process: Process | None = None) -> Actor:
         """Starts an actor, in a process of its own where none is given."""
         process = process or Process(name)
-        actor = Actor(name, greenlet(body, parent=self._hub), process, self.monotonic)
+        self._spawned += 1
+        actor = Actor(name, greenlet(body, parent=self._hub), process, self._spawned, self.monotonic)
         process.actors.append(actor)
         self.actors.append(actor)
+        self._wait(actor)
         return actor
 
     def current(self) -> Actor | None:
@@ -83,7 +110,7 @@ class Scheduler:
         actor = self._current
         if actor is None:
             return
-        self.digest = zlib.crc32(f"{actor.name} {name}".encode(), self.digest)
+        self._passed.append(f"{actor.name} {name}")
         self.trace.append((self.monotonic, actor.name, name))
         self._hub.switch()
 
@@ -96,7 +123,9 @@ class Scheduler:
         self._hub.switch()
 
     def wake(self, actor: Actor) -> None:
-        actor.wakes = min(actor.wakes, self.monotonic)
+        if actor.wakes > self.monotonic:
+            actor.wakes = self.monotonic
+            self._wait(actor)
 
     def kill(self, process: Process) -> None:
         """Abandons all of the process where it stands; the running actor too, which never comes back from here."""
@@ -108,17 +137,22 @@ class Scheduler:
     def stop(self, process: Process, micros: int) -> None:
         """SIGSTOP, and SIGCONT after this long."""
         process.stopped_until = self.monotonic + micros
+        for actor in process.actors:
+            if actor.ready:
+                self._rest(actor)
+            elif not actor.gone:
+                self._wait(actor)
         if self._current is not None and self._current.process is process:
             self._hub.switch()
 
     def run(self, until: int) -> None:
         """Runs until the monotonic time `until`, or until nobody is left."""
-        draw = self.random.random
+        draw, ready, later = self.random.random, self._ready, self._later
         while self.monotonic < until and self.actors:
-            now = self.monotonic
-            ready = [one for one in self.actors if one.wakes <= now and one.process.stopped_until <= now]
+            while later and later[0][0] <= self.monotonic:
+                self._look(heappop(later)[2])
             if not ready:
-                self.monotonic = min(until, *(max(one.wakes, one.process.stopped_until) for one in self.actors))
+                self.monotonic = min(until, later[0][0]) if later else until
                 continue
             self.monotonic += int(draw() * LONGEST_STEP)
             self._resume(ready[int(draw() * len(ready))])
@@ -131,12 +165,41 @@ class Scheduler:
             self._current = None
         if actor.run.dead:
             self._remove([actor])
+        elif actor.ready and actor.goes_on > self.monotonic:
+            self._rest(actor)
+
+    def _look(self, actor: Actor) -> None:
+        """Its time may have come: unless it went on before, is no more, or stands still by now."""
+        if actor.ready or actor.gone:
+            return
+        if actor.goes_on > self.monotonic:
+            self._wait(actor)
+            return
+        actor.ready = True
+        insort(self._ready, actor, key=_number)
+
+    def _wait(self, actor: Actor) -> None:
+        self._waits += 1
+        heappush(self._later, (actor.goes_on, self._waits, actor))
+
+    def _rest(self, actor: Actor) -> None:
+        actor.ready = False
+        self._ready.remove(actor)
+        self._wait(actor)
 
     def _remove(self, actors: list[Actor]) -> None:
         for actor in actors:
-            if actor in self.actors:
-                self.actors.remove(actor)
-                self.graveyard.append(actor)
+            if actor.gone:
+                continue
+            actor.gone = True
+            self.actors.remove(actor)
+            self.graveyard.append(actor)
+            if actor.ready:
+                actor.ready = False
+                self._ready.remove(actor)
+
+
+_number = attrgetter("number")
 
 
 class Switching:

@@ -1,10 +1,10 @@
 """What a unit of a commit may be and what it does to a row: the rules that every ledger has alike. Pure."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from delivery.model.codec import GENESIS, StoredEvent, link
 from delivery.model.event import Event, Phase
+from delivery.model.frozen import replace
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
 from delivery.ports.ledger import BEYOND, Measuring, Row, ServiceRecord, Unit, Wake

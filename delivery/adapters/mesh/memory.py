@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from delivery.adapters.mesh.answer import Answer, Request, answer, destinations, mistake
 from delivery.model.event import Level
+from delivery.model.frozen import replace
 from delivery.model.ids import ReleaseId, TargetId
 from delivery.model.traffic import Traffic
 from delivery.model.version import Backend, Endpoint, Lane

@@ -1,12 +1,11 @@
 """A new release after a finished one: the same candidate once more, or back to the version that it replaced."""
 
-from dataclasses import replace
-
 from delivery.machine.admitting.begin import Wish, begin, open_release
 from delivery.machine.admitting.case import Case, known
 from delivery.machine.change import Admission
 from delivery.machine.refusal import CONFLICT, Refusal
 from delivery.model.event import Phase
+from delivery.model.frozen import replace
 from delivery.model.notice import Again
 from delivery.model.release import Release
 from delivery.model.service import OnNewVersion

@@ -1,6 +1,6 @@
 """A new release: what is wanted, whether something brings it already, and what it does to what runs and waits."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from delivery.machine.admitting.case import Case
 from delivery.machine.advance import BLAMELESS, start_next, tell
@@ -8,6 +8,7 @@ from delivery.machine.change import Admission, Change, Move
 from delivery.machine.evolve import evolve
 from delivery.model.codec import digest
 from delivery.model.event import Created, Phase
+from delivery.model.frozen import replace
 from delivery.model.ids import Principal, ReleaseId
 from delivery.model.plan import Plan
 from delivery.model.release import Release

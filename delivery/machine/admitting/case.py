@@ -1,10 +1,11 @@
 """What an admission is decided on, and the answers that change nothing."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from delivery.machine.change import Admission, Change
 from delivery.machine.refusal import CONFLICT, Refusal
 from delivery.model.context import Context
+from delivery.model.frozen import replace
 from delivery.model.ids import ReleaseId
 from delivery.model.notice import Notice
 from delivery.model.plan import Plan

@@ -1,12 +1,11 @@
 """An event: a version is there."""
 
-from dataclasses import replace
-
 from delivery.machine.admitting.begin import Wish, begin, open_release
 from delivery.machine.admitting.case import Case, no_op, noted
 from delivery.machine.advance import tell
 from delivery.machine.change import Admission, Change
 from delivery.model.event import Phase
+from delivery.model.frozen import replace
 from delivery.model.notice import ReleaseRequested
 from delivery.model.release import Release
 from delivery.model.service import OnNewVersion

@@ -1,13 +1,12 @@
 """Holds that follow from the surroundings, and what happens when a hold has lasted as long as it may."""
 
-from dataclasses import replace
-
 from delivery.machine import path
 from delivery.machine.holds import OWN_LIMIT, find, placed
 from delivery.machine.path import Guard
 from delivery.machine.rules.common import NOTHING, Events, moment, revert
 from delivery.model.context import Context
 from delivery.model.event import Cause, CauseKind, HoldLifted, HoldPlaced, Phase
+from delivery.model.frozen import replace
 from delivery.model.hold import Hold, HoldKind
 from delivery.model.ids import Micros
 from delivery.model.plan import Limit

@@ -1,8 +1,9 @@
 """A copy of what was committed, kept beside the ledger by folding the stored bytes of every commit anew."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from delivery.machine.evolve import evolve, fold
+from delivery.machine.evolve import evolve
 from delivery.model.codec import StoredEvent
 from delivery.model.event import Event
 from delivery.model.ids import ReleaseId, TargetId
@@ -28,13 +29,17 @@ class Broken(list[str]):
 
 
 class Ghost:
-    """`times` has the true time at which each event was committed. `lossy`: commits were lost in this schedule."""
+    """`states` has each release as it was after each of its events, `times` the true time at which each was committed.
+
+    `lossy`: commits were lost in this schedule.
+    """
 
     def __init__(self, scheduler: Scheduler, broken: Broken) -> None:
         self._scheduler, self._broken = scheduler, broken
         self.rows: dict[TargetId, Row] = {}
         self.releases: dict[ReleaseId, Release] = {}
         self.events: dict[ReleaseId, list[Event]] = {}
+        self.states: dict[ReleaseId, list[Release]] = {}
         self.heads: dict[ReleaseId, list[str]] = {}
         self.times: dict[tuple[ReleaseId, int], int] = {}
         self.lossy = False
@@ -49,6 +54,7 @@ class Ghost:
             raise
         self.releases[stored.release] = after
         self.events.setdefault(stored.release, []).append(fact)
+        self.states.setdefault(stored.release, []).append(after)
         self.heads.setdefault(stored.release, []).append(stored.hash)
         self.times[stored.release, stored.seq] = self._scheduler.monotonic
         return before, fact, after
@@ -68,4 +74,12 @@ class Ghost:
         stored = {one: ledger.events(one, limit=EVERYTHING) for one in kept}
         self.events = {one: [event.event for event in events] for one, events in stored.items()}
         self.heads = {one: [event.hash for event in events] for one, events in stored.items()}
-        self.releases = {one: fold(events) for one, events in self.events.items()}
+        self.states = {one: list(_states(events)) for one, events in self.events.items()}
+        self.releases = {one: states[-1] for one, states in self.states.items()}
+
+
+def _states(events: list[Event]) -> Iterator[Release]:
+    release: Release | None = None
+    for event in events:
+        release = evolve(release, event)
+        yield release

@@ -6,7 +6,6 @@ from delivery.adapters.mesh.answer import destinations
 from delivery.adapters.mesh.memory import Entry, Mood, at_home
 from delivery.engine.drain import LEASE
 from delivery.machine.desired import desired
-from delivery.machine.evolve import fold
 from delivery.model.event import (
     Event,
     HoldLifted,
@@ -99,7 +98,7 @@ class Routes:
             if _reaches(traffic) and not self._ghost.lossy:  # a write past its check when commits were lost may land
                 self._broken.say(5, f"{target}: {traffic} is written for an event that is not stored")
             return
-        release = fold(events[: stamp.dseq])
+        release = self._ghost.states[stamp.release][stamp.dseq - 1]
         if raises(desired(release), traffic):
             self._broken.say(5, f"{target}: {traffic} is written where {desired(release)} is authorised")
         self._in_order(release, events[: stamp.dseq])

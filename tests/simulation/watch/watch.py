@@ -52,7 +52,8 @@ class Watched:
         self._ledger, self._watch = ledger, watch
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._ledger, name)
+        found = self.__dict__[name] = getattr(self._ledger, name)
+        return found
 
     def commit(self, units: Sequence[Unit]) -> tuple[Committed, ...]:
         results: tuple[Committed, ...] = self._ledger.commit(units)

@@ -1,8 +1,7 @@
 """Tokens that were handed out, and sessions of browsers."""
 
-from dataclasses import replace
-
 from delivery.adapters.ledger.memory.tables import Base
+from delivery.model.frozen import replace
 from delivery.model.ids import Micros, Principal
 from delivery.ports.access import ApiToken, Session
 

@@ -108,6 +108,6 @@ class Commits(Base):
             journal.put(tables.inbox, (delivery.source, delivery.key), delivery)
         for outgoing in unit.outbox:
             if outgoing.key not in tables.outbox:
-                journal.put(tables.outbox, outgoing.key, (outgoing, outgoing.due_at))
+                self._keep_outgoing(outgoing, outgoing.due_at)
         for alert in unit.alerts:
             journal.put(tables.alerts, max(tables.alerts, default=-1) + 1, alert)

@@ -1,10 +1,10 @@
 """The inbox and the outbox."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 
 from delivery.adapters.ledger.memory.tables import Base
 from delivery.adapters.ledger.units import past
+from delivery.model.frozen import replace
 from delivery.model.ids import Micros, ReleaseId
 from delivery.ports.ledger import Delivery, InboxState, OutboxState, Outgoing
 
@@ -45,13 +45,12 @@ class Queues(Base):
         only: str | None = None,
         in_turn: bool = False,
     ) -> tuple[Outgoing, ...]:
-        with self._transaction() as journal:
+        with self._transaction():
             now = self._clock.now()
             due = [
                 row
-                for row, leased_until in self._tables.outbox.values()
-                if row.state is OutboxState.WAITING
-                and past(row.due_at, now)
+                for row, leased_until in map(self._tables.outbox.__getitem__, self._tables.waiting)
+                if past(row.due_at, now)
                 and past(leased_until, now)
                 and row.channel.partition(":")[0] not in without
                 and only in (None, row.channel.partition(":")[0])
@@ -59,21 +58,21 @@ class Queues(Base):
             ]
             due = sorted(due, key=_oldest_first)[:limit]
             for row in due:
-                journal.put(self._tables.outbox, row.key, (row, Micros(now + lease)))
+                self._keep_outgoing(row, Micros(now + lease))
             return tuple(due)
 
     def _has_earlier(self, row: Outgoing) -> bool:
-        waiting = (one for one, _ in self._tables.outbox.values() if one.state is OutboxState.WAITING)
+        waiting = (self._tables.outbox[key][0] for key in self._tables.waiting)
         return any((one.release, one.channel) == (row.release, row.channel) and one.seq < row.seq for one in waiting)
 
     def update_outbox(self, rows: Sequence[Outgoing]) -> None:
-        with self._transaction() as journal:
+        with self._transaction():
             for row in rows:
                 if row.key not in self._tables.outbox:
                     continue
                 stored = self._tables.outbox[row.key][0]
                 after = replace(stored, state=row.state, attempts=row.attempts, due_at=row.due_at, error=row.error)
-                journal.put(self._tables.outbox, row.key, (after, Micros(0)))
+                self._keep_outgoing(after, Micros(0))
 
     def outbox(self, state: OutboxState, limit: int) -> tuple[Outgoing, ...]:
         with self._lock:

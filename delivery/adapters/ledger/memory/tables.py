@@ -16,6 +16,7 @@ from delivery.ports.ledger import (
     Alert,
     Delivery,
     Measuring,
+    OutboxState,
     Outgoing,
     Row,
     Segment,
@@ -32,7 +33,10 @@ _Change = tuple[dict[Any, Any], Any, Any]
 
 @dataclass(slots=True)
 class Tables:
-    """`woken` has targets that became due while somebody held them; `running` each target's one running release."""
+    """`woken` has targets that became due while somebody held them; `running` each target's one running release.
+
+    `waiting` has the keys of `outbox` whose rows are still to be sent.
+    """
 
     rows: dict[TargetId, Row] = field(default_factory=dict)
     woken: dict[TargetId, Micros] = field(default_factory=dict)
@@ -43,6 +47,7 @@ class Tables:
     segments: dict[ReleaseId, tuple[Segment, ...]] = field(default_factory=dict)
     inbox: dict[tuple[str, str], Delivery] = field(default_factory=dict)
     outbox: dict[str, tuple[Outgoing, Micros]] = field(default_factory=dict)  # with the end of its lease
+    waiting: dict[str, bool] = field(default_factory=dict)
     posted: dict[tuple[ReleaseId, str], str] = field(default_factory=dict)
     alerts: dict[int, Alert] = field(default_factory=dict)
     services: dict[str, ServiceRecord] = field(default_factory=dict)
@@ -102,3 +107,10 @@ class Base:
         with self._lock:
             yield self._journal
             self._journal.commit()
+
+    def _keep_outgoing(self, row: Outgoing, leased_until: Micros) -> None:
+        self._journal.put(self._tables.outbox, row.key, (row, leased_until))
+        if row.state is OutboxState.WAITING:
+            self._journal.put(self._tables.waiting, row.key, True)
+        else:
+            self._journal.drop(self._tables.waiting, row.key)

@@ -1,10 +1,10 @@
 """Claims, snapshots and the fence's side of a row."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 
 from delivery.adapters.ledger.memory.tables import Base
 from delivery.adapters.ledger.units import past, sooner
+from delivery.model.frozen import replace
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
 from delivery.model.since import READS
