@@ -1,6 +1,7 @@
 """GitHub's webhooks: workflow_run, deployment, release and registry_package, signed by HMAC-SHA256 over the body.
 
-Only what is done and went well counts: a run that succeeded, a release or a package that is published.
+Only what is done and went well counts: a run that succeeded, a release or a package that is published. What ran for a
+fork never does: its branch may be called `main` too, and is nobody's that may release here.
 
 The headers that name the event and the delivery are not signed. So the event is told by what the body has, and a
 delivery by its whole body: sent again, under whatever id, it is the same.
@@ -68,7 +69,12 @@ def _notice(source: str, payload: Payload, body: bytes) -> Notice:
 
 
 def _event(payload: Payload) -> str | None:
-    """A deployment belongs to a workflow run: of several the first counts, as GitHub's own header has it."""
+    """A deployment belongs to a workflow run: of several the first counts, as GitHub's own header has it.
+
+    A deployment's status has the deployment too, and says nothing of a version that is there.
+    """
+    if "deployment_status" in payload:
+        return None
     return next((name for name in _READ if isinstance(payload.get(name), Mapping)), None)
 
 
@@ -78,7 +84,13 @@ def _counts(payload: Payload) -> bool:
         return False
     if event == "deployment":
         return not isinstance(pick(payload, "deployment", "payload", OURS), str)
-    return event != "workflow_run" or payload["workflow_run"].get("conclusion") == "success"
+    return event != "workflow_run" or _ran_well(payload)
+
+
+def _ran_well(payload: Payload) -> bool:
+    """A fork that was deleted meanwhile is nobody: neither is that ours."""
+    head, here = pick(payload, "workflow_run", "head_repository", "full_name"), pick(payload, "repository", "full_name")
+    return bool(head == here) and payload["workflow_run"].get("conclusion") == "success"
 
 
 def _common(payload: Payload) -> dict[str, object]:

@@ -1,6 +1,8 @@
-"""GitLab's webhooks: pipeline and deployment that succeeded, proven by the secret token in a header.
+"""GitLab's webhooks: pipeline and deployment that succeeded, proven by a signature or by the secret token in a header.
 
-The token travels with each request: use HTTPS. A delivery is known by its whole body: GitLab sends it again as it was.
+A signing token (since GitLab 19) signs as Standard Webhooks does. A secret token travels with each request: use HTTPS.
+A delivery is known by its whole body: GitLab sends it again as it was. What ran for a fork's merge request starts
+nothing: its branch may be called as one of ours, and is nobody's that may release here.
 """
 
 import hmac
@@ -10,7 +12,7 @@ from dataclasses import dataclass, field
 
 from delivery.model.ids import Micros
 from delivery.model.notice import Notice
-from delivery.sources import json_body
+from delivery.sources import json_body, signing
 from delivery.sources.errors import Malformed, Unsigned
 from delivery.sources.facts import Facts, Payload, in_time, notice, pick
 
@@ -20,14 +22,14 @@ _COMMIT = re.compile(r"[0-9a-f]{40,64}$")
 
 @dataclass(frozen=True, slots=True)
 class GitLab:
-    """A configured source. `secrets` are the webhooks' secret tokens."""
+    """A configured source. `secrets` are the webhooks' signing tokens (`whsec_...`) and secret tokens."""
 
     name: str
     secrets: Sequence[str] = field(repr=False)
 
     def receive_each(self, headers: Mapping[str, str], body: bytes, now: Micros) -> Sequence[tuple[Notice, bytes]]:
         """The notice in a request; none for an event that starts nothing here. Raises Unsigned or Malformed."""
-        verify(headers, self.secrets)
+        verify(headers, body, self.secrets, now)
         payload = json_body.parse(body)
         return [(in_time(_notice(self.name, payload, body), now), body)] if _counts(payload) else []
 
@@ -37,19 +39,33 @@ class GitLab:
 
 
 def demand(secrets: Sequence[str]) -> None:
-    """Raises ValueError for a secret that could be guessed."""
-    if any(len(secret) < _LEAST_SECRET for secret in secrets):
+    """Raises ValueError for a secret that could be guessed, or is no signing token though it begins like one."""
+    signing_tokens, plain = _kinds(secrets)
+    for secret in signing_tokens:
+        signing.key(secret)
+    if any(len(secret) < _LEAST_SECRET for secret in plain):
         raise ValueError(f"a secret token of a GitLab webhook has {_LEAST_SECRET} characters or more")
 
 
-def verify(headers: Mapping[str, str], secrets: Sequence[str]) -> None:
-    """Raises Unsigned where the token is none of the secrets."""
-    given = {name.lower(): value for name, value in headers.items()}.get("x-gitlab-token", "")
+def verify(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: Micros) -> None:
+    """Raises Unsigned where neither the signature nor the token is of the secrets. Where it is signed, that decides."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    signing_tokens, plain = _kinds(secrets)
+    if signing_tokens and ("webhook-signature" in lower or not plain):
+        signing.verify(headers, body, signing_tokens, now)
+        return
+    given = lower.get("x-gitlab-token", "")
     if not given:
-        raise Unsigned("no header X-Gitlab-Token: set a secret token for the webhook at GitLab")
+        raise Unsigned("no header X-Gitlab-Token: set a secret token for the webhook at GitLab, or a signing token")
     # All are compared, so that the time taken does not tell which secret it was.
-    if not sum(hmac.compare_digest(secret.encode(), given.encode()) for secret in secrets):
+    if not sum(hmac.compare_digest(secret.encode(), given.encode()) for secret in plain):
         raise Unsigned("the token does not fit: is it the secret of this source?")
+
+
+def _kinds(secrets: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """Signing tokens, which are never sent, and secret tokens, which are."""
+    signing_tokens = [secret for secret in secrets if secret.startswith(signing.PREFIX)]
+    return signing_tokens, [secret for secret in secrets if secret not in signing_tokens]
 
 
 def _notice(source: str, payload: Payload, body: bytes) -> Notice:
@@ -62,7 +78,12 @@ def _notice(source: str, payload: Payload, body: bytes) -> Notice:
 def _counts(payload: Payload) -> bool:
     kind = payload.get("object_kind")
     status = payload.get("status") if kind == "deployment" else pick(payload, "object_attributes", "status")
-    return kind in _READ and status == "success"
+    return kind in _READ and status == "success" and not _of_a_fork(payload)
+
+
+def _of_a_fork(payload: Payload) -> bool:
+    source, target = (pick(payload, "merge_request", f"{side}_project_id") for side in ("source", "target"))
+    return bool(source != target)
 
 
 def _pipeline(payload: Payload) -> tuple[Facts, object, object]:
@@ -90,6 +111,7 @@ def _deployment(payload: Payload) -> tuple[Facts, object, object]:
     facts = {
         "repository": pick(payload, "project", "path_with_namespace"),
         "environment": payload.get("environment"),
+        "tier": payload.get("environment_tier"),
         "branch": payload.get("ref"),
         "status": payload.get("status"),
         "sha": sha,

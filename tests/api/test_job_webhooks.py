@@ -20,7 +20,7 @@ from delivery.settings import Ci, Person, SettingsError, Source, parse
 from tests.api.test_actions import act
 from tests.api.test_ci_jobs import GITHUB, GITLAB, MAIN
 from tests.api.test_webhooks import kind
-from tests.api.world import BASE, SECRET, SERVICE, ManualClock, World, bearer, settings, signed
+from tests.api.world import BASE, SECRET, SERVICE, ManualClock, World, bearer, signed
 from tests.api.world import event as an_event
 from tests.oidc import LEFT_OUT, Idp, new_key, provider
 from tests.unit.sources.test_ci_events import PUBLISHED
@@ -241,8 +241,8 @@ def test_what_a_trigger_makes_of_it_has_to_be_in_reach(sender: Sender) -> None:
     ],
 )
 def test_a_source_that_nobody_can_send_to_is_told_at_the_start(source: dict[str, Any], said: str) -> None:
-    document = {**settings().model_dump(mode="json", exclude_none=True), "sources": {"jobs": source}}
-    document["limits"] = {}
+    memory = {part: {"kind": "memory"} for part in ("mesh", "workloads", "metrics")}
+    document = {"database": {"url": "sqlite://"}, "clusters": {"local": memory}, "sources": {"jobs": source}}
     with pytest.raises(SettingsError) as caught:
         parse(document, {})
     assert said in str(caught.value)

@@ -10,9 +10,10 @@ from delivery.model.ids import Micros
 from delivery.model.notice import Happened
 from delivery.sources import signing
 from delivery.sources.cdevents import CDEvents, package
-from delivery.sources.errors import Malformed, Unsigned
+from delivery.sources.errors import Malformed, Stale, Unsigned
 from delivery.sources.github import GitHub, demand
 from delivery.sources.gitlab import GitLab
+from delivery.sources.gitlab import demand as gitlab_secrets
 
 NOW = Micros(1_795_514_531_000_000)  # 2026-11-24 10:02:11 UTC
 SECRET, OLD = "a-secret-of-github", "an-older-secret-of-it"
@@ -34,6 +35,7 @@ RUN: dict = {
         "updated_at": "2026-11-24T10:02:00Z",
         "actor": {"login": "ci-bot"},
         "triggering_actor": {"login": "alice-acme"},
+        "head_repository": {"full_name": "acme/checkout"},
     },
     "repository": {"full_name": "acme/checkout"},
     "sender": {"login": "github-actions[bot]"},
@@ -82,7 +84,7 @@ PACKAGE: dict = {
     "repository": {"full_name": "acme/checkout"},
     "sender": {"login": "github-actions[bot]"},
 }
-PIPELINE = {
+PIPELINE: dict = {
     "object_kind": "pipeline",
     "object_attributes": {
         "iid": 31,
@@ -193,10 +195,22 @@ def test_other_events_of_github_start_nothing():
         {**RUN, "workflow_run": {**RUN["workflow_run"], "conclusion": "failure"}},
         {**RELEASE, "action": "edited"},
         {**DEPLOYMENT, "action": "deleted"},
+        {**DEPLOYMENT, "deployment_status": {"state": "failure"}},
     ],
 )
 def test_what_is_not_done_or_went_wrong_starts_nothing(payload):
     assert github(payload) == []
+
+
+@pytest.mark.parametrize("head", [{"full_name": "stranger/checkout"}, None])
+def test_what_ran_for_a_fork_starts_nothing_whatever_its_branch_is_called(head):
+    run = {**RUN["workflow_run"], "event": "pull_request", "head_branch": "main", "head_repository": head}
+    assert github({**RUN, "workflow_run": run}) == []
+    attributes = {**PIPELINE["object_attributes"], "source": "merge_request_event", "ref": "main", "tag": False}
+    ours = {"source_project_id": 1, "target_project_id": 1}
+    mine = {**PIPELINE, "object_attributes": attributes, "merge_request": ours}
+    assert facts(gitlab(mine))[1]["cause"] == "merge_request_event"
+    assert gitlab({**mine, "merge_request": {**ours, "source_project_id": 2}}) == []
 
 
 def test_a_pipeline_that_runs_or_failed_starts_nothing():
@@ -250,6 +264,28 @@ def test_gitlab_is_believed_by_its_token():
     with pytest.raises(Unsigned, match="set a secret token"):
         GITLAB.receive_each({}, b"{}", NOW)
     assert gitlab({"object_kind": "note"}) == []
+
+
+def test_gitlab_is_believed_by_its_signature():
+    """GitLab 19 signs as Standard Webhooks has it; the id is its Idempotency-Key, a UUID."""
+    body, sender = json.dumps(PIPELINE).encode(), GitLab("gitlab", [KEY, TOKEN])
+    signed = signing.sign(KEY, "6f1e9f6a-8a0e-4b57-9d0c-1f2d3c4b5a69", NOW // 1_000_000, body)
+    assert sender.receive_each(signed, body, NOW) == gitlab(PIPELINE)
+    assert sender.receive_each({"X-Gitlab-Token": TOKEN}, body, NOW) == gitlab(PIPELINE), "while one replaces the other"
+    alone = GitLab("gitlab", [KEY])
+    for headers, sent in (
+        ({**signed, "X-Gitlab-Token": TOKEN}, body + b" "),
+        ({**signed, "webhook-signature": "", "X-Gitlab-Token": TOKEN}, body),
+        ({"X-Gitlab-Token": KEY}, body),
+    ):
+        with pytest.raises(Unsigned):
+            sender.receive_each(headers, sent, NOW)
+    with pytest.raises(Unsigned, match="webhook-id is missing"):
+        alone.receive_each({"X-Gitlab-Token": TOKEN}, body, NOW)
+    with pytest.raises(Stale):
+        alone.receive_each(signed, body, Micros(NOW + signing.TOLERANCE + 1_000_000))
+    with pytest.raises(ValueError, match="24 to 64 bytes"):
+        gitlab_secrets(["whsec_c2hvcnQ="])
 
 
 def test_cdevents_say_the_artifact_or_the_service():
