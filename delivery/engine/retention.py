@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from delivery.model.ids import SECOND, Micros
+from delivery.model.record import RecordKind
 from delivery.ports.clock import Clock
+from delivery.ports.history import History
 from delivery.ports.ledger import Ledger
 from delivery.ports.retention import Batch, Retention
 from delivery.ports.telemetry import Telemetry
@@ -14,25 +17,36 @@ ROWS = 500
 RELEASES = 20
 """Releases in one transaction: each has some hundred rows."""
 LEASE = Micros(60 * SECOND)
+
+
+class Store(Retention, History, Protocol):
+    """Both ports over the same rows."""
+
+
 _Drop = Callable[[Micros, int], Batch]
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How long what is over is kept; None: for ever. `outbox` is for alerts too."""
+    """How long what is over is kept; None: for ever. `outbox` is for alerts too, `events` for all of a release.
 
+    `export_first`: no release goes before somebody has said that it is exported.
+    """
+
+    events: Micros | None = None
     ticks: Micros | None = None
     inbox: Micros | None = None
     outbox: Micros | None = None
+    export_first: bool = False
 
 
 class Keeper:
     """`owner` is this life of this process."""
 
     def __init__(
-        self, ledger: Ledger, store: Retention, terms: Terms, clock: Clock, telemetry: Telemetry, owner: str
+        self, ledger: Ledger, store: Store, terms: Terms, clock: Clock, telemetry: Telemetry, owner: str
     ) -> None:
-        self._ledger = ledger
+        self._ledger, self._store, self._terms = ledger, store, terms
         self._clock = clock
         self._telemetry = telemetry
         self._owner = owner
@@ -41,6 +55,7 @@ class Keeper:
             ("outbox", terms.outbox, store.drop_messages, ROWS),
             ("alerts", terms.outbox, store.drop_alerts, ROWS),
             ("ticks", terms.ticks, store.drop_ticks, RELEASES),
+            ("events", terms.events, self._drop_releases, RELEASES),
         )
         self._kinds = [(kind, kept, drop, most) for kind, kept, drop, most in kinds if kept is not None]
         self._gone = dict.fromkeys((kind for kind, *_ in self._kinds), 0)
@@ -67,3 +82,9 @@ class Keeper:
             self._telemetry.log("retention", kind=kind, rows=self._gone[kind], before=before)
             self._gone[kind] = 0
         return batch.more
+
+    def _drop_releases(self, before: Micros, most: int) -> Batch:
+        if self._terms.export_first:
+            last = self._store.last_record(RecordKind.EXPORTED)
+            before = min(before, last.data["until"]) if last else Micros(0)
+        return self._store.drop_releases(before, most)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from delivery.model.codec import StoredEvent
 from delivery.model.ids import Micros, ReleaseId
+from delivery.model.record import Ended, RecordKind, StoredRecord
 from delivery.model.verdict import Tick
 from delivery.ports.ledger import Alert, Measuring, Row, StoredRelease
 
@@ -53,3 +54,14 @@ class History(Protocol):
 
     def workers(self) -> Mapping[str, Micros]:
         """When each worker was last heard."""
+
+    def ended(
+        self, since: Micros, until: Micros, most: int, after: tuple[Micros, ReleaseId] | None = None
+    ) -> tuple[Ended, ...]:
+        """Releases that ended from `since` to before `until`, in that order, past the end and id `after`."""
+
+    def records(self, after: int = 0, limit: int = 1000) -> tuple[StoredRecord, ...]:
+        """What was done to the history itself, in order, those with a number above `after`."""
+
+    def last_record(self, kind: RecordKind, subject: str = "") -> StoredRecord | None:
+        """The newest of this kind about this subject."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from delivery.model.ids import Micros
+from delivery.model.record import Entry, StoredRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +36,14 @@ class Retention(Protocol):
 
         Where the gates of a target's newest measured release ended stays until a newer one was measured and is over.
         """
+
+    def drop_releases(self, before: Micros, most: int) -> Batch:
+        """Releases that ended before that time, with all of theirs, of at most `most` that were not gone through yet.
+
+        Each leaves a record with the head of its chain. These stay: what a target names (the active, the queued and the
+        last release, that of the last write, those of a rollback window), its newest promotion, its newest measured
+        release, and one with messages that wait for somebody. They go when later releases have taken their place.
+        """
+
+    def record(self, entry: Entry) -> StoredRecord:
+        """Appends to the chain of what was done to the history itself, at the database's time."""

@@ -10,8 +10,9 @@ from delivery.model.ids import HOUR, Micros
 from delivery.settings.base import Model
 
 DAY = Micros(24 * HOUR)
-TICKS_LEAST, QUEUE_LEAST = 1, 7
-"""Days. A sender may send a delivery again for days (GitHub: three), and a message may be tried for one."""
+EVENTS_LEAST, TICKS_LEAST, QUEUE_LEAST = 30, 1, 7
+"""Days. A sender may send a delivery again for days (GitHub: three), a message may be tried for one, and a rollback
+window is at most 30."""
 _DAYS = re.compile(r"([1-9][0-9]{0,4})d")
 
 
@@ -29,8 +30,12 @@ def _text(least: int) -> str:
 
 
 class Retention(Model):
-    """None: for ever."""
+    """None: for ever. `export_first`: no release goes before somebody has said that it is exported."""
 
+    events: Annotated[Micros | None, BeforeValidator(partial(_days, least=EVENTS_LEAST))] = Field(
+        default=None, description=_text(EVENTS_LEAST)
+    )
+    export_first: bool = Field(default=False, description="true or false")
     ticks: Annotated[Micros | None, BeforeValidator(partial(_days, least=TICKS_LEAST))] = Field(
         default=Micros(30 * DAY), description=_text(TICKS_LEAST)
     )

@@ -87,7 +87,8 @@ def wire(
         name: Rereader(parts, cluster, inbox, ids.owner()) for name, cluster in clusters.items() if cluster.deployers
     }
     kept = settings.retention
-    keeper = Keeper(ledger, ledger, Terms(kept.ticks, kept.inbox, kept.outbox), clock, telemetry, ids.owner())
+    terms = Terms(kept.events, kept.ticks, kept.inbox, kept.outbox, kept.export_first)
+    keeper = Keeper(ledger, ledger, terms, clock, telemetry, ids.owner())
     engine = (inbox, drains(parts), rereads, outbox, keeper)
     return Wired(settings, ledger, ledger, clock, ids, hints, telemetry, clusters, book, *engine, traces)
 

@@ -155,6 +155,14 @@ def _waked(row: Row, wake: Wake) -> Row:
     return replace(row, due_at=wake.due_at, due_why=wake.why, urgent=urgent)
 
 
+def named(row: Row) -> set[ReleaseId]:
+    """Releases that the row, or what it owns in the mesh, still goes by."""
+    target = row.target
+    windows = (one.kept_for[0] for one in target.retiring if one.kept_for)
+    settled = row.settled[1] if row.settled else None
+    return {one for one in (target.active, target.last, settled, *target.queue, *windows) if one}
+
+
 def covers(scope: str, cluster: str, record: ServiceRecord | None) -> bool:
     """Whether a stop of this scope is about the target of this service in this cluster."""
     return scope in ("*", f"cluster:{cluster}") or (record is not None and scope in _owner_scopes(record))

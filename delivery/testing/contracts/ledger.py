@@ -13,7 +13,7 @@ from delivery.testing.contracts.access import Sessions, Tokens
 from delivery.testing.contracts.ledger_claims import Claims, Fences
 from delivery.testing.contracts.ledger_history import Histories
 from delivery.testing.contracts.ledger_queues import Orders, Queues
-from delivery.testing.contracts.ledger_retention import Retentions
+from delivery.testing.contracts.ledger_retention import Droppings, Retentions
 from delivery.testing.contracts.ledger_values import (
     START,
     LedgerWorld,
@@ -271,5 +271,7 @@ class Ticks:
         assert stored_row(world.ledger, target_id("other", "local")).due_why == "slept"
 
 
-class LedgerContract(Rows, Claims, Fences, Commits, Ticks, Queues, Orders, Histories, Tokens, Sessions, Retentions):
+class LedgerContract(
+    Rows, Claims, Fences, Commits, Ticks, Queues, Orders, Histories, Tokens, Sessions, Retentions, Droppings
+):
     """All of it."""

@@ -3,10 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from delivery.model.codec import GENESIS
+from delivery.model.event import Promoted
 from delivery.model.ids import MINUTE, SECOND, Micros, ReleaseId, TargetId, target_id
+from delivery.model.record import Entry, RecordKind
+from delivery.model.target import Retiring
+from delivery.ports.history import Filter
 from delivery.ports.ledger import Alert, InboxState, Measuring, OutboxState, Segment, Unit
 from delivery.ports.retention import Batch
 from delivery.testing.contracts.ledger_values import (
+    STABLE,
     START,
     LedgerWorld,
     Store,
@@ -18,6 +24,8 @@ from delivery.testing.contracts.ledger_values import (
     measured,
     outgoing,
     row,
+    stored_row,
+    unit,
 )
 
 T = target_id("checkout", "local")
@@ -126,3 +134,83 @@ def published(
         committed(ledger, Unit(measuring=one), Unit(measuring=two, segments=(segment,)))
         found[rel(number)] = two
     return found
+
+
+class Droppings:
+    def test_a_release_goes_with_all_of_its_own_and_a_record_stays(self, world: LedgerWorld) -> None:
+        published(world.ledger, T, 3)
+        heads = {one.release: one for one in world.ledger.ended(START, LATER, 9)}
+        sent = replace(outgoing(rel(1), 1), state=OutboxState.SENT)
+        committed(world.ledger, Unit(outbox=(sent,)))
+        world.ledger.note_posted(rel(1), "slack:#a", "1.2")
+        assert world.ledger.drop_releases(START, 9) == Batch(0, more=False)
+        assert world.ledger.drop_releases(LATER, 9) == Batch(2, more=False)
+        assert [one.release.id for one in world.other.page(Filter(), 9)] == [rel(3)]
+        for number in (1, 2):
+            assert world.other.events(rel(number)) == ()
+            assert world.other.releases([rel(number)]) == {}
+            assert (world.other.measuring(rel(number)), world.other.ticks(rel(number))) == (None, ())
+        assert world.other.posted(rel(1), "slack:#a") is None
+        assert world.other.outbox(OutboxState.SENT, 9) == ()
+        records = world.other.records()
+        assert [(one.n, one.kind, one.subject) for one in records] == [
+            (1, RecordKind.DROPPED, rel(1)),
+            (2, RecordKind.DROPPED, rel(2)),
+        ]
+        for one in records:
+            before = heads[ReleaseId(one.subject)]
+            assert (one.data["head"], one.data["events"]) == (before.head, before.events)
+            assert one.data["target"] == T
+        assert world.ledger.last_record(RecordKind.DROPPED, rel(2)) == records[1]
+        assert world.ledger.last_record(RecordKind.DROPPED, rel(3)) is None
+
+    def test_releases_that_are_still_needed_stay(self, world: LedgerWorld) -> None:
+        created(world.ledger, row())
+        rollback, promoted, failed = (Story(T, rel(n), n, at=Micros(START + n)).started() for n in (1, 2, 3))
+        begin(world.ledger, rollback.promoting().then(Promoted(at=START)))
+        begin(world.ledger, promoted.promoting().then(Promoted(at=START)))
+        begin(world.ledger, failed.cancelled())
+        waits = Story(T, rel(4), 4, at=Micros(START + 4)).created().cancelled()
+        begin(world.ledger, waits)
+        committed(world.ledger, Unit(outbox=(replace(outgoing(rel(4), 1), state=OutboxState.DEAD),)))
+        for number in (5, 6):
+            begin(world.ledger, Story(T, rel(number), number, at=Micros(START + number)).created().cancelled())
+        before = stored_row(world.ledger, T)
+        retiring = (Retiring(STABLE, LATER, kept_for=(rel(1), 9)),)
+        opened = Story(T, rel(7), 7).started()
+        committed(world.ledger, unit(before, opened, active=rel(7), last=rel(5), retiring=retiring))
+        assert world.ledger.drop_releases(Micros(LATER + 1000 * MINUTE), 9) == Batch(2, more=False)
+        left = [one.release.id for one in world.other.page(Filter(), 9)]
+        assert left == [rel(7), rel(5), rel(4), rel(2), rel(1)]
+
+    def test_what_was_needed_goes_when_a_later_one_is_gone_through(self, world: LedgerWorld) -> None:
+        published(world.ledger, T, 1)
+        assert world.ledger.drop_releases(LATER, 9) == Batch(0, more=False)
+        published(world.ledger, T, 2, first=2, at=LATER)
+        assert world.ledger.drop_releases(Micros(LATER + MINUTE), 1) == Batch(2, more=True)
+        assert world.ledger.drop_releases(Micros(LATER + MINUTE), 9) == Batch(0, more=False)
+        assert [one.release.id for one in world.other.page(Filter(), 9)] == [rel(3)]
+
+    def test_what_ended_is_listed_in_the_order_of_its_end(self, world: LedgerWorld) -> None:
+        published(world.ledger, T, 3)
+        assert [one.release for one in world.other.ended(START, LATER, 2)] == [rel(1), rel(2)]
+        (last,) = world.other.ended(START, LATER, 2, (Micros(START + 2 * SECOND), rel(2)))
+        stored = world.other.release(rel(3))
+        assert stored is not None
+        assert (last.release, last.target, last.number, last.phase) == (rel(3), T, 3, "cancelled")
+        assert (last.events, last.head) == (stored.release.seq, stored.head)
+        assert world.other.ended(Micros(START + 2 * SECOND), Micros(START + 3 * SECOND), 9) == (
+            *world.other.ended(START, LATER, 1, (Micros(START + SECOND), rel(1))),
+        )
+
+    def test_records_are_a_chain_and_say_who(self, world: LedgerWorld) -> None:
+        one = world.ledger.record(Entry(RecordKind.EXPORTED, {"until": 7}, by="ann", salt="salt"))
+        world.clock.pass_by(MINUTE)
+        two = world.other.record(Entry(RecordKind.EXPORTED, {"until": 8}))
+        assert world.ledger.records() == (one, two)
+        assert world.ledger.records(after=1) == (two,)
+        assert world.ledger.records(limit=1) == (one,)
+        assert (one.n, one.prev, one.by, one.at) == (1, GENESIS, "ann", START)
+        assert (two.n, two.prev, two.by, two.at) == (2, one.hash, "", LATER)
+        assert b"ann" not in one.body
+        assert world.ledger.last_record(RecordKind.EXPORTED) == two

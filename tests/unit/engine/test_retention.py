@@ -4,14 +4,18 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.engine.answer import Answer, Arrival
 from delivery.engine.retention import LEASE, ROWS, Keeper, Terms
-from delivery.model.ids import HOUR, SECOND, Micros, Principal
+from delivery.machine.evolve import fold
+from delivery.model.ids import HOUR, SECOND, Micros, Principal, ReleaseId, target_id
 from delivery.model.notice import Notice, ReleaseRequested
+from delivery.model.record import Entry, RecordKind
 from delivery.model.version import VersionRef
+from delivery.ports.history import Filter
 from delivery.ports.ledger import InboxState, Unit
 from delivery.ports.telemetry import Work
-from delivery.testing.contracts.ledger_values import delivery
+from delivery.testing.contracts.ledger_values import Story, Watch, begin, created, delivery, row
 from tests.simulation.world import World
 
 DAY = Micros(24 * HOUR)
@@ -95,6 +99,32 @@ def test_nothing_is_begun_when_the_time_is_over(world: World) -> None:
     world.clock.step(8 * DAY)
     assert keeper(world, Terms(inbox=Micros(7 * DAY))).run(-1.0) == 1
     assert len(world.ledger.inbox(InboxState.DONE, 9)) == 1
+
+
+def test_no_release_goes_that_was_to_be_exported_first() -> None:
+    clock, terms = Watch(), Terms(events=Micros(30 * DAY), export_first=True)
+    ledger = MemoryLedger(clock, fold)
+    ends = over(ledger, clock, 3)
+    clock.pass_by(Micros(31 * DAY))
+    tidy = Keeper(ledger, ledger, terms, clock, Heard(), "one")
+    assert tidy.run(1.0) == 0
+    assert len(ledger.page(Filter(states=("closed",)), 9)) == 3
+    ledger.record(Entry(RecordKind.EXPORTED, {"until": ends[1]}))
+    assert tidy.run(1.0) == 0
+    assert [one.release.finished_at for one in ledger.page(Filter(states=("closed",)), 9)] == [ends[2], ends[1]]
+
+
+def over(ledger: MemoryLedger, clock: Watch, many: int) -> list[Micros]:
+    """So many releases that are over, and one that runs; when each ended."""
+    target = target_id("checkout", "local")
+    created(ledger, row())
+    ends = []
+    for number in range(many):
+        clock.pass_by(SECOND)
+        ends.append(clock.now())
+        begin(ledger, Story(target, ReleaseId(f"rel_{number}"), number, at=ends[-1]).created().cancelled())
+    begin(ledger, Story(target, ReleaseId("rel_9"), 9, at=clock.now()).started())
+    return ends
 
 
 BY_CI = ReleaseRequested("queueing", VersionRef.of("good-1"), Principal("ci"))

@@ -2,13 +2,13 @@
 
 from delivery.adapters.ledger.memory.access import Access
 from delivery.adapters.ledger.memory.commits import Commits
+from delivery.adapters.ledger.memory.dropping import Dropping
 from delivery.adapters.ledger.memory.history import History
 from delivery.adapters.ledger.memory.orders import Orders
 from delivery.adapters.ledger.memory.queues import Queues
-from delivery.adapters.ledger.memory.retention import Retention
 
 
-class MemoryLedger(Commits, Orders, Queues, Access, Retention, History):
+class MemoryLedger(Commits, Orders, Queues, Access, Dropping, History):
     """Implements the ports Ledger, History, Access and Retention. `remember` transactions can be lost again, as in a
     failover.
     """

@@ -42,23 +42,23 @@ class Retention(Base):
 
     def drop_ticks(self, before: Micros, most: int) -> Batch:
         with self._transaction() as journal:
-            ended = self._ended(TICKS, before, most)
-            if not ended:
+            passed = self._ended(TICKS, before, most)
+            if not passed:
                 return Batch(0, more=False)
             rows = 0
-            for release in ended:
+            for release in passed:
                 rows += len(self._tables.segments.get(release.id, ()))
                 journal.drop(self._tables.segments, release.id)
-            rows += self._drop_measuring(journal, {release.target for release in ended}, before)
-            journal.put(self._tables.marks, TICKS, _place(ended[-1]))
-        return Batch(rows, len(ended) == most)
+            rows += self._drop_measuring(journal, {release.target for release in passed}, before)
+            journal.put(self._tables.marks, TICKS, place(passed[-1]))
+        return Batch(rows, len(passed) == most)
 
     def _ended(self, mark: str, before: Micros, most: int) -> list[Release]:
         """Releases past the mark that ended before that time, in the order of their ends."""
         known = self._tables.marks.get(mark, (Micros(-1), ReleaseId("")))
         releases = (stored.release for stored in self._tables.releases.values())
-        found = [one for one in releases if _ended_before(one, before) and _place(one) > known]
-        return sorted(found, key=_place)[:most]
+        found = [one for one in releases if _ended_before(one, before) and place(one) > known]
+        return sorted(found, key=place)[:most]
 
     def _drop_measuring(self, journal: Journal, targets: Collection[TargetId], before: Micros) -> int:
         """As in SQL."""
@@ -81,6 +81,6 @@ def _ended_before(release: Release, before: Micros) -> bool:
     return release.finished_at is not None and release.finished_at < before
 
 
-def _place(release: Release) -> tuple[Micros, ReleaseId]:
+def place(release: Release) -> tuple[Micros, ReleaseId]:
     assert release.finished_at is not None
     return release.finished_at, release.id

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from delivery.adapters.ledger.units import Fold
 from delivery.model.codec import StoredEvent
 from delivery.model.ids import Micros, ReleaseId, TargetId
+from delivery.model.record import StoredRecord
 from delivery.ports.access import ApiToken, Session
 from delivery.ports.clock import Clock
 from delivery.ports.ledger import (
@@ -55,6 +56,7 @@ class Tables:
     leases: dict[str, tuple[str, Micros]] = field(default_factory=dict)
     workers: dict[str, tuple[Micros, str]] = field(default_factory=dict)
     tokens: dict[str, ApiToken] = field(default_factory=dict)
+    records: dict[int, StoredRecord] = field(default_factory=dict)
     marks: dict[str, tuple[Micros, ReleaseId]] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
 

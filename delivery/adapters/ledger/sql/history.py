@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, or_, select
 
 from delivery.adapters.ledger.sql import coding
 from delivery.adapters.ledger.sql.measured import ticks_from
-from delivery.adapters.ledger.sql.part import Part
+from delivery.adapters.ledger.sql.records import Records
 from delivery.adapters.ledger.sql.tables import ALERT, EVENT, MEASURING, RELEASE, SEGMENT, TARGET, WORKER
 from delivery.adapters.ledger.sql.targets import RELEASES, ROWS
 from delivery.model.codec import StoredEvent
@@ -21,7 +21,7 @@ from delivery.ports.ledger import Alert, Measuring, Row, StoredRelease
 _R = RELEASE.c
 
 
-class SqlHistory(Part):
+class SqlHistory(Records):
     """The port History. Reads one state of the database at a time and locks nothing."""
 
     def page(self, only: Filter, per_page: int, before: ReleaseId | None = None) -> tuple[StoredRelease, ...]:

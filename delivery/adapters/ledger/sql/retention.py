@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, t
 
 from delivery.adapters.ledger.sql.measured import NO_TICKS
 from delivery.adapters.ledger.sql.part import Part
+from delivery.adapters.ledger.sql.records import later
 from delivery.adapters.ledger.sql.tables import ALERT, INBOX, MEASURING, OUTBOX, RELEASE, RETENTION_MARK, SEGMENT
 from delivery.adapters.ledger.sql.upsert import PUT_MARK
 from delivery.adapters.ledger.units import parts_of
@@ -58,31 +59,35 @@ class Retention(Part):
 
     def drop_ticks(self, before: Micros, most: int) -> Batch:
         with self._database.write() as connection:
-            ended = _ended(connection, TICKS, before, most)
-            if not ended:
+            passed = ended(connection, TICKS, before, most)
+            if not passed:
                 return Batch(0, more=False)
-            ids, targets = [one.id for one in ended], sorted({one.target for one in ended})
+            ids, targets = [one.id for one in passed], sorted({one.target for one in passed})
             rows = connection.execute(delete(SEGMENT).where(SEGMENT.c.release.in_(ids))).rowcount
             rows += _drop_measuring(connection, targets, before)
-            last = {"name": TICKS, "at": ended[-1].finished_at, "release": ended[-1].id}
-            connection.execute(PUT_MARK[self._database.sqlite], last)
-        return Batch(rows, len(ended) == most)
+            marked(connection, TICKS, passed[-1], sqlite=self._database.sqlite)
+        return Batch(rows, len(passed) == most)
 
 
-def _ended(connection: Connection, mark: str, before: Micros, most: int) -> Sequence[Any]:
+def marked(connection: Connection, mark: str, last: Any, *, sqlite: bool) -> None:
+    """Notes that all releases up to this one, in the order of their ends, were gone through."""
+    connection.execute(PUT_MARK[sqlite], {"name": mark, "at": last.finished_at, "release": last.id})
+
+
+def ended(connection: Connection, mark: str, before: Micros, most: int) -> Sequence[Any]:
     """Releases past the mark that ended before that time, in the order of their ends."""
     query = select(RETENTION_MARK).where(RETENTION_MARK.c.name == mark)
     known = connection.execute(query).one_or_none()
     past = select(_R.id, _R.target, _R.finished_at).where(_R.finished_at < before)
     if known is not None:
-        past = past.where(tuple_(_R.finished_at, _R.id) > tuple_(known.at, known.release))
+        past = past.where(later(known.at, known.release))
     return connection.execute(past.order_by(_R.finished_at, _R.id).limit(most)).all()
 
 
 def _drop_measuring(connection: Connection, targets: Collection[str], before: Micros) -> int:
     """All of these targets that is old, but where the gates of each target's newest measured release ended."""
     measured = select(_R.id).join_from(RELEASE, MEASURING, MEASURING.c.release == _R.id)
-    over = measured.where(_R.target.in_(targets), _R.service.in_(_services(targets)), _R.closed)
+    over = measured.where(_R.target.in_(targets), _R.service.in_(services_of(targets)), _R.closed)
     newest = over.with_only_columns(func.max(_R.id)).group_by(_R.target)
     kept = list(connection.execute(newest).scalars())
     old = list(connection.execute(over.where(_R.finished_at < before)).scalars())
@@ -92,6 +97,6 @@ def _drop_measuring(connection: Connection, targets: Collection[str], before: Mi
     return connection.execute(delete(MEASURING).where(MEASURING.c.release.in_(gone))).rowcount if gone else 0
 
 
-def _services(targets: Collection[str]) -> list[str]:
+def services_of(targets: Collection[str]) -> list[str]:
     """There is an index by service."""
     return sorted({parts_of(TargetId(target))[0] for target in targets})
