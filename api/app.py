@@ -44,6 +44,7 @@ TAGS = [
     {"name": "stop", "description": "No raises, anywhere or in part, until it is lifted. Reverts go on."},
     {"name": "queues", "description": "Dead rows of the inbox and the outbox, and alerts."},
     {"name": "tokens", "description": "Who may do what. For admins."},
+    {"name": "history", "description": "The whole history, to be checked by anybody, and what was done to it."},
     {"name": "health", "description": "For load balancers and Prometheus. No token."},
 ]
 

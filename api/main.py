@@ -48,6 +48,7 @@ def services(wired: wiring.Wired) -> AppServices:
         ledger=wired.ledger,
         history=wired.history,
         access=wired.ledger,
+        retention=wired.ledger,
         inbox=wired.inbox,
         book=wired.book,
         clock=wired.clock,

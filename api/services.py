@@ -27,6 +27,7 @@ from delivery.ports.clock import Clock
 from delivery.ports.hints import Hints
 from delivery.ports.history import History
 from delivery.ports.ledger import Ledger, Measuring
+from delivery.ports.retention import Retention
 from delivery.registry import Batch, Source
 from delivery.settings import Limits, Token
 from delivery.wiring import SlackApp
@@ -49,6 +50,7 @@ class AppServices:
     ledger: Ledger
     history: History
     access: Access
+    retention: Retention
     inbox: Admits
     book: Book
     clock: Clock

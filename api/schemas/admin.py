@@ -1,8 +1,8 @@
 """The stop, the inbox, the outbox, alerts and health."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 
 from api.schemas.common import In, Line, Out, Reason, Time
 
@@ -127,3 +127,26 @@ class ReadyOut(Out):
 
 class HealthOut(Out):
     status: Literal["ok"]
+
+
+class RecordOut(Out):
+    """What was done to the history itself. `hash` is SHA-256 over `prev`, a line feed and `body`."""
+
+    n: int
+    at: Time
+    kind: str
+    by: str | None
+    data: dict[str, Any]
+    body: str
+    said: str
+    prev: str
+    hash: str
+
+
+class RecordsOut(Out):
+    records: list[RecordOut]
+    next: int | None = Field(None, description="Ask again with `after` set to this; null when these are the last.")
+
+
+class ExportedIn(In):
+    until: AwareDatetime = Field(description="All that ended before is in your hands.")

@@ -1,6 +1,6 @@
 """The API over HTTP. Every answer that is no success becomes a CommandError with its cause."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -44,6 +44,23 @@ class Api:
 
     def put(self, path: str, body: object) -> Json:
         return self._json("PUT", path, json=body)
+
+    def lines(self, path: str, params: Mapping[str, Any]) -> Iterator[bytes]:
+        """The lines of a long answer, as they come, each with its end."""
+        params = {name: value for name, value in params.items() if value is not None}
+        rest = b""
+        try:
+            with self._http.stream("GET", path, params=params) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    raise of_problem(answer.status_code, _problem(answer))
+                for part in answer.iter_bytes():
+                    *whole, rest = (rest + part).split(b"\n")
+                    yield from (line + b"\n" for line in whole)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise Unreachable(f"the API at {self.url} does not answer: {str(error) or type(error).__name__}") from error
+        if rest:
+            yield rest
 
     def prove(self, auth: httpx.Auth) -> None:
         """From now on requests prove who sends them by this, not by a token."""

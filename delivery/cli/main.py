@@ -7,7 +7,22 @@ from typing import Annotated
 
 import typer
 
-from delivery.cli import adopt, ci, doctor, hands, inbox, local, outbox, plan, release, services, stop, token, webhook
+from delivery.cli import (
+    adopt,
+    ci,
+    doctor,
+    hands,
+    history,
+    inbox,
+    local,
+    outbox,
+    plan,
+    release,
+    services,
+    stop,
+    token,
+    webhook,
+)
 from delivery.cli.errors import Code, CommandError
 from delivery.cli.replay import command as replay
 
@@ -34,7 +49,23 @@ def _root(
     """Exit codes: 0 done or promoted, 1 refused or failed, 2 went back, 3 needs a person, 64 wrong usage."""
 
 
-for module in (services, plan, release, ci, stop, hands, inbox, outbox, token, webhook, doctor, adopt, replay, local):
+for module in (
+    services,
+    plan,
+    release,
+    ci,
+    stop,
+    hands,
+    inbox,
+    outbox,
+    history,
+    token,
+    webhook,
+    doctor,
+    adopt,
+    replay,
+    local,
+):
     module.register(app)
 
 

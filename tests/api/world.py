@@ -174,6 +174,7 @@ class World:
             ledger=self.ledger,
             history=self.ledger,
             access=self.ledger,
+            retention=self.ledger,
             inbox=engine.inbox,
             book=book,
             clock=self.clock,
