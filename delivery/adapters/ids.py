@@ -19,11 +19,19 @@ def _milliseconds() -> int:
 
 
 class UlidIds:
-    """Ids of one process rise strictly, also within a millisecond and when the clock goes back (ULID, monotonic)."""
+    """Ids of one process rise strictly, also within a millisecond and when the clock goes back (ULID, monotonic).
+
+    `apart`: names of people are stored apart from what is hashed.
+    """
 
     def __init__(
-        self, milliseconds: Callable[[], int] = _milliseconds, randbits: Callable[[int], int] = secrets.randbits
+        self,
+        milliseconds: Callable[[], int] = _milliseconds,
+        randbits: Callable[[int], int] = secrets.randbits,
+        *,
+        apart: bool = True,
     ) -> None:
+        self._apart = apart
         self._milliseconds = milliseconds
         self._randbits = randbits
         self._last = 0
@@ -38,7 +46,7 @@ class UlidIds:
             return ReleaseId(f"rel_{_encode(self._last)}")
 
     def salt(self) -> str:
-        return secrets.token_hex(16)
+        return secrets.token_hex(16) if self._apart else ""
 
     def owner(self) -> str:
         return self._owner

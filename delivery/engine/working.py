@@ -11,7 +11,7 @@ from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.outward import Topic
 from delivery.model.release import Release
-from delivery.model.since import FLOOR, needed
+from delivery.model.since import APART, FLOOR, needed
 from delivery.model.target import Target, World
 from delivery.ports.ledger import (
     Alert,
@@ -129,7 +129,7 @@ class Working:
         event = seal(release.id, release.seq, self.heads.get(release.id, GENESIS), move.event, self.salt())
         self.heads[release.id] = event.hash
         self.events.append(event)
-        self.requires = max(self.requires, needed(move.event))
+        self.requires = max(self.requires, needed(move.event), APART if event.said else FLOOR)
         self.changed[release.id] = StoredRelease(release, event.hash)
         self.row_changed = True
         self.outbox += self.audience.hears(move, now)

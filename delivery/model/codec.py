@@ -19,8 +19,8 @@ from delivery.model.plan import Plan
 from delivery.model.said import apart, together
 
 T = TypeVar("T")
-SCHEMA = 2
-UPCASTERS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: lambda document: document}
+SCHEMA = 1
+UPCASTERS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """Schema n -> a function that turns an event of n into one of n + 1."""
 GENESIS = "0" * 64
 PLANS_KEPT = 4096
@@ -70,9 +70,13 @@ def digest(value: object) -> str:
 
 
 def seal(release: ReleaseId, seq: int, prev: str, event: Event, salt: str) -> StoredEvent:
-    """The event as it is stored, chained to `prev` (GENESIS for the first). `salt`: nobody can guess it."""
-    name = type(event).__name__
-    document, clear = apart(type(event), {"schema": SCHEMA, "type": name, "data": to_plain(event)}, salt)
+    """The event as it is stored, chained to `prev` (GENESIS for the first). Nobody can guess `salt`; without one what
+    people said is in the body.
+    """
+    name, clear = type(event).__name__, b""
+    document = {"schema": SCHEMA, "type": name, "data": to_plain(event)}
+    if salt:
+        document, clear = apart(type(event), document, salt)
     body = _write(document).encode()
     return StoredEvent(release, seq, event.at, name, body, prev, link(prev, body), clear)
 

@@ -30,11 +30,15 @@ def _text(least: int) -> str:
 
 
 class Retention(Model):
-    """None: for ever. `export_first`: no release goes before somebody has said that it is exported."""
+    """None: for ever. `export_first`: no release goes before somebody has said that it is exported.
+
+    `names_apart`: names and words of people are stored beside what is hashed. The version before cannot read that.
+    """
 
     events: Annotated[Micros | None, BeforeValidator(partial(_days, least=EVENTS_LEAST))] = Field(
         default=None, description=_text(EVENTS_LEAST)
     )
+    names_apart: bool = Field(default=True, description="true or false")
     export_first: bool = Field(default=False, description="true or false")
     ticks: Annotated[Micros | None, BeforeValidator(partial(_days, least=TICKS_LEAST))] = Field(
         default=Micros(30 * DAY), description=_text(TICKS_LEAST)

@@ -76,7 +76,7 @@ def wire(
     """
     ledger = SqlLedger(settings.database.url, fold=fold)
     clock = _clock(settings, ledger)
-    ids, telemetry = UlidIds(), PrometheusTelemetry(traces)
+    ids, telemetry = UlidIds(apart=settings.retention.names_apart), PrometheusTelemetry(traces)
     hints = hints or _hints(settings, telemetry)
     book = Book(ledger, clock, partial(parse, settings=settings), compile_plan, frozen, subscribers(settings))
     clusters = clusters_of(settings, clock, book, settings.clusters if only is None else only)

@@ -1,7 +1,8 @@
 """Golden histories: of each released schema the bytes as they were stored, and what they have to fold to.
 
-`schema_N/NAME.events` has one stored body a line, and after a tab what people said in it; `schema_N/NAME.release` the
-release. To record stories that are new, or all of them after the schema was raised in `delivery.model.codec`:
+`schema_N/NAME.events` has one stored body a line, `schema_N/NAME.release` the release. `apart_N` has the same stories
+with names apart: what people said comes after the body and a tab. To record stories that are new, or all of them
+after the schema was raised in `delivery.model.codec`:
 
     python -m tests.histories.golden
 """
@@ -22,6 +23,7 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Golden:
+    form: str
     schema: int
     name: str
     lines: tuple[bytes, ...]
@@ -49,18 +51,18 @@ class Golden:
 
 def recorded() -> Iterator[Golden]:
     """Those of every schema."""
-    for path in sorted(FOLDER.glob("schema_*/*.events")):
-        schema = int(path.parent.name.removeprefix("schema_"))
+    for path in sorted((*FOLDER.glob("schema_*/*.events"), *FOLDER.glob("apart_*/*.events"))):
+        form, _, schema = path.parent.name.partition("_")
         release = path.with_suffix(".release").read_bytes()
-        yield Golden(schema, path.stem, tuple(path.read_bytes().splitlines()), release)
+        yield Golden(form, int(schema), path.stem, tuple(path.read_bytes().splitlines()), release)
 
 
-def record(folder: Path, name: str, events: Iterable[Event]) -> None:
+def record(folder: Path, name: str, events: Iterable[Event], salted: bool) -> None:
     """Never over what is there: released bytes do not change."""
     events, prev = list(events), GENESIS
     with (folder / f"{name}.events").open("xb") as file:
         for seq, event in enumerate(events, start=1):
-            stored = seal(ReleaseId(name), seq, prev, event, f"{seq:032x}")
+            stored = seal(ReleaseId(name), seq, prev, event, f"{seq:032x}" if salted else "")
             file.write(stored.body + b"\t" * bool(stored.said) + stored.said + b"\n")
             prev = stored.hash
     with (folder / f"{name}.release").open("xb") as file:
@@ -75,8 +77,9 @@ def same(release: Release, recorded: bytes) -> bool:
 if __name__ == "__main__":
     from tests.histories.stories import STORIES
 
-    folder = FOLDER / f"schema_{SCHEMA}"
-    folder.mkdir(exist_ok=True)
-    for name, events in STORIES.items():
-        if not (folder / f"{name}.events").exists():
-            record(folder, name, events)
+    for form in ("schema", "apart"):
+        folder = FOLDER / f"{form}_{SCHEMA}"
+        folder.mkdir(exist_ok=True)
+        for name, events in STORIES.items():
+            if not (folder / f"{name}.events").exists():
+                record(folder, name, events, salted=form == "apart")

@@ -41,7 +41,13 @@ def test_the_same_words_look_different_each_time() -> None:
 
 def test_what_says_nothing_of_people_is_stored_whole() -> None:
     stored = sealed(MeshRecovered(at=Micros(7)))
-    assert (stored.said, stored.body) == (b"", b'{"data":{"at":7},"schema":2,"type":"MeshRecovered"}')
+    assert (stored.said, stored.body) == (b"", b'{"data":{"at":7},"schema":1,"type":"MeshRecovered"}')
+
+
+def test_without_a_salt_all_is_in_the_body() -> None:
+    stored = sealed(APPROVED, "")
+    assert (stored.said, stored.event) == (b"", APPROVED)
+    assert b"ann" in stored.body
 
 
 def test_words_that_are_lost_are_no_silent_nobody() -> None:

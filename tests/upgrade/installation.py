@@ -30,6 +30,8 @@ LIMIT = 120.0
 T = TypeVar("T")
 _OURS = ("DELIVERY_", "CELERY_")
 _BROKER = "[broker]"
+_AS_BEFORE = "\n[retention]\nnames_apart = false\n"
+"""What the version before cannot read is not written while it runs."""
 
 
 class Ground:
@@ -89,7 +91,7 @@ class Installation:
         command = (sys.executable, "-m", "delivery.sandbox.demo_service", "--version", "{version}", "--port", "{port}")
         text = settings_text(places, ground.keys, {"demo": command}).replace(places.database_url, database)
         self.settings = ground.folder / f"{name}.toml"
-        write_private(self.settings, _without_broker(text))
+        write_private(self.settings, _without_broker(text) + (_AS_BEFORE if source == ROOT else ""))
         self._port, self._processes = port, dict[str, subprocess.Popen[bytes]]()
         self._api = Api(Access(places.api_url, "", ground.keys.tokens, SOURCE, ground.keys.secret))
 

@@ -83,7 +83,7 @@ def test_what_is_decided_makes_the_row_require_what_its_events_need(world: World
 @pytest.mark.parametrize(
     "text",
     [
-        '{"schema":3,"type":"Closed","data":{}}',
+        '{"schema":2,"type":"Closed","data":{}}',
         '{"schema":1,"type":"Teleported","data":{}}',
         '{"schema":1,"type":"MeshFailing","data":{"at":1,"detail":"x","where":"y"}}',
         '{"schema":1,"type":"HoldLifted","data":{"at":1,"kind":"boredom"}}',
