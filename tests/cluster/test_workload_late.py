@@ -45,7 +45,10 @@ def paused(cluster: Cluster, shop: Shop) -> Iterator[tuple[KubernetesWorkloads, 
 
 def ready(shop: Shop, workloads: KubernetesWorkloads, need: Need) -> None:
     def found() -> bool:
-        running = workloads.ensure(TARGET, shop.workload, NEW, need)
+        try:
+            running = workloads.ensure(TARGET, shop.workload, NEW, need)
+        except Unavailable:  # its status changes as fast as we write: asked again, as the engine does
+            return False
         assert running.failing is None, running.failing
         return running.ready
 
@@ -53,16 +56,18 @@ def ready(shop: Shop, workloads: KubernetesWorkloads, need: Need) -> None:
 
 
 def late(shop: Shop, paused: tuple[KubernetesWorkloads, FaultProxy], where: str, meanwhile: Callable[[], None]) -> None:
-    """The version is taken away by the old worker, whose next DELETE there comes only after what happens meanwhile."""
+    """The version is taken away by the old worker, whose next DELETE there comes only after what happens meanwhile. By
+    then the target is another's, which the old one learns when it asks: should its call not wait so long, for example.
+    """
     old, proxy = paused
-    goes_on = threading.Event()
+    goes_on, lost = threading.Event(), threading.Event()
     proxy.script.add(Held(goes_on), "DELETE", where, times=1)
     ended: list[Exception] = []
 
     def take_away() -> None:
-        while not goes_on.is_set():
+        while not (goes_on.is_set() or (lost.is_set() and ended)):
             try:
-                old.retire(TARGET, shop.workload, NEW)
+                old.retire(TARGET, shop.workload, NEW, lambda: not lost.is_set())
             except (Conflict, Unavailable) as error:  # its pods end their requests: asked again, as the engine does
                 ended.append(error)
 
@@ -71,6 +76,7 @@ def late(shop: Shop, paused: tuple[KubernetesWorkloads, FaultProxy], where: str,
     try:
         shop.until(lambda: any(one.verb == "DELETE" and where in one.path for one in proxy.script.seen()))
         ended.clear()
+        lost.set()
         meanwhile()
     finally:
         goes_on.set()
