@@ -5,13 +5,16 @@ import pytest
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.adapters.mesh.memory import MemoryMesh
 from delivery.engine.answer import Arrival
+from delivery.engine.drain import BREATH
 from delivery.machine.evolve import fold
-from delivery.model.ids import Principal, ReleaseId
+from delivery.model.event import Level
+from delivery.model.ids import SECOND, Principal, ReleaseId
 from delivery.model.notice import Notice, ReleaseAction, ReleaseRequested
 from delivery.model.signal import Abort
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import Committed, Result
+from delivery.ports.mesh import Confirmation
 from delivery.ports.telemetry import Kind, Work
 from tests.api.world import ManualClock, World
 from tests.unit.engine.started import baking
@@ -141,3 +144,17 @@ def test_the_log_says_which_trace_an_event_belongs_to(world):
     lines = [fields for event, fields in world.telemetry.lines if event == "moved"]
     assert lines[-1]["trace_id"] == TRACE[3:35]
     assert "trace_id" not in lines[0]
+
+
+def test_a_confirmation_lasts_from_the_first_question_to_the_answer(world, monkeypatch):
+    confirm, not_yet = MemoryMesh.confirm, [Confirmation(proven=False, level=Level.ACKED, missing=("proxy-1",))] * 3
+
+    def slow(self, *asked):
+        return not_yet.pop() if not_yet else confirm(self, *asked)
+
+    monkeypatch.setattr(MemoryMesh, "confirm", slow)
+    released(world)
+    world.go(5)
+    (proven,) = calls(world, "confirm traffic")
+    assert not not_yet
+    assert proven.ended - proven.begun >= 3 * BREATH * SECOND, "it was asked again three times"
