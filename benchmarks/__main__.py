@@ -34,12 +34,16 @@ APART: Mapping[str, Callable[[Say], list[Figure]]] = {"cluster": _of("cluster", 
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["load"]:  # has options and tables of its own
+        from benchmarks.load.__main__ import main as load
+
+        return load(sys.argv[2:])
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measures. Takes minutes, and a quiet machine."
     )
     known = {**MEASUREMENTS, **APART}
     what = f"what to measure (default: {', '.join(MEASUREMENTS)}); {', '.join(APART)} only where named"
-    parser.add_argument("names", nargs="*", help=what)
+    parser.add_argument("names", nargs="*", help=f"{what}; or: load, with options of its own")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures with all their values")
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in known]:

@@ -4,12 +4,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from benchmarks.load.world import CANDIDATE, STABLE, SteadyMetrics
 from delivery.adapters.clock.system import SystemClock
 from delivery.adapters.hints.none import NoHints
 from delivery.adapters.ids import UlidIds
 from delivery.adapters.ledger.sql import SqlLedger
 from delivery.adapters.mesh.memory import MemoryMesh
-from delivery.adapters.metrics.memory import BUCKETS_MS
 from delivery.adapters.slots import InlineSlots, ThreadSlots
 from delivery.adapters.telemetry.prometheus import PrometheusTelemetry
 from delivery.adapters.workloads.memory import MemoryWorkloads
@@ -21,20 +21,16 @@ from delivery.engine.parts import Parts
 from delivery.machine.evolve import fold
 from delivery.model.codec import digest
 from delivery.model.event import Phase
-from delivery.model.ids import Micros, Principal, target_id
+from delivery.model.ids import Principal, target_id
 from delivery.model.notice import Notice, ReleaseRequested
-from delivery.model.series import Sample, Series
 from delivery.model.target import Target
-from delivery.model.version import VersionRef
 from delivery.ports.history import Filter
 from delivery.ports.ledger import Row, ServiceRecord
-from delivery.ports.metrics import Subject
 from delivery.ports.slots import Slots
 from delivery.strategies.plan import compile_plan
 from delivery.wiring import Engine, assemble, parse
 
 CLUSTER = "local"
-STABLE, CANDIDATE = VersionRef.of("1.4.1"), VersionRef.of("1.4.2")
 Gates = Mapping[str, Mapping[str, object]]
 BATCH = 100
 WITHIN = 120.0
@@ -60,24 +56,6 @@ def document(service: str, gates: Gates) -> dict[str, object]:
         "strategies": [{"canary": {"steps": ["5%", "50%"], "bake": "4h", "gates": list(gates)}}],
         "gates": gates,
     }
-
-
-class SteadyMetrics:
-    """Counters that grow with the clock: 1 000 requests a second, a 20th to the candidate, 0.2 % fail, 1 % is slow.
-
-    The shipped memory adapter adds up what a world told it, for all targets at every look; this costs the same however
-    many there are.
-    """
-
-    def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample]:
-        now = time.time_ns() // 1000
-        return {subject: Sample(Micros(now), {"proxy": _series(subject, now)}) for subject in subjects}
-
-
-def _series(subject: Subject, now: int) -> Series:
-    requests = now // (20_000 if subject.backend.version == CANDIDATE else 1_053)
-    slow = requests // 100
-    return Series(requests, requests // 500, tuple((bound, slow if bound < 1000 else 0) for bound in BUCKETS_MS), "1")
 
 
 @dataclass

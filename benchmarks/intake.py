@@ -85,7 +85,7 @@ def measure_postgres(say: Say) -> list[Figure]:
 
 def measured(url: str, name: str, say: Say, goal: Goal) -> list[Figure]:
     upgrade(url)
-    _apply(url)
+    apply(SqlLedger(url, fold=fold))
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, _api(url, Path(folder)) as port:
         runs = []
         for repetition in range(REPETITIONS):
@@ -102,8 +102,9 @@ def measured(url: str, name: str, say: Say, goal: Goal) -> list[Figure]:
     ]
 
 
-def _apply(url: str) -> None:
-    ledger, now = SqlLedger(url, fold=fold), SystemClock().now()
+def apply(ledger: SqlLedger) -> None:
+    """The services that the requests are for."""
+    now = SystemClock().now()
     for name in _services():
         content = {"service": name, "cluster": "local", "workload": {"process": "shop"}}
         ledger.put_service(ServiceRecord(name, content, digest(content), 1, now, Principal("bench")))
@@ -160,8 +161,8 @@ def _send(port: int, folder: Path, repetition: int) -> Run:
     path = folder / "requests"
     with path.open("wb") as file:
         for number in range(MOST):
-            request = _request(port, repetition, number)
-            file.write(len(request).to_bytes(4) + request)
+            body = request(port, repetition, number)
+            file.write(len(body).to_bytes(4) + body)
     command = [sys.executable, "-m", "benchmarks.sender", str(port), str(path), str(CONNECTIONS), str(SECONDS)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=WITHIN + SECONDS)
     found = json.loads(done.stdout)
@@ -170,7 +171,7 @@ def _send(port: int, folder: Path, repetition: int) -> Run:
     return Run(len(found["answers"]) / found["seconds"], tuple(found["answers"]))
 
 
-def _request(port: int, repetition: int, number: int) -> bytes:
+def request(port: int, repetition: int, number: int) -> bytes:
     """A release event as CI sends it, signed."""
     service, event_id = _services()[number % SERVICES], f"run-{repetition}-{number}"
     body = json.dumps(

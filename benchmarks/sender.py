@@ -1,7 +1,9 @@
-"""Sends prepared requests over kept connections, each as soon as the one before is answered; a process of its own.
+"""Sends prepared requests over kept connections; a process of its own.
 
-`python -m benchmarks.sender PORT FILE CONNECTIONS SECONDS`: FILE has requests as they go over the wire, each after its
-length in 4 bytes. Prints JSON: how long it took, the statuses, and the seconds of every answer.
+`python -m benchmarks.sender PORT FILE CONNECTIONS SECONDS [RATE]`: FILE has requests as they go over the wire, each
+after its length in 4 bytes. With a rate so many are due in each second, and how long an answer took is counted from
+when its request was due, sent or not; without one each is sent as soon as the one before is answered.
+Prints JSON: how long it took, the statuses, the seconds of every answer, and the CPU seconds that all this took.
 """
 
 import asyncio
@@ -10,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 LENGTH = b"content-length: "
@@ -18,11 +21,12 @@ LENGTH = b"content-length: "
 class Connection(asyncio.Protocol):
     """One request after the other until none is left or the time is over."""
 
-    def __init__(self, requests: Iterator[bytes], until: float) -> None:
+    def __init__(self, requests: Iterator[bytes], times: Iterator[float], until: float) -> None:
         self.over = asyncio.get_running_loop().create_future()
         self.seconds: list[float] = []
         self.statuses: Counter[str] = Counter()
         self._requests = requests
+        self._times = times
         self._until = until
         self._buffer = b""
 
@@ -42,12 +46,17 @@ class Connection(asyncio.Protocol):
         self._next()
 
     def _next(self) -> None:
-        request = next(self._requests, None) if time.monotonic() < self._until else None
+        at = next(self._times)
+        request = next(self._requests, None) if at < self._until else None
         if request is None:
             self._transport.close()
             return
-        self._sent = time.monotonic()
-        self._transport.write(request)
+        self._sent = at
+        early = at - time.monotonic()
+        if early > 0:
+            asyncio.get_running_loop().call_later(early, self._transport.write, request)
+        else:
+            self._transport.write(request)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.over.done():
@@ -62,12 +71,19 @@ def stored(path: Path) -> Iterator[bytes]:
         place += 4 + length
 
 
-async def send(port: int, path: Path, connections: int, seconds: float) -> dict[str, object]:
+def moments(begun: float, rate: float | None) -> Iterator[float]:
+    """When each request is due: evenly at this rate, or now."""
+    for number in count():
+        yield time.monotonic() if rate is None else begun + number / rate
+
+
+async def send(port: int, path: Path, connections: int, seconds: float, rate: float | None) -> dict[str, object]:
     requests = iter(list(stored(path)))
     begun = time.monotonic()
+    times = moments(begun, rate)
     opened = [
         (await asyncio.get_running_loop().create_connection(
-            lambda: Connection(requests, begun + seconds), "127.0.0.1", port
+            lambda: Connection(requests, times, begun + seconds), "127.0.0.1", port
         ))[1]
         for _ in range(connections)
     ]  # fmt: skip
@@ -77,11 +93,13 @@ async def send(port: int, path: Path, connections: int, seconds: float) -> dict[
     return {
         "seconds": time.monotonic() - begun,
         "statuses": dict(sum((connection.statuses for connection in opened), Counter[str]())),
+        "cpu": time.process_time(),
         "answers": [second for connection in opened for second in connection.seconds],
     }
 
 
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    found = asyncio.run(send(int(arguments[0]), Path(arguments[1]), int(arguments[2]), float(arguments[3])))
+    port, path, connections, seconds, *rate = sys.argv[1:]
+    wanted = float(rate[0]) if rate else None
+    found = asyncio.run(send(int(port), Path(path), int(connections), float(seconds), wanted))
     json.dump(found, sys.stdout)
