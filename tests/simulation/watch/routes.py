@@ -1,6 +1,6 @@
 """Looks at every route that is stored in a mesh, and at every version that is retired."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from delivery.adapters.mesh.answer import destinations
 from delivery.adapters.mesh.memory import Entry, Mood, at_home
@@ -77,7 +77,8 @@ class Routes:
 
         return look
 
-    def _ours(self, mesh: SimMesh, entry: Entry, stamp: Stamp) -> None:
+    def written(self, entry: Entry, stamp: Stamp, running: Iterable[tuple[str, Entry]]) -> None:
+        """What holds of a write of ours, also where it is looked at afterwards; `running`: what proxies ran then."""
         target = entry.route.target
         if stamp.epoch < self._epochs.get(target, 0):
             self._broken.say(9, f"{target}: epoch {stamp.epoch} after {self._epochs[target]}")
@@ -86,8 +87,12 @@ class Routes:
         self._authorised(entry, stamp, events)
         self._stays_back(entry, stamp, events)
         if _reaches(entry.route.traffic):
+            self._predecessor_is_gone(target, stamp.release, running)
+
+    def _ours(self, mesh: SimMesh, entry: Entry, stamp: Stamp) -> None:
+        self.written(entry, stamp, [(name, running) for name, running, _ in mesh.running()])
+        if _reaches(entry.route.traffic):
             self._is_not_over(entry, stamp)
-            self._predecessor_is_gone(mesh, target, stamp.release)
         self._is_served(mesh, entry)
         self._homes.entered(mesh, entry, stamp)
 
@@ -141,14 +146,16 @@ class Routes:
             if proxy.mood is Mood.TAKING and unknown:
                 self._broken.say("lost requests", f"{name} takes a route to {sorted(unknown)}, which it does not know")
 
-    def _predecessor_is_gone(self, mesh: SimMesh, target: TargetId, release: ReleaseId) -> None:
+    def _predecessor_is_gone(
+        self, target: TargetId, release: ReleaseId, others: Iterable[tuple[str, Entry]]
+    ) -> None:
         """17: a candidate that was superseded is at 0 on every proxy before its successor rises above 0.
 
         A person may decide otherwise: without proxies that do not answer, or over a route of lost history.
         """
         if any(map(_goes_on, self._ghost.events.get(release, []))):
             return
-        for name, running, _ in mesh.running():
+        for name, running in others:
             stamp = running.stamp
             if running.route.target != target or stamp is None or stamp.release == release:
                 continue

@@ -1,0 +1,26 @@
+"""Mistakes put into real processes: each part has to find one, or it looks at nothing."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from tests.simulation.mutants import engine, ports
+from tests.simulation.mutants.mutant import only
+from tests.simulation.world import Wrap, unwrapped
+
+
+@dataclass(frozen=True)
+class Planted:
+    """`breaks`: how what is found begins."""
+
+    breaks: str
+    wrap: Wrap = unwrapped
+    patched: Callable[[], AbstractContextManager[Any]] = nullcontext
+
+
+MUTANTS = {
+    "outbox outside the commit": Planted("invariant 14:", only(ports.OutboxOutside, "ledger")),
+    "verdict not committed before the revert": Planted("invariant 5:", patched=engine.effects_first),
+    "no version check at commit": Planted("invariant", only(ports.NoVersionCheck, "ledger")),
+}
