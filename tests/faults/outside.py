@@ -11,7 +11,9 @@ from collections import Counter
 from multiprocessing.connection import Connection, Listener
 from typing import Any
 
+from delivery.adapters.ledger.sql import SqlLedger
 from delivery.adapters.mesh.memory import Entry
+from delivery.machine.evolve import fold
 from delivery.model.ids import TargetId
 from delivery.ports.errors import Conflict, Unavailable
 from tests.simulation.parts import SimChat, SimMesh, SimMetrics
@@ -19,8 +21,8 @@ from tests.simulation.services import BETA_SHARE, CLUSTERS
 from tests.simulation.workloads import SimWorkloads
 
 PROXIES = 2
-Written = tuple[Entry, tuple[tuple[str, Entry], ...]]
-"""A write that was stored, and what proxies ran of that target before."""
+Written = tuple[Entry, tuple[tuple[str, Entry], ...], bool]
+"""A write that was stored, what proxies ran of that target before, and whether what it rests on was committed then."""
 ANSWERS = ("409", "429", "500", "timeout")
 
 
@@ -45,8 +47,9 @@ class RealTime:
 class Outside:
     """`rate`: the share of calls to a mesh that fail before or after they are applied; `refused` counts them."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
         self.time = RealTime()
+        self._ledger = SqlLedger(url, fold=fold)
         self.rate = 0.0
         self.refused: Counter[str] = Counter()
         self.writes: list[Written] = []
@@ -106,7 +109,16 @@ class Outside:
     def _written(self, mesh: SimMesh, entry: Entry) -> None:
         target = entry.route.target
         running = tuple((name, one) for name, one, _ in mesh.running() if one.route.target == target)
-        self.writes.append((entry, running))
+        self.writes.append((entry, running, self._committed(entry)))
+
+    def _committed(self, entry: Entry) -> bool:
+        """Whether the decision that this write follows from is stored; so it seems while the database is away."""
+        if entry.stamp is None or entry.stamp.dseq == 0:
+            return True
+        try:
+            return self._ledger.head_at(entry.stamp.release, entry.stamp.dseq) is not None
+        except Unavailable:
+            return True
 
     def _live_weight(self, target: TargetId) -> int:
         mesh = self.meshes[target.partition("@")[2]]
@@ -116,9 +128,9 @@ class Outside:
         return BETA_SHARE if traffic.rules and not traffic.weight else traffic.weight
 
 
-def serve(address: str) -> None:
-    """Answers until it is ended."""
-    outside = Outside()
+def serve(address: str, url: str) -> None:
+    """Answers until it is ended. It looks into the database at each write: has what it rests on been committed?"""
+    outside = Outside(url)
     with Listener(address, "AF_UNIX") as listener:
         while True:
             threading.Thread(target=_answer, args=(outside, listener.accept()), daemon=True).start()

@@ -60,8 +60,7 @@ def play(world: RealWorld, weather: Weather, seconds: float, deeds: Mapping[str,
         thread.start()
     world.outside.set_rate(weather.rate)
     _storm(world, weather, begun + seconds, deeds)
-    world.quiet = True
-    world.outside.set_rate(0.0)
+    world.mend()
     for thread in (first, *threads):
         thread.join(RESTS_WITHIN)
     calm = _calm(world, people, found)

@@ -22,6 +22,7 @@ from delivery.ports.ledger import Row, ServiceRecord
 from tests.faults import lives
 from tests.faults.lives import Place, SkewedClock
 from tests.faults.outside import RealTime, serve
+from tests.integration.worker_parts import wait_for
 from tests.simulation import services
 
 WORKERS = 3
@@ -100,7 +101,10 @@ class Mesh:
 
 
 class RealWorld:
-    """What `People` and `at_rest` of the simulation need of a world, made of processes."""
+    """What `People` and `at_rest` of the simulation need of a world, made of processes.
+
+    `furthest`: the most that clocks were ever ahead, in microseconds.
+    """
 
     def __init__(self, directory: Path, url: str, broker: str | None = None, mutant: str | None = None) -> None:
         upgrade(url)
@@ -111,12 +115,14 @@ class RealWorld:
         self.scheduler, self.random = RealTime(), random.Random()
         self.happened: Counter[str] = Counter()
         self.quiet = self.lossy = False
+        self.furthest = 0
         self.clock = SkewedClock(skew)
         self.ledger: Any = Patient(SqlLedger(url, fold=fold, now=self.clock.now))
         self.services = SERVICES
         self.targets = [self._serve(target) for target in services.targets(SERVICES)]
-        self._outside = self.start(serve, self.place.outside)
+        self._outside = self.start(serve, self.place.outside, url)
         self.outside = lives.World(self.place.outside)
+        wait_for(Path(self.place.outside).exists, "the outside answers")
         self.workers: dict[str, Any] = {}
         self.apis: list[Api] = []
         self.workloads: dict[str, Any] = {name: _Homeless() for name in services.CLUSTERS}
@@ -148,6 +154,12 @@ class RealWorld:
                 if found is not None:
                     found.join()
                 self.workers[name] = self.start(lives.worker, self.place, name)
+
+    def mend(self) -> None:
+        """Nothing goes wrong any more; clocks are not before any time that was ever told."""
+        self.quiet = True
+        self.place.skew.value = self.furthest
+        self.outside.set_rate(0.0)
 
     def inbox(self) -> Api:
         api = Api(self, len(self.apis))

@@ -58,8 +58,11 @@ class OutboxOutside(Over):
         done: tuple[Committed, ...] = self._port.commit([replace(unit, outbox=()) for unit in units])
         late = [Unit(outbox=unit.outbox) for unit in units if unit.outbox]
         if late:
+            self._between()
             self._port.commit(late)
         return done
+
+    def _between(self) -> None: ...
 
 
 class PlanAgain(Over):

@@ -146,9 +146,7 @@ class Routes:
             if proxy.mood is Mood.TAKING and unknown:
                 self._broken.say("lost requests", f"{name} takes a route to {sorted(unknown)}, which it does not know")
 
-    def _predecessor_is_gone(
-        self, target: TargetId, release: ReleaseId, others: Iterable[tuple[str, Entry]]
-    ) -> None:
+    def _predecessor_is_gone(self, target: TargetId, release: ReleaseId, others: Iterable[tuple[str, Entry]]) -> None:
         """17: a candidate that was superseded is at 0 on every proxy before its successor rises above 0.
 
         A person may decide otherwise: without proxies that do not answer, or over a route of lost history.
