@@ -49,6 +49,7 @@ def services(wired: wiring.Wired) -> AppServices:
         history=wired.history,
         access=wired.ledger,
         retention=wired.ledger,
+        erasure=wired.ledger,
         inbox=wired.inbox,
         book=wired.book,
         clock=wired.clock,

@@ -24,6 +24,7 @@ from delivery.model.service import Service
 from delivery.model.verdict import Judgement
 from delivery.ports.access import Access
 from delivery.ports.clock import Clock
+from delivery.ports.erasure import Erasure
 from delivery.ports.hints import Hints
 from delivery.ports.history import History
 from delivery.ports.ledger import Ledger, Measuring
@@ -51,6 +52,7 @@ class AppServices:
     history: History
     access: Access
     retention: Retention
+    erasure: Erasure
     inbox: Admits
     book: Book
     clock: Clock

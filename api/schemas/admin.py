@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field, field_validator
 
 from api.schemas.common import In, Line, Out, Reason, Time
 
@@ -150,3 +150,27 @@ class RecordsOut(Out):
 
 class ExportedIn(In):
     until: AwareDatetime = Field(description="All that ended before is in your hands.")
+
+
+class EraseIn(In):
+    """All names of one person. `key` and `cursor` are those that the step before answered."""
+
+    names: list[Line] = Field(min_length=1, max_length=20)
+    key: str | None = Field(None, pattern=r"^[0-9a-f]{4,16}$")
+    cursor: str | None = Field(None, max_length=1000)
+
+    @field_validator("names")
+    @classmethod
+    def _long_enough(cls, names: list[str]) -> list[str]:
+        if short := [name for name in names if len(name.strip()) < 3]:
+            raise ValueError(f"{short[0]!r} is too short to be told from other words")
+        return names
+
+
+class ErasedOut(Out):
+    """`changed` counts the rows of this step. `next` is where to go on, null when all was gone through."""
+
+    key: str
+    stand_in: str
+    changed: int
+    next: str | None

@@ -25,7 +25,7 @@ UPCASTERS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 GENESIS = "0" * 64
 PLANS_KEPT = 4096
 _PLANS: dict[int, tuple[Plan, dict[str, Any]]] = {}
-_EVENT_TYPES = {event.__name__: event for event in EVENTS}
+EVENT_TYPES = {event.__name__: event for event in EVENTS}
 _write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
@@ -93,13 +93,13 @@ def unseal(body: bytes, said: bytes = b"") -> Event:
     try:
         document = json.loads(body)
         schema = document["schema"]
-        if schema > SCHEMA or document["type"] not in _EVENT_TYPES:
+        if schema > SCHEMA or document["type"] not in EVENT_TYPES:
             raise Newer(f"a newer version stored this event: {body[:120]!r}")
         document = together(document, said)
         while schema < SCHEMA:
             document = UPCASTERS[schema](document)
             schema += 1
-        kind = _EVENT_TYPES[document["type"]]
+        kind = EVENT_TYPES[document["type"]]
         return from_plain(kind, document["data"])
     except CodecError:
         raise

@@ -74,7 +74,7 @@ class Cause:
     reason: Said = ""  # what the person or the failing part said
     judgement: Judgement | None = None
     other: ReleaseId | None = None  # the superseding release, or the one that is rolled back
-    via: str | None = None  # through what the person said it
+    via: Said | None = None  # through what the person said it
 
 
 class Level(StrEnum):
@@ -165,7 +165,7 @@ class Approved(Event):
     dseq: int
     actor: Principal
     reason: Said = ""
-    via: str = ""
+    via: Said = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +174,7 @@ class Rejected(Event):
     dseq: int
     actor: Principal
     reason: Said = ""
-    via: str = ""
+    via: Said = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,7 +189,7 @@ class HoldLifted(Event):
     kind: HoldKind
     by: Principal | None = None
     reason: Said = ""
-    via: str | None = None
+    via: Said | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +199,7 @@ class OverrideApproved(Event):
     kind: HoldKind
     actor: Principal
     reason: Said = ""
-    via: str = ""
+    via: Said = ""
     until: Micros | None = None
 
 
@@ -226,7 +226,7 @@ class StageSkipped(Event):
     stage: int
     actor: Principal
     reason: Said = ""
-    via: str | None = None
+    via: Said | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,8 +70,9 @@ class Check:
         self.found = Checked()
         self._heads: dict[str, tuple[Any, ...]] = {}  # what is told of releases
         self._records: dict[int, str] = {}
-        self._rewritten: dict[tuple[str, int], str] = {}  # what records say of events that were rewritten
-        self._altered: dict[tuple[str, int], str] = {}  # events that are not what their hash is over
+        self._rewritten: set[tuple[str, int, str]] = set()  # what records say that events are since an erasure
+        self._altered: set[tuple[str, int, str]] = set()  # events that are not what their hash is over
+        self._emptied: set[tuple[str, int, str]] = set()  # events that say that names were erased in them
         self._open: dict[str, Any] | None = None
         self._seq, self._prev = 0, GENESIS
 
@@ -97,11 +98,10 @@ class Check:
 
     def done(self) -> Checked:
         """After the last file."""
-        for place, now in self._altered.items():
-            if self._rewritten.get(place) == now:
-                self.found.redacted += 1
-            else:
-                self._say(f"event {place[1]} of {place[0]} was changed")
+        self.found.redacted = len(self._altered & self._rewritten)
+        self.found.erased = len(self._emptied & self._rewritten)
+        for release, seq, _ in sorted((self._altered | self._emptied) - self._rewritten):
+            self._say(f"event {seq} of {release} was changed")
         return self.found
 
     def _say(self, text: str) -> None:
@@ -129,11 +129,11 @@ class Check:
             return
         if (seq, value["prev"]) != (self._seq + 1, self._prev):
             self._say(f"{place}: the chain of {release} is broken at event {seq}")
+        now = release, seq, hashlib.sha256(body + b"\n" + value["said"].encode()).hexdigest()
         if link(value["prev"], body) != value["hash"]:
-            now = hashlib.sha256(body + b"\n" + value["said"].encode()).hexdigest()
-            self._altered[release, seq] = now
-        else:
-            self._said(place, value)
+            self._altered.add(now)
+        elif self._said(place, value):
+            self._emptied.add(now)
         if seq == 1:
             self._created(place, json.loads(body)["data"], self._open)
         self.found.events += 1
@@ -145,15 +145,16 @@ class Check:
         if known != (told["target"], told["number"], told["version"]):
             self._say(f"{place}: {told['release']} is another release than is told of")
 
-    def _said(self, place: str, value: Mapping[str, Any]) -> None:
-        """What people said is what was committed to, or says that it was erased."""
+    def _said(self, place: str, value: Mapping[str, Any]) -> bool:
+        """What people said is what was committed to; whether it says that it was erased."""
         promised, said = json.loads(value["body"]).get("said"), value["said"]
         if (promised is None) != (not said):
             self._say(f"{place}: what people said is missing, or was added")
         elif said and "erased" in json.loads(said):
-            self.found.erased += 1
+            return True
         elif said and commitment(said.encode()) != promised:
             self._say(f"{place}: what people said was changed")
+        return False
 
     def _record(self, place: str, value: Mapping[str, Any]) -> None:
         body, n = value["body"].encode(), value["n"]
@@ -170,7 +171,7 @@ class Check:
         if value["type"] == RecordKind.DROPPED:
             self._tells(place, data)
         for release, seq, _, now in data.get("rewritten", ()):
-            self._rewritten[release, seq] = now
+            self._rewritten.add((release, seq, now))
 
     def _tells(self, place: str, data: Mapping[str, Any]) -> None:
         told = tuple(data[name] for name in _TOLD)

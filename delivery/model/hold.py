@@ -37,7 +37,7 @@ class Hold:
     by: Principal | None = None
     until: Micros | None = None
     stops: bool = False
-    via: str | None = None  # through what the person placed it
+    via: Said | None = None  # through what the person placed it
 
 
 @dataclass(frozen=True, slots=True)

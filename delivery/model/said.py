@@ -11,7 +11,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from delivery.model.ids import PERSONAL, Principal
 
@@ -48,9 +48,13 @@ def commitment(clear: bytes) -> str:
     return hashlib.sha256(clear).hexdigest()
 
 
-@cache
-def personal(kind: Any) -> tuple[tuple[str, ...], ...]:
+def personal(kind: type) -> tuple[tuple[str, ...], ...]:
     """Where a dataclass has names and words of people, in values of values too."""
+    return _personal(cast(Any, kind))
+
+
+@cache
+def _personal(kind: Any) -> tuple[tuple[str, ...], ...]:
     found: list[tuple[str, ...]] = []
     for name, hint in typing.get_type_hints(kind, include_extras=True).items():
         inner = next((arg for arg in typing.get_args(hint) if arg is not type(None)), None)
@@ -59,7 +63,7 @@ def personal(kind: Any) -> tuple[tuple[str, ...], ...]:
         if one is Principal or PERSONAL in getattr(one, "__metadata__", ()):
             found.append((name,))
         elif isinstance(one, type) and is_dataclass(one) and fields(one):
-            found += [(name, *path) for path in personal(one)]
+            found += [(name, *path) for path in _personal(one)]
     return tuple(found)
 
 

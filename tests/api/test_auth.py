@@ -39,6 +39,7 @@ NEEDS = {
     ("GET", "/v1/history/export"): Role.VIEWER,
     ("GET", "/v1/history/records"): Role.VIEWER,
     ("POST", "/v1/history/exported"): Role.ADMIN,
+    ("POST", "/v1/people/erase"): Role.ADMIN,
     ("GET", "/v1/inbox"): Role.OPERATOR,
     ("POST", "/v1/inbox/replay"): Role.OPERATOR,
     ("POST", "/v1/inbox/discard"): Role.OPERATOR,

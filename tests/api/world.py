@@ -175,6 +175,7 @@ class World:
             history=self.ledger,
             access=self.ledger,
             retention=self.ledger,
+            erasure=self.ledger,
             inbox=engine.inbox,
             book=book,
             clock=self.clock,

@@ -7,6 +7,7 @@ import pytest
 
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.machine.evolve import fold
+from delivery.model.erasure import Whom
 from delivery.model.export import Check, Checked, Writer, released
 from delivery.model.ids import HOUR, MINUTE, Micros, ReleaseId, target_id
 from delivery.model.record import Entry, RecordKind
@@ -15,11 +16,11 @@ from delivery.testing.contracts.ledger_values import START, Story, Watch, begin,
 T = target_id("checkout", "local")
 
 
-def ledger_with(many: int) -> MemoryLedger:
+def ledger_with(many: int, *, salted: bool = True) -> MemoryLedger:
     ledger = MemoryLedger(Watch(), fold)
     created(ledger, row())
     for number in range(1, many + 1):
-        story = Story(T, ReleaseId(f"rel_{number}"), number, at=Micros(START + number))
+        story = Story(T, ReleaseId(f"rel_{number}"), number, at=Micros(START + number), salted=salted)
         begin(ledger, story.started().cancelled())
     return ledger
 
@@ -112,3 +113,20 @@ def test_a_record_that_is_missing_is_missed() -> None:
 def test_what_is_no_export_is_told_by_its_line() -> None:
     found = checked([b"{}\n", b"[1]\n", b"nonsense\n"])
     assert [one.partition(": ")[0] for one in found.wrong] == ["file0:1", "file0:2", "file0:3", "file0"]
+
+
+@pytest.mark.parametrize("salted", [True, False], ids=["apart", "hashed"])
+def test_what_was_erased_is_on_record_and_cannot_be_filled_in(salted: bool) -> None:
+    ledger = ledger_with(2, salted=salted)
+    before = exported(ledger)
+    entry = Entry(RecordKind.ERASED, {"person": "3f2a"}, by="root", salt="salt")
+    ledger.erase_releases(Whom(("alice",), "3f2a"), None, 9, entry)
+    after = exported(ledger)
+    found = checked(after)
+    assert (found.wrong, found.erased, found.redacted) == ([], 4 if salted else 0, 0 if salted else 4)
+    assert b"alice" not in b"".join(after)
+    assert checked(before, after).wrong == []
+    forged = ended_again([line.replace(b"erased person 3f2a", b"mallet") for line in after])
+    assert len(checked(forged).wrong) == 4
+    unrecorded = ended_again([line for line in after if b'"kind":"record"' not in line])
+    assert len(checked(unrecorded).wrong) == 4

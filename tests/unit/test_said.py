@@ -28,9 +28,8 @@ def test_an_event_is_whole_again_when_it_is_read(event: Approved | Closed | Mesh
 @pytest.mark.parametrize("event", [APPROVED, ABORTED], ids=lambda one: type(one).__name__)
 def test_nothing_that_names_a_person_is_hashed(event: Approved | Closed) -> None:
     stored = sealed(event)
-    for word in (b"ann", b"Bob", b"good", b"INC-123"):
+    for word in (b"ann", b"Bob", b"good", b"INC-123", b"slack"):
         assert word not in stored.body
-    assert (b"slack" in stored.body) == (event is APPROVED)
     assert stored.hash == link(GENESIS, stored.body)
     assert json.loads(stored.body)["said"] == commitment(stored.said)
 

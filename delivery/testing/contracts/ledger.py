@@ -11,6 +11,7 @@ from delivery.model.ids import SECOND, Micros, ReleaseId, TargetId, target_id
 from delivery.ports.ledger import Alert, Measuring, Result, Segment, StoredRelease, Unit, Wake
 from delivery.testing.contracts.access import Sessions, Tokens
 from delivery.testing.contracts.ledger_claims import Claims, Fences
+from delivery.testing.contracts.ledger_erasure import Erasures
 from delivery.testing.contracts.ledger_history import Histories
 from delivery.testing.contracts.ledger_queues import Orders, Queues
 from delivery.testing.contracts.ledger_retention import Droppings, Retentions
@@ -272,6 +273,6 @@ class Ticks:
 
 
 class LedgerContract(
-    Rows, Claims, Fences, Commits, Ticks, Queues, Orders, Histories, Tokens, Sessions, Retentions, Droppings
+    Rows, Claims, Fences, Commits, Ticks, Queues, Orders, Histories, Tokens, Sessions, Retentions, Droppings, Erasures
 ):
     """All of it."""

@@ -25,6 +25,7 @@ from delivery.model.traffic import Traffic
 from delivery.model.verdict import Counts, Earlier, Tick, UnreadSide
 from delivery.model.version import VersionRef
 from delivery.ports.access import Access
+from delivery.ports.erasure import Erasure
 from delivery.ports.history import History
 from delivery.ports.ledger import (
     Delivery,
@@ -56,7 +57,7 @@ PLAN = Plan(
 )
 
 
-class Store(Ledger, History, Access, Retention, Protocol):
+class Store(Ledger, History, Access, Retention, Erasure, Protocol):
     """All ports over the same rows."""
 
 
@@ -100,6 +101,7 @@ class Story:
     release: Release | None = None
     head: str = GENESIS
     fresh: list[StoredEvent] = field(default_factory=list)
+    salted: bool = True
 
     def created(self) -> "Story":
         return self.then(
@@ -125,13 +127,16 @@ class Story:
     def promoting(self) -> "Story":
         return self.then(PromotionBegun(at=self.at, cause=Cause(CauseKind.COMPLETED)))
 
-    def cancelled(self) -> "Story":
-        return self.then(Closed(at=self.at, phase=Phase.CANCELLED, cause=Cause(CauseKind.ABORTED, actor=self.actor)))
+    def cancelled(self, reason: str = "") -> "Story":
+        cause = Cause(CauseKind.ABORTED, actor=self.actor, reason=reason)
+        return self.then(Closed(at=self.at, phase=Phase.CANCELLED, cause=cause))
 
     def then(self, *events: Event) -> "Story":
         for event in events:
             self.release = evolve(self.release, event)
-            stored = seal(self.id, self.release.seq, self.head, event, f"salt {self.release.seq}")
+            stored = seal(
+                self.id, self.release.seq, self.head, event, f"salt {self.release.seq}" if self.salted else ""
+            )
             self.fresh.append(stored)
             self.head = stored.hash
         return self

@@ -56,7 +56,7 @@ def test_an_event_for_such_a_target_is_to_be_sent_again_and_the_others_of_its_ba
 def test_a_message_about_an_event_that_is_unknown_here_waits_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     world = Simulated(0, ("queueing",))
     asked(world, "good-1")
-    monkeypatch.delitem(codec._EVENT_TYPES, Created.__name__)
+    monkeypatch.delitem(codec.EVENT_TYPES, Created.__name__)
     chat = Chat(lasts=-1)
     outbox_of(world, chat).run()
     waiting = world.ledger.outbox(OutboxState.WAITING, 10)

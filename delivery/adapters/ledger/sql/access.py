@@ -21,7 +21,7 @@ _T = API_TOKEN.c
 class Access(Part):
     def add_token(self, token: ApiToken) -> bool:
         with self._database.write() as connection:
-            return connection.execute(INSERT_TOKEN[self._database.sqlite], _values(token)).rowcount == 1
+            return connection.execute(INSERT_TOKEN[self._database.sqlite], token_values(token)).rowcount == 1
 
     def token(self, digest: str) -> ApiToken | None:
         return self._token(select(API_TOKEN).where(_T.digest == digest))
@@ -32,11 +32,11 @@ class Access(Part):
     def _token(self, query: Select[Any]) -> ApiToken | None:
         with self._database.read() as connection:
             found = connection.execute(query).mappings().one_or_none()
-        return _token(found) if found else None
+        return token_from(found) if found else None
 
     def tokens(self) -> tuple[ApiToken, ...]:
         with self._database.read() as connection:
-            return tuple(_token(row) for row in connection.execute(select(API_TOKEN).order_by(_T.name)).mappings())
+            return tuple(token_from(row) for row in connection.execute(select(API_TOKEN).order_by(_T.name)).mappings())
 
     def token_used(self, name: str, at: Micros) -> None:
         with self._database.write() as connection:
@@ -50,7 +50,7 @@ class Access(Part):
     def open_session(self, session: Session, now: Micros) -> None:
         with self._database.write() as connection:
             connection.execute(delete(SESSION).where(SESSION.c.until < now))
-            connection.execute(insert(SESSION).values(_values(session)))
+            connection.execute(insert(SESSION).values(token_values(session)))
 
     def session(self, digest: str) -> Session | None:
         with self._database.read() as connection:
@@ -63,14 +63,14 @@ class Access(Part):
             connection.execute(delete(SESSION).where(SESSION.c.digest == digest))
 
 
-def _values(value: ApiToken | Session) -> dict[str, Any]:
+def token_values(value: ApiToken | Session) -> dict[str, Any]:
     """Columns are named as fields; lists and scopes are JSON."""
     found = {field.name: getattr(value, field.name) for field in fields(value)}
     structured = {name: canon(one) for name, one in found.items() if isinstance(one, tuple | Scope)}
     return found | structured | {"role": value.role.value}
 
 
-def _token(row: RowMapping) -> ApiToken:
+def token_from(row: RowMapping) -> ApiToken:
     scope = Scope(**{name: tuple(listed) for name, listed in plain(row["scope"]).items()})
     return ApiToken(**{**_shared(row), "scope": scope})
 
