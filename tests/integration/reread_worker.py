@@ -1,4 +1,4 @@
-"""One life of a worker that reads hints again, and is killed where it is told to be.
+"""One life of a worker that reads hints again: until none is left, or until it is killed where it is told to be.
 
 Run as `python -m tests.integration.reread_worker URL VERSION [POINT]`.
 """
@@ -6,11 +6,14 @@ Run as `python -m tests.integration.reread_worker URL VERSION [POINT]`.
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
-from delivery.model.ids import TargetId
+from delivery.engine import reread
+from delivery.model.ids import SECOND, Micros, TargetId
 from delivery.ports.deployer import Found
+from delivery.ports.ledger import InboxState
 from tests.integration.engine_fleet import CLUSTER, Fleet
 from tests.integration.fence_worker import RealTime
 
@@ -18,6 +21,7 @@ POINTS = ("before accept", "after accept", "before update_delivery", "after upda
 
 
 def main(url: str, version: str, point: str = "") -> None:
+    reread.LEASE = Micros(SECOND)  # so long whoever died is waited for, and more than this call takes
     fleet = Fleet(url, RealTime())
     facts = {"application": "checkout", "version": version}
     fleet.deployer.there[TargetId(f"checkout@{CLUSTER}")] = Found(facts)
@@ -25,7 +29,9 @@ def main(url: str, version: str, point: str = "") -> None:
     if call:
         place: Any = fleet.inbox if call == "accept" else fleet.ledger
         setattr(place, call, _dying(getattr(place, call), before=when == "before"))
-    fleet.rereader.run(10.0)
+    while fleet.ledger.inbox(InboxState.PENDING, 1):
+        fleet.rereader.run(10.0)
+        time.sleep(0.05)
     fleet.close()
 
 

@@ -202,10 +202,13 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(tmp_path, command, words
 
 
 def test_a_stop_during_the_start_is_heard(tmp_path):
+    def asked() -> bool:
+        os.kill(os.getpid(), signal.SIGINT)
+        return False
+
     async def work(supervisor: Supervisor) -> None:
-        asyncio.get_running_loop().call_later(0.2, os.kill, os.getpid(), signal.SIGINT)
         await supervisor.start(program(tmp_path, "first"))
-        await supervisor.start(Program("slow", lambda: SLEEP, ready=lambda: False))
+        await supervisor.start(Program("slow", lambda: SLEEP, ready=asked))
 
     with pytest.raises(Stopped, match="stopped while slow was starting"):
         run(tmp_path, work)
