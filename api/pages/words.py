@@ -6,7 +6,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from delivery.model.ids import SECOND, Micros
-from delivery.wording.units import duration, instant, moment, number
+from delivery.wording.units import capital, duration, instant, moment, number
 
 
 def when(at: Micros | str, now: Micros) -> Markup:
@@ -27,7 +27,7 @@ def relative(at: Micros, now: Micros) -> str:
 def sentence(text: str) -> str:
     """With a capital and a full stop."""
     ended = text if text.endswith((".", "!", "?")) else f"{text}."
-    return ended[:1].upper() + ended[1:]
+    return capital(ended)
 
 
 def scope(text: str) -> str:

@@ -15,6 +15,7 @@ import typer
 from delivery.cli import watch
 from delivery.cli.client import Json, passing
 from delivery.cli.errors import Code, CommandError
+from delivery.cli.groups import new_group
 from delivery.cli.job_token import JobToken
 from delivery.cli.naming import PATH, full_name
 from delivery.cli.pipeline import End, Pipeline
@@ -24,7 +25,7 @@ from delivery.cli.watch import LONGEST, Update, follow, live, paint, standing, v
 from delivery.model.ids import SECOND
 from delivery.model.scalars import duration
 
-group = typer.Typer(help="For pipelines: start a release and wait for its end.")
+group = new_group("For pipelines: start a release and wait for its end.")
 QUIET = 60.0
 """Seconds after which a log that is silent says where the release stands."""
 _SEVERITY = (Code.OK, Code.NEEDS_PERSON, Code.WENT_BACK, Code.FAILED)

@@ -10,12 +10,13 @@ from typing import Annotated, BinaryIO
 import typer
 
 from delivery.cli.errors import CommandError
+from delivery.cli.groups import new_group
 from delivery.cli.output import Screen
 from delivery.cli.session import Session, command, local_command
 from delivery.model.export import Check, Checked
 from delivery.wording.units import counted
 
-group = typer.Typer(help="Export the history, check an export, look at what was done to the history itself.")
+group = new_group("Export the history, check an export, look at what was done to the history itself.")
 PATH = "/v1/history"
 _Service = Annotated[str | None, typer.Option(help="Only releases of this service.")]
 _Since = Annotated[str | None, typer.Option(help="What ended then or later: 2026-11-24T10:02:11Z.")]

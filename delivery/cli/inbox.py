@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
+from delivery.cli.groups import new_group
 from delivery.cli.release import clock
 from delivery.cli.session import Session, command
 
-group = typer.Typer(help="Deliveries that could not be admitted: list, replay, discard.")
+group = new_group("Deliveries that could not be admitted: list, replay, discard.")
 PATH = "/v1/inbox"
 _Source = Annotated[str, typer.Argument(help="Where it came from, as `list` shows it.")]
 _Keys = Annotated[list[str], typer.Argument(help="Their keys.")]

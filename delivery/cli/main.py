@@ -25,14 +25,27 @@ from delivery.cli import (
     webhook,
 )
 from delivery.cli.errors import Code, CommandError
+from delivery.cli.groups import Commands
 from delivery.cli.replay import command as replay
 
+TROUBLE = """\
+When something is wrong:
+  delivery release list --state open      what is on its way
+  delivery release explain 412            why it is where it is, and who can change that
+  delivery release abort 412 -m WHY       everybody back to stable, at once
+  delivery release rollback 412 -m WHY    the version before, after a promotion
+  delivery stop set -m WHY                nothing rises any more; ways back go on
+  delivery doctor                         what of the service itself does not work
+
+Exit codes: 0 done or promoted, 1 refused or failed, 2 went back, 3 needs a person, 64 wrong usage."""
 app = typer.Typer(
     name="delivery",
     help="Takes a new version of a service to its users step by step, watches it, and goes back by itself.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    cls=Commands,
+    epilog=TROUBLE,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -47,27 +60,12 @@ def _version(asked: bool) -> None:
 def _root(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
-    """Exit codes: 0 done or promoted, 1 refused or failed, 2 went back, 3 needs a person, 64 wrong usage."""
+    """What stands before any command."""
 
 
-for module in (
-    services,
-    plan,
-    release,
-    ci,
-    stop,
-    hands,
-    inbox,
-    outbox,
-    history,
-    people,
-    token,
-    webhook,
-    doctor,
-    adopt,
-    replay,
-    local,
-):
+_IN_USE = (release, stop, hands, doctor, services, plan, adopt, replay)
+_BESIDE = (ci, webhook, token, inbox, outbox, history, people, local)
+for module in (*_IN_USE, *_BESIDE):
     module.register(app)
 
 

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
+from delivery.cli.groups import new_group
 from delivery.cli.release import clock
 from delivery.cli.session import Session, command
 
-group = typer.Typer(help="Messages that could not be delivered: list, replay, discard; and alerts.")
+group = new_group("Messages that could not be delivered: list, replay, discard; and alerts.")
 PATH = "/v1/outbox"
 _Keys = Annotated[list[str], typer.Argument(help="Their keys, as `list` shows them.")]
 

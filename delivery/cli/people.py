@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
+from delivery.cli.groups import new_group
 from delivery.cli.session import Session, command
 from delivery.wording.units import counted
 
-group = typer.Typer(help="People in what is stored: erase somebody's names.")
+group = new_group("People in what is stored: erase somebody's names.")
 PATH = "/v1/people/erase"
 _Names = Annotated[
     list[str],

@@ -7,11 +7,13 @@ import typer
 
 from delivery.cli import actions, watch
 from delivery.cli.client import Api, Json
+from delivery.cli.groups import new_group
 from delivery.cli.naming import PATH, find, full_name
 from delivery.cli.output import Cell, Screen
 from delivery.cli.session import Session, command
+from delivery.wording.units import counted
 
-group = typer.Typer(help="Releases: start, list, show, watch, explain; approve, pause, abort and the like.")
+group = new_group("Releases: list, explain, watch, start one; approve, pause, abort it, roll it back.")
 Name = Annotated[str, typer.Argument(metavar="RELEASE", help="Its number, SERVICE/NUMBER, or its id.")]
 
 _HEADERS = ("RELEASE", "SERVICE", "CLUSTER", "VERSION", "STATE", "ACTOR", "STARTED")
@@ -129,7 +131,7 @@ def paint(screen: Screen, release: Json) -> None:
         *(("held", hold["text"]) for hold in release.get("holds", ())),
         *(("hook", _hook(one)) for one in release.get("hooks", ())),
         *(("link", f"{name} {url}") for name, url in release["links"].items() if screen.wide),
-        ("you can", ", ".join(release["actions"])),
+        ("possible", ", ".join(release["actions"])),
         ("id", release["id"]),
     ])  # fmt: skip
     screen.line()
@@ -152,9 +154,19 @@ def _stage(stage: Json) -> tuple[Cell, ...]:
     if split.get("observed") is not None:
         proven = f"{proven}, {split['observed']} % observed"
     findings = "; ".join(gate["text"] for gate in stage.get("analysis", ()))
-    approved = ", ".join(f"approved by {one['actor']}" for one in stage.get("approvals", ()))
-    measured = "; ".join(part for part in (findings, approved) if part)
+    measured = "; ".join(part for part in (findings, _agreed(stage)) if part)
     return stage["name"], stage["state"], stage["traffic"], proven, measured
+
+
+def _agreed(stage: Json) -> str:
+    """Who let it in; of one that is to come, who has to."""
+    approved = ", ".join(f"approved by {one['actor']}" for one in stage.get("approvals", ()))
+    needs = stage.get("needs")
+    if not needs or stage["state"] != "pending":
+        return approved
+    of = f" of {needs['group']}" if needs["group"] else ""
+    wanted = f"needs {counted(needs['count'], 'approval')}{of}"
+    return f"{wanted}, {approved}" if approved else wanted
 
 
 @command(group, "history")
@@ -168,7 +180,7 @@ def history(session: Session, release: Name) -> None:
 
 @command(group, "explain")
 def explain(session: Session, release: Name) -> None:
-    """Says why it is where it is, what it waits for, until when, and who can change that."""
+    """Says why it is where it is, what it waits for, and who can change that."""
     found = find(session.api, release)
     explanation = session.api.get(f"{PATH}/{found['id']}/explain")
     session.show(explanation, lambda: _paint_explanation(session.screen, found, explanation))
@@ -179,7 +191,7 @@ def _paint_explanation(screen: Screen, release: Json, explanation: Json) -> None
     screen.pairs([
         *(("why", one) for one in explanation["why"]),
         *(("waits for", one) for one in explanation["waits_for"]),
-        ("until", clock(explanation.get("until"))),
+        ("next look", clock(explanation.get("until"))),
         *(("who", one) for one in explanation["who"]),
     ])  # fmt: skip
 

@@ -10,11 +10,12 @@ import yaml
 from delivery.cli.client import Json
 from delivery.cli.errors import CommandError
 from delivery.cli.files import checked, read
+from delivery.cli.groups import new_group
 from delivery.cli.output import Cell
 from delivery.cli.release import clock
 from delivery.cli.session import Session, command
 
-group = typer.Typer(help="Services: apply their files, list, show, diff, export.")
+group = new_group("Services: apply their files, list, show, diff, export.")
 PATH = "/v1/services"
 Files = Annotated[Path, typer.Option("--file", "-f", help="A service file, or a directory of them.", exists=True)]
 Service = Annotated[str, typer.Argument(help="The service's name.")]

@@ -18,8 +18,14 @@ from delivery.cli.profile import find, missing
 Command = Callable[..., None]
 
 _Output = Annotated[Format, typer.Option("--output", "-o", help="How to print the result.")]
-_Url = Annotated[str | None, typer.Option(envvar="DELIVERY_URL", help="Where the API is.", show_default=False)]
-_Token = Annotated[str | None, typer.Option(envvar="DELIVERY_TOKEN", help="Who you are to it.", show_default=False)]
+_Url = Annotated[
+    str | None,
+    typer.Option(envvar="DELIVERY_URL", help="Where the API is; else your profile says it.", show_default=False),
+]
+_Token = Annotated[
+    str | None,
+    typer.Option(envvar="DELIVERY_TOKEN", help="Who you are to it; else your profile says it.", show_default=False),
+]
 _COMMON = (
     Parameter("output", Parameter.KEYWORD_ONLY, annotation=_Output, default=Format.TABLE),
     Parameter("url", Parameter.KEYWORD_ONLY, annotation=_Url, default=None),

@@ -6,10 +6,11 @@ import typer
 
 from delivery.cli.client import Json
 from delivery.cli.errors import Code, CommandError
+from delivery.cli.groups import new_group
 from delivery.cli.release import clock
 from delivery.cli.session import Session, command
 
-group = typer.Typer(help="No raises, anywhere or in part, until somebody lifts the stop. Reverts go on.")
+group = new_group("No raises, anywhere or in part, until somebody lifts the stop. Reverts go on.")
 PATH = "/v1/stop"
 _Cluster = Annotated[str | None, typer.Option(help="Only in this cluster.")]
 _Owner = Annotated[str | None, typer.Option(help="Only for the services of this owner.")]

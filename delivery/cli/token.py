@@ -7,10 +7,11 @@ import typer
 
 from delivery.cli.client import Json
 from delivery.cli.errors import Code, CommandError
+from delivery.cli.groups import new_group
 from delivery.cli.release import clock
 from delivery.cli.session import Session, command
 
-group = typer.Typer(help="API tokens: who may do what. For admins.")
+group = new_group("API tokens: who may do what. For admins.")
 PATH = "/v1/tokens"
 _Many = list[str]
 

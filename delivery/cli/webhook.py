@@ -14,12 +14,13 @@ from uuid import uuid4
 import typer
 
 from delivery.cli.errors import Code, CommandError
+from delivery.cli.groups import new_group
 from delivery.cli.job_token import JobToken
 from delivery.cli.release import sentence
 from delivery.cli.session import Session, command
 from delivery.sources.signing import sign as signed
 
-group = typer.Typer(help="Events as CI sends them: sign one, or sign and send it.")
+group = new_group("Events as CI sends them: sign one, or sign and send it.")
 EVENT_TYPE = "delivery.release.requested.v1"
 _SECRET = typer.Option(
     envvar="DELIVERY_WEBHOOK_SECRET", help="whsec_..., as the server has it for the source.", show_default=False

@@ -40,6 +40,9 @@ def _action(case: Case, says: ReleaseAction) -> Admission:
     return Admission("signal", _TOLD[type(says.signal)], text, release.id, change)
 
 
+_HANDS_OFF = "nothing of ours is written here until a resume of the service: a way back is not, either"
+
+
 def _hands_off(case: Case, says: HandsOff) -> Admission:
     """Writes of ours stop, or go on. A release that runs is held, and its revert waits for the hand that steers."""
     target = case.world.target
@@ -49,7 +52,7 @@ def _hands_off(case: Case, says: HandsOff) -> Admission:
         return no_op("as_before", f"it is so already: {_paused(target)}")
     paused = f"{says.actor}: {says.reason}" if says.off else None
     world = replace(case.world, target=replace(target, paused=paused))
-    reason, text = ("paused", "nothing of ours is written here") if says.off else ("resumed", "routes are ours again")
+    reason, text = ("paused", _HANDS_OFF) if says.off else ("resumed", "routes are ours again")
     if not says.off and target.paused_there is not None:
         text = f"nothing is written all the same: {target.paused_there}"
     return Admission("signal", reason, text, target.active, Change(world))

@@ -17,7 +17,7 @@ from delivery.wording.chat import asks, guarded
 from delivery.wording.history import PHASES, moved_nothing
 from delivery.wording.hold import ends, overriding, what
 from delivery.wording.traffic import describe, place
-from delivery.wording.units import duration, moment, number
+from delivery.wording.units import capital, duration, moment, number
 from delivery.wording.verdict import brief, finding
 
 _PEOPLE = {
@@ -52,9 +52,7 @@ class Explanation:
         waits = [f"It waits for {one}." for one in self.waits_for]
         if self.until is not None:
             waits.append(f"It is looked at again by {moment(self.until)} at the latest.")
-        return " ".join(
-            [*(f"{_capital(one)}." for one in self.why), *waits, *(f"{_capital(one)}." for one in self.who)]
-        )
+        return " ".join([*(f"{capital(one)}." for one in self.why), *waits, *(f"{capital(one)}." for one in self.who)])
 
 
 def explain(release: Release, context: Context, wake: Wake, paused: str | None = None, beside: str = "") -> Explanation:
@@ -142,6 +140,8 @@ def _preparing(release: Release) -> str:
     hooks = [run for run in release.hooks if run.step.when is When.START]
     if any(run.state in (HookState.RUNNING, HookState.AGAIN, HookState.FAILED) for run in hooks):
         return "nothing of the candidate is started before the hooks at the start have succeeded"
+    if release.held(HoldKind.APPROVAL):
+        return "the candidate runs; no user is sent to it before people have agreed"
     return "its workload is being prepared; no user is sent to the candidate"
 
 
@@ -199,10 +199,6 @@ def _who(release: Release, now: Micros) -> tuple[str, ...]:
     kinds = [hold.kind for hold in release.holds if hold.kind is not HoldKind.APPROVAL]
     people = [ends(kind) for kind in dict.fromkeys(kinds)]
     people += [asked for hold in release.holds if (asked := overriding(release, hold, now))]
-    if release.phase is Phase.BAKING and guarded(release):
+    if (release.phase is Phase.BAKING or release.held(HoldKind.APPROVAL)) and guarded(release):
         people.append(asks(release))
     return (*people, "an approver can pause or abort it, an operator can promote it past the stages that are left")
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]

@@ -65,6 +65,11 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def capital(sentence: str) -> str:
+    """With a capital, unless it begins with a name such as `ab_test`."""
+    return sentence if "_" in sentence.partition(" ")[0] else sentence[:1].upper() + sentence[1:]
+
+
 def counted(count: int, noun: str) -> str:
     """`1 proxy` is the caller's word; `3 requests` gets its s."""
     return f"{number(count)} {noun}" if count == 1 else f"{number(count)} {noun}s"

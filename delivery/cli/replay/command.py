@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from delivery.cli.errors import Code, CommandError
+from delivery.cli.groups import new_group
 from delivery.cli.output import Screen
 from delivery.cli.replay import page, report
 from delivery.cli.replay.history import History, Nature, nature
@@ -67,7 +68,7 @@ class Wish:
 
 
 def register(app: typer.Typer) -> None:
-    group = typer.Typer(help="Gates: what they would have done on a service's past.", no_args_is_help=True)
+    group = new_group("Gates: what they would have done on a service's past.")
     command(group, "replay")(replay)
     app.add_typer(group, name="gate")
 

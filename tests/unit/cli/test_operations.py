@@ -14,6 +14,8 @@ from tests.api.world import NOW, SECRET, secret
 from tests.receiver import Reply, receiver
 from tests.unit.cli.conftest import mocked
 
+HANDS_OFF = "nothing of ours is written here until a resume of the service: a way back is not, either"
+
 
 def test_a_stop_is_set_listed_and_lifted(sh, checkout):
     assert "incident 7" in sh("stop", "set", "-m", "incident 7").out
@@ -216,7 +218,7 @@ def test_answers_of_something_else(sh, monkeypatch, answer, says):
 
 
 def test_a_service_is_taken_in_hand_and_given_back(sh, checkout):
-    assert sh("pause", "--service", "checkout", "-m", "incident 7").out == "nothing of ours is written here\n"
+    assert sh("pause", "--service", "checkout", "-m", "incident 7").out == f"{HANDS_OFF}\n"
     assert "paused: " in sh("services", "show", "checkout").out
     assert sh("resume", "--service", "checkout").out == "routes are ours again\n"
     assert sh("pause", "--service", "nothing", "-m", "x").code == 1
@@ -225,7 +227,7 @@ def test_a_service_is_taken_in_hand_and_given_back(sh, checkout):
 def test_a_person_takes_the_routes_in_hand_and_gives_them_back(sh, checkout):
     assert sh("pause", "--service", "checkout").code == 64
     taken = sh("pause", "--service", "checkout", "-m", "incident 7")
-    assert (taken.code, taken.out) == (0, "nothing of ours is written here\n")
+    assert (taken.code, taken.out) == (0, f"{HANDS_OFF}\n")
     assert "olga: incident 7" in sh("services", "list").out
     assert "nothing is written: olga: incident 7" in sh("doctor").out
     assert sh("resume", "--service", "checkout").code == 0

@@ -7,6 +7,7 @@ import yaml
 
 from delivery.cli.errors import Code
 from tests.api.world import SERVICE
+from tests.unit.cli.conftest import SERVICE as FILE
 
 
 def test_a_release_is_started_listed_and_shown(sh, checkout):
@@ -209,3 +210,27 @@ def test_hooks_are_shown_with_what_they_said_and_the_plan_has_them(sh, checkout,
     shown = sh("release", "show", "2").out
     assert "migrate (start): passed, 4 migrations" in shown
     assert "smoke (during canary 5%): running" in shown
+
+
+def test_who_has_to_agree_before_it_begins_is_said_wherever_somebody_looks(sh, checkout, tmp_path):
+    asking = FILE.replace("bake: 1m", "bake: 1m, approval: [{before: begin, from: sre, count: 2}, {before: 50%}]")
+    (tmp_path / "checkout.yaml").write_text(asking)
+    assert sh("services", "apply", "-f", str(tmp_path / "checkout.yaml")).code == 0
+    assert sh("release", "start", "checkout", "1.4.2").code == 0
+    checkout.go(10)
+    assert sh("release", "approve", "2", who="adam").code == 0
+    shown = sh("release", "show", "2").out
+    assert "needs 2 approvals of sre, approved by adam" in shown
+    assert "needs 1 approval" in shown
+    explained = sh("release", "explain", "2").out
+    assert "the candidate runs; no user is sent to it before people have agreed" in explained
+    who = [line for line in explained.splitlines() if line.startswith("who ")]
+    assert any("needs 1 more of sre, not olga, who started it; adam approved" in line for line in who)
+    assert "until" not in explained
+
+
+def test_help_says_what_to_do_when_something_is_wrong(sh):
+    said = sh("--help", who=None).out
+    assert "delivery release abort 412" in said
+    assert not [line for line in said.splitlines()[1:] if line.endswith("...")], "nothing is cut off"
+    assert "after one that was promoted" in " ".join(sh("release", "--help", who=None).out.split())

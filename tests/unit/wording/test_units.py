@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from delivery.model.ids import HOUR, MINUTE, SECOND
-from delivery.wording.units import THIN, counted, duration, instant, listed, moment, number, percent, ratio
+from delivery.wording.units import THIN, capital, counted, duration, instant, listed, moment, number, percent, ratio
 
 
 @pytest.mark.parametrize(
@@ -80,3 +80,8 @@ def test_lists():
     assert listed(("a", "b"), "or") == "a or b"
     assert counted(1, "stage") == "1 stage"
     assert counted(0, "stage") == "0 stages"
+
+
+def test_a_sentence_begins_with_a_capital_unless_with_a_name_that_has_none() -> None:
+    assert capital("ab_test (1/3) needs 1 of sre") == "ab_test (1/3) needs 1 of sre"
+    assert (capital("canary 5%"), capital("1.4.2 is"), capital("")) == ("Canary 5%", "1.4.2 is", "")
