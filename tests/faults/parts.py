@@ -128,9 +128,10 @@ def ordinary(bounds: Bounds) -> Result:
 
 
 ORDINARY = (
-    "tests/contracts/test_mesh_envoy.py",
+    "tests/integration/test_engine_unproven.py",
     "tests/histories/test_histories.py",
     "tests/e2e/test_kills.py",
+    "tests/faults/test_faults.py",
     "tests/integration/test_engine_batch.py",
     "tests/integration/test_engine_time.py",
 )

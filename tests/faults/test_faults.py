@@ -1,5 +1,6 @@
 """A small true slice of `make faults`: real processes die, and what looks at them sees a mistake."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,25 @@ from tests.faults.mutants import MUTANTS
 from tests.faults.report import markdown
 from tests.faults.storm import Found, Weather, play
 from tests.faults.world import RealWorld
+from tests.postgres import new_database
 
-KILLS = Weather({"kill_worker": 4, "kill_api": 1}, (0.1, 0.4))
-SECONDS = 4.0
-LONGER = 8.0
+KILLS = Weather({"kill_worker": 4, "kill_api": 1}, (0.1, 0.4), least=8)
+SECONDS = 3.0
+LONGER = 5.0
 """For a mistake to be made, and a process to die of it."""
 
 
-def storm(directory: Path, seconds: float, mutant: str | None = None) -> Found:
-    world = RealWorld(directory, f"sqlite:///{directory}/delivery.db", mutant=mutant)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/delivery.db"
+        return
+    with new_database(request.getfixturevalue("postgres_server")) as found:
+        yield found
+
+
+def storm(directory: Path, url: str, seconds: float, mutant: str | None = None) -> Found:
+    world = RealWorld(directory, url, mutant=mutant)
     try:
         return play(world, KILLS, seconds, of_processes(world))
     finally:
@@ -25,10 +36,10 @@ def storm(directory: Path, seconds: float, mutant: str | None = None) -> Found:
 
 
 @pytest.mark.timeout(300)
-def test_killed_processes_break_no_invariant(tmp_path: Path) -> None:
-    found = storm(tmp_path, SECONDS)
+def test_killed_processes_break_no_invariant(tmp_path: Path, url: str) -> None:
+    found = storm(tmp_path, url, SECONDS)
     assert found.broken == []
-    assert found.happened["kill_worker"] > 3
+    assert found.happened["kill_worker"] + found.happened["kill_api"] >= KILLS.least
     assert found.writes
     assert found.ends
 
@@ -36,7 +47,7 @@ def test_killed_processes_break_no_invariant(tmp_path: Path) -> None:
 @pytest.mark.timeout(300)
 def test_a_mistake_in_real_processes_is_found(tmp_path: Path) -> None:
     name = "verdict not committed before the revert"
-    found = storm(tmp_path, LONGER, name)
+    found = storm(tmp_path, f"sqlite:///{tmp_path}/delivery.db", LONGER, name)
     assert [text for text in found.broken if text.startswith(MUTANTS[name].breaks)], found
 
 
