@@ -26,6 +26,7 @@ MEASUREMENTS: Mapping[str, Callable[[Say], list[Figure]]] = {
     "drain": _of("drain", "measure"),
     "drain-postgres": _of("drain", "measure_postgres"),
     "prometheus": _of("prometheus", "measure"),
+    "retention": _of("retention", "measure"),
     "intake": _of("intake", "measure"),
     "intake-postgres": _of("intake", "measure_postgres"),
 }

@@ -9,10 +9,12 @@ from api.problems import Problem
 from api.services import AppServices, Services
 from delivery.model.context import Context
 from delivery.model.ids import ReleaseId
+from delivery.model.record import RecordKind, StoredRecord
 from delivery.model.release import Release
 from delivery.model.target import Target
 from delivery.ports.ledger import StoredRelease
 from delivery.wording.release import target
+from delivery.wording.units import instant
 
 _ID = re.compile(r"rel_[0-9A-Za-z]{1,64}")
 Id = Annotated[str, Path(alias="id", description="`rel_...`", examples=["rel_01JD"])]
@@ -22,8 +24,16 @@ def find(services: AppServices, given: str) -> StoredRelease:
     """Raises the problem `unknown-release`."""
     stored = services.history.release(ReleaseId(given)) if _ID.fullmatch(given) else None
     if stored is None:
-        raise Problem("unknown-release", "there is no release with this id; GET /v1/releases lists them")
+        gone = services.history.last_record(RecordKind.DROPPED, given) if _ID.fullmatch(given) else None
+        text = "there is no release with this id; GET /v1/releases lists them"
+        raise Problem("unknown-release", _gone(gone) if gone else text)
     return stored
+
+
+def _gone(record: StoredRecord) -> str:
+    data = record.data
+    what = f"#{data['number']} of {data['target']} ({data['version']}, {data['state']})"
+    return f"{what} was taken away on {instant(record.at)}, its time was over: record {record.n} of the history tells"
 
 
 def context(services: AppServices, release: Release) -> Context:

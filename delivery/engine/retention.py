@@ -12,10 +12,12 @@ from delivery.ports.ledger import Ledger
 from delivery.ports.retention import Batch, Retention
 from delivery.ports.telemetry import Telemetry
 
-ROWS = 500
-"""Rows in one transaction: some ten milliseconds, which is what a commit may have to wait for on SQLite."""
-RELEASES = 20
-"""Releases in one transaction: each has some hundred rows."""
+ROWS, RELEASES = 500, 20
+"""At most in one transaction; a tenth of it at first."""
+SHORT = 0.05
+"""Seconds that a transaction may take: on SQLite a commit, a revert's too, waits for it. What takes longer is halved,
+what takes less than half as long is doubled.
+"""
 LEASE = Micros(60 * SECOND)
 
 
@@ -58,6 +60,7 @@ class Keeper:
             ("events", terms.events, self._drop_releases, RELEASES),
         )
         self._kinds = [(kind, kept, drop, most) for kind, kept, drop, most in kinds if kept is not None]
+        self._sizes = {kind: most // 10 for kind, _, _, most in self._kinds}
         self._gone = dict.fromkeys((kind for kind, *_ in self._kinds), 0)
 
     def run(self, limit: float) -> int:
@@ -73,11 +76,16 @@ class Keeper:
 
     def _drop(self, kind: str, before: Micros, drop: _Drop, most: int) -> bool:
         started = self._clock.monotonic()
-        batch = drop(before, most)
+        batch = drop(before, self._sizes[kind])
+        took = self._clock.monotonic() - started
+        if took > SHORT:
+            self._sizes[kind] = max(1, self._sizes[kind] // 2)
+        elif took < SHORT / 2:
+            self._sizes[kind] = min(most, self._sizes[kind] * 2)
         self._gone[kind] += batch.rows
         if batch.rows:
             self._telemetry.count("retention_rows", batch.rows, kind=kind)
-            self._telemetry.observe("retention_seconds", self._clock.monotonic() - started, kind=kind)
+            self._telemetry.observe("retention_seconds", took, kind=kind)
         if self._gone[kind] and not batch.more:
             self._telemetry.log("retention", kind=kind, rows=self._gone[kind], before=before)
             self._gone[kind] = 0

@@ -29,6 +29,20 @@ def test_an_export_can_be_piped_and_narrowed(sh, checkout):
     assert sh("history", "export", "--since", "yesterday").code == 1
 
 
+def test_a_release_whose_time_is_over_is_told_of(sh, checkout):
+    for version in ("1.4.2", "1.4.3"):
+        assert sh("release", "start", "checkout", version).code == 0
+        checkout.go(10)
+        sh("release", "abort", "checkout/2" if version == "1.4.2" else "checkout/3", "-m", "no")
+        checkout.go(30)
+    (gone,) = [one.release.id for one in checkout.ledger.by_number("checkout", 2)]
+    checkout.ledger.drop_releases(Micros(checkout.clock.now() + HOUR), 9)
+    told = sh("release", "show", gone)
+    assert told.code == 1
+    assert "#2 of checkout@local (1.4.2, rolled_back) was taken away on" in told.err
+    assert "record 1 of the history tells" in told.err
+
+
 def test_what_was_done_to_the_history_is_on_record(sh, checkout):
     assert "nothing was done" in sh("history", "records").err
     assert sh("history", "exported", "2026-01-01T00:00:00Z", who="root").code == 0

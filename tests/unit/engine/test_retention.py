@@ -6,7 +6,7 @@ import pytest
 
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.engine.answer import Answer, Arrival
-from delivery.engine.retention import LEASE, ROWS, Keeper, Terms
+from delivery.engine.retention import LEASE, ROWS, SHORT, Keeper, Terms
 from delivery.machine.evolve import fold
 from delivery.model.ids import HOUR, SECOND, Micros, Principal, ReleaseId, target_id
 from delivery.model.notice import Notice, ReleaseRequested
@@ -14,11 +14,13 @@ from delivery.model.record import Entry, RecordKind
 from delivery.model.version import VersionRef
 from delivery.ports.history import Filter
 from delivery.ports.ledger import InboxState, Unit
+from delivery.ports.retention import Batch
 from delivery.ports.telemetry import Work
 from delivery.testing.contracts.ledger_values import Story, Watch, begin, created, delivery, row
 from tests.simulation.world import World
 
 DAY = Micros(24 * HOUR)
+FIRST = ROWS // 10
 FOR_EVER = Micros(10_000 * DAY)
 
 
@@ -61,19 +63,37 @@ def came(world: World, many: int) -> None:
 
 def test_batches_are_bounded_and_told_when_all_is_gone(world: World) -> None:
     heard = Heard()
-    came(world, ROWS + 1)
+    came(world, 3 * FIRST)
     world.clock.step(8 * DAY)
     came(world, 1)
     tidy = keeper(world, Terms(inbox=Micros(7 * DAY)), heard=heard)
     assert tidy.run(1.0) == 1
-    assert heard.rows == {"inbox": ROWS}
+    assert heard.rows == {"inbox": FIRST}
     assert heard.logged == []
+    assert tidy.run(1.0) == 1
     assert tidy.run(1.0) == 0
-    assert heard.rows == {"inbox": ROWS + 1}
-    assert [(one["kind"], one["rows"]) for one in heard.logged] == [("inbox", ROWS + 1)]
+    assert heard.rows == {"inbox": 3 * FIRST}
+    assert [(one["kind"], one["rows"]) for one in heard.logged] == [("inbox", 3 * FIRST)]
     assert len(world.ledger.inbox(InboxState.DONE, 9)) == 1
     assert tidy.run(1.0) == 0
     assert len(heard.logged) == 1
+
+
+def test_a_batch_that_takes_long_is_followed_by_smaller_ones() -> None:
+    clock, asked = Watch(), list[int]()
+    takes = [SHORT * 2, SHORT * 2, SHORT * 0.75, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+
+    class Slow(MemoryLedger):
+        def drop_deliveries(self, before: Micros, most: int) -> Batch:
+            asked.append(most)
+            clock.pause(takes[len(asked) - 1])
+            return Batch(most, more=True)
+
+    ledger = Slow(clock, fold)
+    tidy = Keeper(ledger, ledger, Terms(inbox=Micros(7 * DAY)), clock, Heard(), "one")
+    for _ in takes:
+        tidy.run(1.0)
+    assert asked == [50, 25, 12, 12, 24, 48, 96, 192, 384, ROWS]
 
 
 def test_what_is_kept_for_ever_is_not_even_looked_for(world: World) -> None:
@@ -85,11 +105,11 @@ def test_what_is_kept_for_ever_is_not_even_looked_for(world: World) -> None:
 
 def test_one_worker_at_a_time(world: World) -> None:
     terms = Terms(inbox=Micros(7 * DAY))
-    came(world, 2 * ROWS + 1)
+    came(world, 2 * FIRST + 1)
     world.clock.step(8 * DAY)
     assert keeper(world, terms).run(1.0) == 1
     assert keeper(world, terms, "two").run(1.0) == 0
-    assert len(world.ledger.inbox(InboxState.DONE, 3 * ROWS)) == ROWS + 1
+    assert len(world.ledger.inbox(InboxState.DONE, 3 * FIRST)) == FIRST + 1
     world.clock.step(LEASE + SECOND)
     assert keeper(world, terms, "two").run(1.0) == 1
 
