@@ -103,12 +103,20 @@ def _ratios(rows: Sequence[Row]) -> str:
 
 
 def _intake(found: Sequence[tuple[Row, Intake]]) -> str:
-    head = ("webhooks/s offered", "answered", "202 after p50", "p99", "CPU of the API, each", "cores of the sender")
+    head = (
+        "webhooks/s offered",
+        "answered",
+        "not with 202",
+        "after p50",
+        "p99",
+        "CPU of the API, each",
+        "cores of the sender",
+    )
     return _table(
         head,
         (
             [
-                show(one.offered), show(one.answered), f"{one.p50:.0f} ms", f"{one.p99:.0f} ms",
+                show(one.offered), show(one.answered), str(one.refused), f"{one.p50:.0f} ms", f"{one.p99:.0f} ms",
                 f"{one.api_us:.0f} us", f"{one.sender_cores:.2f}",
             ]
             for _, one in found

@@ -28,7 +28,9 @@ from delivery.ports.ledger import Measuring, Segment
 from delivery.ports.metrics import Subject
 
 Build = Callable[[GateSpec, float, int], Gate]
-SEGMENT = 32  # ticks kept beside the live state before they move to a segment
+PLANS_KEPT = 16_384
+SEGMENT = 8
+"""Ticks kept beside the live state, which every tick writes anew, before they move to a segment."""
 CAP = 2  # a tick counts at most this many intervals: a clock that jumps an hour passes no stage
 CATCHES_UP = Micros(5 * MINUTE)  # how long counters may be older than their stage before that is told
 SPLIT = "%split"  # among the gates' states: no gate is called so
@@ -63,7 +65,7 @@ class Measurer:
     def gates(self, release: Release) -> Mapping[str, Gate]:
         """Every gate of the release's plan, by id; the false-rollback budget is divided over the blocking ones."""
         if release.plan_digest not in self._gates:
-            if len(self._gates) > 1000:
+            if len(self._gates) >= PLANS_KEPT:
                 self._gates.clear()
             self._gates[release.plan_digest] = self._built(release.plan)
         return self._gates[release.plan_digest]

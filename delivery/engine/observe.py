@@ -47,9 +47,16 @@ class Observer:
         except Unavailable as error:
             self._telemetry.log("mesh_unavailable", cluster=name, error=str(error))
             return 0
-        before = self._seen.get(name, {})
-        changed = {target for target in {*observed, *before} if observed.get(target) != before.get(target)}
-        wake = Wake(self._clock.now(), "the route changed", sooner=True)
-        self._ledger.commit([Unit(target=target, wake=wake) for target in sorted(changed)])
+        changed = _changed(self._seen.get(name, {}), observed)
+        if changed:
+            wake = Wake(self._clock.now(), "the route changed", sooner=True)
+            self._ledger.commit([Unit(target=target, wake=wake) for target in sorted(changed)])
         self._seen[name] = observed  # only now: what nobody was woken for is seen again
         return len(changed)
+
+
+def _changed(before: Mapping[TargetId, Seen], now: Mapping[TargetId, Seen]) -> set[TargetId]:
+    """Nobody where it is the very same answer: a mesh gives it where it knows that nothing changed."""
+    if now is before:
+        return set()
+    return {target for target in {*now, *before} if now.get(target) != before.get(target)}

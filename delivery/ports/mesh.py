@@ -103,4 +103,7 @@ class Mesh(Protocol):
         """Forgets a backend. Raises Conflict where a route still names it."""
 
     def observe(self) -> Mapping[TargetId, Seen]:
-        """Every route that has something of ours, in one cheap call: what the observer compares."""
+        """Every route that has something of ours, in one cheap call: what the observer compares.
+
+        A mapping that was given does not change any more. The very same one again says that nothing has changed.
+        """

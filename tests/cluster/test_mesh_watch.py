@@ -47,9 +47,10 @@ def test_looking_at_idle_routes_costs_no_request(watched: tuple[IstioMesh, Fault
     assert mesh.observe()[case.target] == live.seen
     case.world.until(lambda: proxy.script.counts()[WATCH, "virtualservices"] == 1)
     before = proxy.script.mark()
-    pause = threading.Event()
+    pause, known = threading.Event(), mesh.observe()
+    assert known[case.target] == live.seen
     for _ in range(IDLE_LOOKS):
-        assert mesh.observe()[case.target] == live.seen
+        assert mesh.observe() is known
         pause.wait(LOOK_EVERY)
     assert proxy.script.seen(before) == ()
 

@@ -12,7 +12,7 @@ from delivery.model.verdict import Counts, Earlier, Tick, UnreadSide
 from delivery.ports.ledger import Measuring, Segment
 
 Ticks = tuple[Tick, ...]
-TICKS_KEPT = 4096
+TICKS_KEPT = 16_384
 NO_TICKS = b"[]"
 _NONE: tuple[Ticks, bytes] = ((), NO_TICKS)
 

@@ -57,6 +57,7 @@ class IstioMesh:
         self._stored: Stored = InCluster(kube) if git is None else InGit(kube, git, self._watch)
         self._kept: dict[TargetId, tuple[str, list[Document]]] = {}
         self._seen: dict[tuple[str, str], tuple[int, Seen]] = {}
+        self._told: tuple[Mapping[str, int], Mapping[TargetId, Seen]] | None = None
 
     def close(self) -> None:
         """Ends what works in the background."""
@@ -132,7 +133,10 @@ class IstioMesh:
         self._publishing.withdraw(target, place, backend)
 
     def observe(self) -> Mapping[TargetId, Seen]:
+        """The same mapping as before where nothing changed: every drain asks, and there may be thousands of routes."""
         view = self._watch.view()
+        if self._told is not None and self._told[0] == view.changes:
+            return self._told[1]
         marked = {
             (namespace, service) for (namespace, _), one in view.documents.items() for service in stamps.services(one)
         }
@@ -140,7 +144,10 @@ class IstioMesh:
             (namespace, target_id(service, self._cluster)): self._observed(service, namespace, view)
             for namespace, service in sorted(marked)
         }
-        return {target: seen for (_, target), seen in found.items() if seen.content}
+        known = {target: seen for (_, target), seen in found.items() if seen.content}
+        whole = all(seen.content for seen in found.values())  # else a service file may yet say where one lives
+        self._told = (view.changes, known) if whole else None
+        return known
 
     def _observed(self, service: str, namespace: str, view: View) -> Seen:
         """By the watch; computed again only where something changed in the namespace. Nothing where no service file
