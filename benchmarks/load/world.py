@@ -100,10 +100,13 @@ class SharedMesh(MemoryMesh):
         with self._turn:
             if (end := os.fstat(self._file).st_size) == self._known:
                 return
-            data = os.pread(self._file, end - self._known, self._known)
-            while len(data) >= 4 and len(data) >= (whole := 4 + int.from_bytes(data[:4])):
-                self._replay(*pickle.loads(data[4:whole]))
-                self._known, data = self._known + whole, data[whole:]
+            data, begin = memoryview(os.pread(self._file, end - self._known, self._known)), 0
+            while begin + 4 <= len(data) and (whole := begin + 4 + int.from_bytes(data[begin : begin + 4])) <= len(
+                data
+            ):
+                self._replay(*pickle.loads(data[begin + 4 : whole]))
+                begin = whole
+            self._known += begin
 
     def _replay(self, kind: str, *said: object) -> None:
         changes: dict[str, Callable[..., object]] = {
