@@ -333,6 +333,8 @@ def test_only_addresses_of_the_web_become_links(http, world, browsers, release):
 
 def test_the_routes_are_taken_in_hand_and_given_back(http, browsers, release):
     page = look(browsers["otto"], "/services/checkout")
+    running = page.one("ul", class_="cards").one("a")
+    assert (running["href"], "rel_" in running.text, "#" in running.text) == (f"/releases/{release}", False, True)
     missing = press(browsers["otto"], page, "/services/checkout/pause", reason="")
     assert (missing.status_code, read(missing.text).one("h1").text) == (422, "It needs a reason")
     answer = press(browsers["otto"], page, "/services/checkout/pause", reason="incident 7")

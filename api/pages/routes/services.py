@@ -1,5 +1,6 @@
 """Services: what is stable where, and the routes of one in a person's hand."""
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 from uuid import uuid4
 
@@ -16,9 +17,11 @@ from api.routes.calls import Calling
 from api.routes.hands import HandsIn, say
 from api.routes.services import shown, stored
 from api.schemas.common import Name
-from api.services import App
+from api.services import App, AppServices
+from delivery.model.ids import ReleaseId
 from delivery.model.role import Role
 from delivery.ports.history import Filter
+from delivery.wording.release import versions
 
 router = APIRouter(include_in_schema=False)
 Named = Annotated[Name, Path(alias="name")]
@@ -47,6 +50,7 @@ def service_page(
         viewer,
         "service.html",
         one=one,
+        called=_called(app.services, [on for target in one.targets for on in (target.active, *target.queue) if on]),
         rows=[row(found.release) for found in app.services.history.page(Filter(service=name), _LATEST)],
         file=yaml.safe_dump(one.document, sort_keys=False, allow_unicode=True),
         free=[target.cluster for target in one.targets if not target.paused],
@@ -55,6 +59,12 @@ def service_page(
         key=uuid4().hex,
         done=_DONE.get(did, ""),
     )
+
+
+def _called(services: AppServices, releases: Iterable[str]) -> Mapping[str, str]:
+    """What people call them: `1.4.1 → 1.4.2 #3`."""
+    found = [stored for one in releases if (stored := services.history.release(ReleaseId(one)))]
+    return {one.release.id: f"{versions(one.release)} #{one.release.number}" for one in found}
 
 
 @router.post("/services/{name}/{action}")
