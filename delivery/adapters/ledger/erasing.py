@@ -70,9 +70,9 @@ def of_alert(alert: Alert, whom: Whom) -> Alert | None:
     return None if after == alert else after
 
 
-def open_release(release: Release, events: Sequence[StoredEvent], whom: Whom) -> str | None:
+def open_release(target: str, events: Sequence[StoredEvent], whom: Whom) -> str | None:
     if any(rewritten(event, whom) is not None for event in events):
-        return f"release {release.id} of {release.target} is open and names them: wait until it is over, or end it"
+        return f"release {events[0].release} of {target} is open and names them: wait until it is over, or end it"
     return None
 
 

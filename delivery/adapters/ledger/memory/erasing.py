@@ -27,7 +27,7 @@ class Erasing(Dropping):
         for release, stored in sorted(tables.releases.items()):
             if stored.release.phase.closed:
                 continue
-            if found := erasing.open_release(stored.release, tables.events[release], whom):
+            if found := erasing.open_release(stored.release.target, tables.events[release], whom):
                 yield found
         yield from erasing.open_orders((row for _, row in sorted(tables.rows.items())), tables.stops.values(), whom)
         for _, row in sorted(tables.inbox.items()):

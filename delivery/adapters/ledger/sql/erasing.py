@@ -40,10 +40,8 @@ class Erasing(Dropping):
             return tuple(self._hindrances(connection, whom))[: erasing.ENOUGH]
 
     def _hindrances(self, connection: Connection, whom: Whom) -> Iterator[str]:
-        ids = list(connection.execute(select(_R.id).where(~_R.closed).order_by(_R.id)).scalars())
-        for release in ids:
-            events = _events(connection, release)
-            if found := erasing.open_release(self._fold(one.event for one in events), events, whom):
+        for release, target in connection.execute(select(_R.id, _R.target).where(~_R.closed).order_by(_R.id)).all():
+            if found := erasing.open_release(target, _events(connection, release), whom):
                 yield found
         rows = [coding.row_from(row, row.body) for row in connection.execute(ROWS.order_by(TARGET.c.id))]
         stops = [coding.stop_from(columns) for columns in connection.execute(select(STOP).order_by(STOP.c.scope))]
