@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from subprocess import SubprocessError
 
 from benchmarks import intake, report
 from benchmarks.load import lifetime
@@ -45,7 +46,7 @@ QUICK = Course(
 
 
 def run(course: Course, say: Say) -> Found:
-    """Raises RuntimeError where a process ended or releases did not come to bake."""
+    """Raises RuntimeError where a process ended."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, stage(Path(folder), course.every) as made:
         growth = _growth(made, course, say)
         workers = [_with(number, made, course, say) for number in course.workers]
@@ -56,11 +57,7 @@ def run(course: Course, say: Say) -> Found:
 
 def _growth(made: Stage, course: Course, say: Say) -> list[Row]:
     made.employ(1)
-    rows = []
-    for number in course.growth:
-        made.grow(number, course.within)
-        rows.append(_settled(f"{number} releases, 1 worker", made, course, say))
-    return rows
+    return _grown(course.growth, "1 worker", made, course, say)
 
 
 def _with(workers: int, made: Stage, course: Course, say: Say) -> Row:
@@ -69,16 +66,20 @@ def _with(workers: int, made: Stage, course: Course, say: Say) -> Row:
 
 
 def _ceiling(made: Stage, course: Course, say: Say) -> list[Row]:
-    """As far as it goes: beyond it, what was measured before stands."""
     made.employ(course.most)
+    return _grown(course.ceiling, f"{course.most} workers", made, course, say)
+
+
+def _grown(numbers: Sequence[int], who: str, made: Stage, course: Course, say: Say) -> list[Row]:
+    """As far as it goes: where releases do not come to bake in time, what was measured before stands."""
     rows = []
-    for number in course.ceiling:
+    for number in numbers:
         try:
             made.grow(number, course.within)
         except RuntimeError as error:
-            say(f"the ceiling: {error}")
+            say(f"{number} releases: {error}")
             break
-        rows.append(_settled(f"{number} releases, {course.most} workers", made, course, say))
+        rows.append(_settled(f"{number} releases, {who}", made, course, say))
     return rows
 
 
@@ -98,7 +99,11 @@ def _webhooks(made: Stage, course: Course, say: Say) -> list[tuple[Row, Intake]]
     found = []
     for series, rate in enumerate(course.rates, start=1):
         name = f"{made.releases} releases, {course.most} workers, {rate:.0f} webhooks/s"
-        row, taken = window(name, made, course.window, partial(webhooks, made, rate, course.window, series))
+        try:
+            row, taken = window(name, made, course.window, partial(webhooks, made, rate, course.window, series))
+        except SubprocessError as error:  # hopelessly behind: the rates before it stand
+            say(f"{name}: {error}")
+            break
         told(row, say)
         say(f"{name}: {taken.answered:,.0f}/s answered, p99 {taken.p99:,.0f} ms, API {taken.api_us:,.0f} us each")
         found.append((row, taken))
