@@ -11,8 +11,9 @@ from delivery.model.version import VersionRef
 VERSION: Final = pattern(
     r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}", "a version such as 1.4.2: letters, digits, dots, dashes, at most 128"
 )
+# No "+" in a digest's algorithm, though OCI allows it: in an identity what follows one is ours (model/version.py).
 IMAGE: Final = pattern(
-    r"(?=.{1,400}\Z)[a-z0-9][A-Za-z0-9._:/-]*(@[a-z0-9]+([+._-][a-z0-9]+)*:[A-Za-z0-9=_-]{1,128})?",
+    r"(?=.{1,400}\Z)[a-z0-9][A-Za-z0-9._:/-]*(@[a-z0-9]+([._-][a-z0-9]+)*:[A-Za-z0-9=_-]{1,128})?",
     "the name of an image, such as ghcr.io/acme/checkout@sha256:...",
 )
 CONFIG: Final = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "what this configuration is called, such as a commit")

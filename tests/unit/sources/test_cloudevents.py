@@ -161,6 +161,7 @@ BAD: list[tuple[Any, str, str, str]] = [
     ({"data.version": 1.4}, "invalid_event", "/data/version", "data.version is 1.4; expected a version"),
     ({"data.version": "1.4.2; rm -rf"}, "invalid_event", "/data/version", "expected a version"),
     ({"data.version": "v" * 129}, "invalid_event", "/data/version", "expected a version"),
+    ({"data.image": "ghcr.io/x@sha+configured:9f"}, "invalid_event", "/data/image", "the name of an image, such as"),
     ({"data.image": "a b"}, "invalid_event", "/data/image", "expected the name of an image"),
     ({"data.image": "x@sha256:"}, "invalid_event", "/data/image", "expected the name of an image"),
     ({"data.image": "x" * 401}, "invalid_event", "/data/image", "expected the name of an image"),
