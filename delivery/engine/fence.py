@@ -73,7 +73,7 @@ class Fence:
         if settled and live.content == row.content:
             return Outcome(Fenced.KEPT, row, live=live)
         drift = self._drift(row, live)
-        if self._ahead(live) and not _may_write(order, live):
+        if self._ahead(live) and not _may_write(order, live, row):
             return Outcome(Fenced.HISTORY_LOST, row, drift=f"the route carries {_stamp(live.stamp)}", live=live)
         if drift and settled and not order.correct:
             return Outcome(Fenced.FOREIGN, row, drift=drift, live=live)
@@ -138,14 +138,14 @@ def own_weight(live: Live, release: Release) -> int:
     return live.weight if live.stamp is not None and live.stamp.release == release.id else 0
 
 
-def _may_write(order: Order, live: Live) -> bool:
+def _may_write(order: Order, live: Live, row: Row) -> bool:
     """Over a route that is ahead: what raises nothing, once the release knows of it; anything, if a person said so.
 
-    What a person said is carried out by the time the release is over: what is ahead then was lost later.
+    What a person said is carried out once that was written, or the release is over: what is ahead then was lost later.
     """
     release = order.release
     if HoldKind.HISTORY_LOST in release.waived:
-        return not release.phase.closed
+        return not release.phase.closed and (row.settled is None or row.settled[1:] != order.token)
     return release.held(HoldKind.HISTORY_LOST) and order.route.traffic.weight <= own_weight(live, release)
 
 

@@ -171,9 +171,9 @@ def _divided(states: dict[str, Any], tick: Tick, stage: Stage) -> str:
     if share is None:
         states.pop(SPLIT, None)
         return ""
-    state = states[SPLIT] if SPLIT in states and tick.stage == states[SPLIT]["stage"] else _undivided(tick)
+    state = states[SPLIT] if SPLIT in states and _same_traffic(states[SPLIT], tick) else _undivided(tick)
     if tick.complete and not tick.stable_down:
-        state = {**split.add(state, tick.candidate.requests, tick.stable.requests, share), "stage": tick.stage}
+        state = {**state, **split.add(state, tick.candidate.requests, tick.stable.requests, share)}
     states[SPLIT] = state
     return split.told(state, share)
 
@@ -187,7 +187,14 @@ def _earlier(states: dict[str, Any], release: Release) -> Earlier | None:
 
 
 def _undivided(tick: Tick) -> dict[str, Any]:
-    return {**split.start(), "stage": tick.stage}
+    return {**split.start(), "stage": tick.stage, "dseq": tick.dseq}
+
+
+def _same_traffic(state: Mapping[str, Any], tick: Tick) -> bool:
+    """Whether it is about the traffic that the tick has seen: a stage may be entered once more. What the version
+    before stored does not say by which number.
+    """
+    return bool(state["stage"] == tick.stage and state.get("dseq", tick.dseq) == tick.dseq)
 
 
 def _cleared(measuring: Measuring, effect: Measure, now: Micros) -> Measuring:

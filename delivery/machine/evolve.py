@@ -91,8 +91,13 @@ def _stage_entered(release: Release, event: events.StageEntered) -> Release:
         deadline_left=stage.deadline,
         deadline_at=event.at,
         verdicts={},
-        waived=(),
+        waived=_decided(release) if event.stage == release.stage else (),
     )
+
+
+def _decided(release: Release) -> tuple[HoldKind, ...]:
+    """What a person said of lost history is about the route as it was found, and holds until that is written over."""
+    return tuple(kind for kind in release.waived if kind is HoldKind.HISTORY_LOST)
 
 
 def _desires(release: Release, weight: int) -> Release:

@@ -140,6 +140,13 @@ def capped(release: Release) -> bool:
     return release.ceiling is not None and release.phase in (Phase.SHIFTING, Phase.BAKING, Phase.PROMOTING)
 
 
+def left_alone(release: Release) -> bool:
+    """Whether the route stays as it was found, because a person is to decide first: where history was lost, and where
+    nothing is known to be stable, so that what is there has the only version that serves anybody.
+    """
+    return capped(release) and (release.held(HoldKind.HISTORY_LOST) or first_version(release))
+
+
 def reached_users(release: Release) -> bool:
     """Whether any user may have been answered by the candidate."""
     entered = release.plan.stages[: release.stage + 1]

@@ -39,16 +39,15 @@ def wants(release: Release, now: Micros) -> tuple[Effect, ...]:
 def _traffic(release: Release) -> Iterator[Effect]:
     """Nothing is written before the release wants something of its own, unless the route was found ahead of us.
 
-    Where nothing is known to be stable, such a route has the only version that serves anybody: a person decides first.
-    What is only observed is measured, and nothing of it is written ever.
+    Such a route stays as it is until a person decides, unless the release goes back: what the database says of it is
+    old, and the versions that it would send users to may be gone. What is only observed is measured, and nothing of it
+    is written ever.
     """
-    if release.plan.mode is Mode.OBSERVE:
+    if release.plan.mode is Mode.OBSERVE or path.left_alone(release):
         if release.phase is Phase.BAKING:
             yield Measure(release.stage, release.dseq)
         return
     if release.dseq == 0 and not release.held(HoldKind.HISTORY_LOST):
-        return
-    if path.capped(release) and path.first_version(release):
         return
     yield WriteTraffic(release.dseq, desired(release))
     if release.phase.closed or release.dseq == 0:

@@ -157,7 +157,10 @@ class Installation:
             assert not found[0]["finished_at"] or found[0]["state"] in states, found[0]["text"]
             return found[0]["state"] in states
 
-        self.until(f"{release} comes to {' or '.join(states)}", there)
+        try:
+            self.until(f"{release} comes to {' or '.join(states)}", there)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {found[0]['text']} {found[0]['holds']}") from None
         return found[0]
 
     def bakes(self, release: str, stage: int = 0) -> None:

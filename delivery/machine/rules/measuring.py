@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from delivery.machine import holds
+from delivery.machine import holds, path
 from delivery.machine.deadlines import left
 from delivery.machine.rules.common import NOTHING, Events, moment, revert
 from delivery.model.context import Context
@@ -81,8 +81,13 @@ class Reading:
     @property
     def doubted(self) -> bool:
         """Whether what was measured is not what the stage was to be; in this tick counts, too."""
-        misled = bool(self.tick.split) and HoldKind.SPLIT_MISMATCH not in self.release.waived
+        misled = bool(self.divided_otherwise) and HoldKind.SPLIT_MISMATCH not in self.release.waived
         return misled or holds.doubted(self.release)
+
+    @property
+    def divided_otherwise(self) -> str:
+        """How requests were not divided as configured; nothing where the route is left as somebody else divided it."""
+        return "" if path.left_alone(self.release) else self.tick.split
 
     @property
     def undecided(self) -> tuple[GateId, ...]:
@@ -114,7 +119,7 @@ def _divided(reading: Reading) -> Events:
 
     They take nobody back. Where a person goes on nevertheless, that is for this stage.
     """
-    release, found = reading.release, reading.tick.split
+    release, found = reading.release, reading.divided_otherwise
     held = release.held(HoldKind.SPLIT_MISMATCH)
     if held and not found:
         return (HoldLifted(at=reading.at, kind=HoldKind.SPLIT_MISMATCH),)

@@ -87,7 +87,8 @@ def drifted(release: Release, signal: Drifted, context: Context) -> Events:
 
 
 def history_lost(release: Release, signal: HistoryLost, context: Context) -> Events:
-    """The route knows of commits that the database lost. Until a person decides: the lower of live and recorded.
+    """The route knows of commits that the database lost. Until a person decides it stays as it is, unless the release
+    goes back; from then on, until the stage is entered anew, nothing above the lower of live and recorded is written.
 
     That is another traffic than the one that some proxies had not proven.
     """

@@ -6,7 +6,9 @@ import pytest
 
 from delivery.machine.desired import desired
 from delivery.machine.rules.mesh import STORM, STORM_QUIET
+from delivery.machine.wants import wants
 from delivery.model import signal as s
+from delivery.model.effect import ConfirmTraffic, WriteTraffic
 from delivery.model.event import CauseKind, Closed, DriftCorrected, HistoryLost, Level, Phase, TrafficConfirmed
 from delivery.model.hold import HoldKind
 from delivery.model.ids import MINUTE, SECOND, Micros, ReleaseId
@@ -235,6 +237,18 @@ class TestLostHistory:
         assert desired(story.release) == Traffic(weight=3)
         higher = a_story_in(Phase.BAKING).tell(replace(self.LOST, live_weight=50))
         assert desired(higher.release) == Traffic(weight=5)
+
+    def test_the_route_is_left_as_it_is_until_then_and_measured_as_what_it_is(self):
+        story = a_story_in(Phase.BAKING).tell(replace(self.LOST, live_weight=50))
+        assert {type(one) for one in wants(story.release, story.release.at)} & {WriteTraffic, ConfirmTraffic} == set()
+        story.tick(split="50 % of the requests, 5 % are configured")
+        assert kinds(story) == [HoldKind.HISTORY_LOST]
+        story.tell(s.Resume(BOB, admin=True, holds=(HoldKind.HISTORY_LOST,)))
+        assert WriteTraffic(story.release.dseq, Traffic(weight=5)) in wants(story.release, story.release.at)
+
+    def test_a_revert_does_not_wait_for_that(self):
+        story = a_story_in(Phase.BAKING).tell(self.LOST, s.Abort(BOB))
+        assert WriteTraffic(story.release.dseq, ALL_STABLE) in wants(story.release, story.release.at)
 
     def test_rules_go_too_since_their_revert_may_be_what_was_lost(self):
         beta = Traffic(rules=(Rule("beta", (Match(path="/beta"),)),))
