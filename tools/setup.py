@@ -116,6 +116,8 @@ def set_up(chosen: bool) -> None:
     fit = fits(chosen)
     if fit and STAMP.exists() and STAMP.read_text() == stamp():
         return
+    if VENV.is_symlink():
+        stop(f"{VENV} is a link: what it leads to belongs to another folder; remove the link, then run this again")
     check_machine()
     writable = VENV if VENV.exists() else ROOT
     if not os.access(str(writable), os.W_OK):

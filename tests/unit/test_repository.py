@@ -2,7 +2,9 @@
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,3 +148,17 @@ def test_setup_names_the_python_it_needs() -> None:
     assert why_not_python((3, 11)) == ""
     assert why_not_python((3, 14)) == ""
     assert "3.11 or newer" in why_not_python((3, 10))
+
+
+def test_setup_leaves_another_folders_environment_alone(tmp_path: Path) -> None:
+    """Made anew for this folder, it would be gone for the other one."""
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "setup.py", tmp_path / "tools")
+    (tmp_path / "other").mkdir()
+    (tmp_path / ".venv").symlink_to(tmp_path / "other")
+    done = subprocess.run(
+        [sys.executable, "tools/setup.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30
+    )
+    assert done.returncode == 1
+    assert "is a link" in done.stderr
+    assert not [*(tmp_path / "other").iterdir()]
