@@ -257,6 +257,7 @@ class TickOut(Out):
     unread: list[UnreadOut] = Field(default_factory=list, description="Why it is not complete.")
     earlier: CountsOut | None = Field(None, description="What stable did before, where a gate compares with that.")
     earlier_end: Time | None = None
+    fresh: CountsOut | None = Field(None, description="What a copy of stable did that is as young as the candidate.")
 
 
 class VerdictOut(GateOut):

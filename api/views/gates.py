@@ -59,6 +59,7 @@ def tick(one: Tick) -> TickOut:
         unread=[UnreadOut(side=each.side, why=each.why, text=each.text) for each in one.unread or ()],
         earlier=counts(one.earlier.counts) if one.earlier else None,
         earlier_end=instant(one.earlier.end) if one.earlier else None,
+        fresh=counts(one.copy) if one.copy is not None else None,
     )
 
 

@@ -67,6 +67,8 @@ def _walk(plan: Plan, history: Sequence[tuple[int, Event]], over: bool) -> list[
                 live = _enter(walks, stage, seq, event.at)
             case events.PromotionBegun():
                 live = _enter(walks, len(walks) - 1, seq, event.at)
+            case events.BaselineLost(had_share=True) if live >= 0:
+                walks[live].dseq, walks[live].level = seq, None
             case _ if live >= 0:
                 _happen(walks[live], event)
         _end(walks, event)
@@ -138,5 +140,5 @@ def _observed(ticks: Sequence[Tick]) -> Mapping[int, float]:
     for tick in ticks:
         candidate, total = sums.get(tick.stage, (0, 0))
         requests = tick.candidate.requests
-        sums[tick.stage] = (candidate + requests, total + requests + tick.stable.requests)
+        sums[tick.stage] = (candidate + requests, total + requests + tick.others)
     return {stage: round(100 * candidate / total, 1) for stage, (candidate, total) in sums.items() if total}

@@ -79,12 +79,18 @@ def findings(kube: Kube, place: Place, plan: Plan) -> Sequence[Finding]:
 def needed(place: Place, plan: Plan) -> tuple[Right, ...]:
     """In the namespace, each resource once."""
     subsets = _SUBSETS if place.isolation is Isolation.SUBSET and place.mode is not Mode.OBSERVE else ()
+    copies = _COPIES if place.mode is Mode.VERSIONED and _compared(plan) else ()
     limits = () if place.mode is Mode.OBSERVE else tuple(_BESIDE[kind] for kind in sorted(_limits(plan)))
     jobs = _JOBS if any(hook.kind == "job" for hook in plan.hooks) else ()
     verbs: dict[tuple[str, str], dict[str, None]] = {}
-    for group, resource, wanted in (*_BY_MODE[place.mode], *subsets, *limits, *_tracking(place), *jobs):
+    for group, resource, wanted in (*_BY_MODE[place.mode], *copies, *subsets, *limits, *_tracking(place), *jobs):
         verbs.setdefault((group, resource), {}).update(dict.fromkeys(wanted))
     return tuple((group, resource, tuple(wanted)) for (group, resource), wanted in verbs.items())
+
+
+def _compared(plan: Plan) -> bool:
+    """Whether a copy of stable is made, to compare with."""
+    return any(stage.traffic.baseline is not None for stage in plan.stages)
 
 
 def _tracking(place: Place) -> Sequence[Right]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from delivery.catalog.copies import unmade
 from delivery.catalog.document import Document
 from delivery.catalog.measured import missing
 from delivery.catalog.service import GateKind, Offers, StrategyParser, parse
@@ -22,7 +23,7 @@ def check(
     service = parse(document, strategies=strategies, gates=gates, offers=offers)
     try:
         plan = compile_plan(service)
-        if found := tuple(missing(service, offers.measured if offers else {})):
+        if offers and (found := (*missing(service, offers.measured), *unmade(service, offers.clusters))):
             raise Invalid(found)
     except Invalid as invalid:
         raise Invalid(locate(invalid.mistakes, document.lines), document.file) from None

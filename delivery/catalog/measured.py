@@ -6,15 +6,20 @@ from dataclasses import dataclass
 from delivery.model.mistake import Mistake, one_of, unknown
 from delivery.model.plan import GateSpec
 from delivery.model.service import Service
+from delivery.model.verdict import Baseline
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a cluster's metrics measure beside requests, and the bounds of latency in milliseconds; None: not known."""
+    """What a cluster's metrics measure beside requests, and the bounds of latency in milliseconds; None: not known.
+
+    `mixed` are the measures by which stable and a copy of it are one; "" is the count of requests.
+    """
 
     conversions: frozenset[str] = frozenset()
     gauges: frozenset[str] = frozenset()
     bounds: tuple[int, ...] | None = None
+    mixed: frozenset[str] = frozenset()
 
 
 def missing(service: Service, clusters: Mapping[str, Measured]) -> Iterator[Mistake]:
@@ -26,11 +31,14 @@ def missing(service: Service, clusters: Mapping[str, Measured]) -> Iterator[Mist
 
 
 def _missing(gate: GateSpec, cluster: str, measured: Measured) -> Iterator[Mistake]:
-    if gate.kind in ("conversion", "gauge"):
-        known = measured.conversions if gate.kind == "conversion" else measured.gauges
-        name = str(gate.params["measure"])
-        if name not in known:
-            yield Mistake(f"gates.{gate.id}.{gate.kind}", None, *_unknown(name, gate.kind, cluster, known))
+    name = str(gate.params["measure"]) if gate.kind in ("conversion", "gauge") else ""
+    known = measured.conversions if gate.kind == "conversion" else measured.gauges
+    if name and name not in known:
+        yield Mistake(f"gates.{gate.id}.{gate.kind}", None, *_unknown(name, gate.kind, cluster, known))
+    if gate.baseline is Baseline.FRESH and name in measured.mixed:
+        problem = f"is fresh, and {cluster}'s metrics do not tell a copy of stable from stable"
+        expected = "stable, or metrics that are counted by backend or Deployment (docs/metrics.md)"
+        yield Mistake(f"gates.{gate.id}.baseline", None, problem, expected)
     above = gate.params.get("above")
     wanted = above if isinstance(above, list | tuple) else [above]
     if measured.bounds is None:

@@ -6,7 +6,6 @@ each, watched by one gate: the candidate's share of failed requests against stab
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Protocol
 
 from delivery.catalog.document import Document
@@ -30,18 +29,10 @@ DEFAULT_GATES: Mapping[str, object] = {"errors": {"ratio": "http_errors"}}
 MENTION = "mention"
 
 
-class _Written(StrEnum):
-    """The baselines that a file may name."""
-
-    STABLE = "stable"
-    FRESH = "fresh"
-    PREVIOUS = "previous"
-
-
 class GateKind(Protocol):
     """What the catalogue needs of a kind of gate. `BLOCKS`: it decides, unless the file says otherwise.
 
-    `COMPARES`: it can compare with stable as it was before, too.
+    `COMPARES`: it can compare with stable as it was before, too, and with a copy of it.
     """
 
     BLOCKS: bool
@@ -150,20 +141,16 @@ def _gate(gate: str, section: Fields, kinds: Mapping[str, GateKind]) -> GateSpec
         return None
     kind = kinds[named[0]]
     baseline = _baseline(section) if kind.COMPARES else None
-    blocking = section.flag("blocking", kind.BLOCKS and baseline is None)
+    blocking = section.flag("blocking", kind.BLOCKS and baseline is not Baseline.PREVIOUS)
     require = section.choice("require", Require, Require.NO_FAIL)
     spec = GateSpec(GateId(gate), named[0], kind.parse(section), blocking, require, baseline=baseline)
-    return replace(spec, at_full=kind.at_full(spec))
+    return replace(spec, at_full=baseline is not Baseline.FRESH and kind.at_full(spec))
 
 
 def _baseline(section: Fields) -> Baseline | None:
     """What the gate compares with; None for what every gate does where nothing is said."""
-    written = section.choice("baseline", _Written, _Written.STABLE)
-    if written is not _Written.FRESH:
-        return Baseline.PREVIOUS if written is _Written.PREVIOUS else None
-    problem = "is fresh: pods of stable as young as the candidate's, which nobody starts (docs/gates.md, Baselines)"
-    section.wrong("baseline", problem, "stable, with a warm_up for what a cold candidate does, or previous")
-    return None
+    written = section.choice("baseline", Baseline, Baseline.STABLE)
+    return None if written is Baseline.STABLE else written
 
 
 def _notify(section: Fields, offers: Offers | None) -> Mapping[str, str]:

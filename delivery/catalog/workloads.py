@@ -26,12 +26,14 @@ _PLACED: Final = ("namespace", "routes", "config", "promotion")
 class Runs:
     """What a cluster can run, in which namespaces service files may have it run, and who else puts versions there, by
     the names of the server's configuration; None: anything goes. `jobs` are patterns of the Jobs that hooks may run.
+    `makes`: pods of ours can be made there, which they cannot where only git is written.
     """
 
     kinds: frozenset[str] = ANYTHING
     namespaces: Collection[str] | None = None
     deployers: Collection[str] | None = None
     jobs: Collection[str] | None = None
+    makes: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,17 @@ _Name = Annotated[str, typer.Argument(metavar="RELEASE", help="Its number, SERVI
 EVERY = 1.0
 LONGEST = 10.0
 """Seconds between two tries while the server does not answer."""
-PEOPLE_END = ("approval", "pause", "stop", "inconclusive", "no_data", "low_traffic", "history_lost", "quarantined")
+PEOPLE_END = (
+    "approval",
+    "pause",
+    "stop",
+    "inconclusive",
+    "no_data",
+    "low_traffic",
+    "baseline_unready",
+    "history_lost",
+    "quarantined",
+)
 """Holds that people end."""
 _BAR = 10
 rest = time.sleep

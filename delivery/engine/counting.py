@@ -1,4 +1,4 @@
-"""Raw counters of both sides from look to look, and what is stored of them in between."""
+"""Raw counters of candidate, stable and perhaps a copy of stable, from look to look, and what is stored in between."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,9 +9,10 @@ from delivery.model.ids import SECOND, Micros
 from delivery.model.series import Sample, Series, Unread, Why
 from delivery.model.verdict import Counts
 
-CANDIDATE, STABLE = SIDES = ("candidate", "stable")
+CANDIDATE, STABLE, COPY = SIDES = ("candidate", "stable", "copy")
 NOTHING = Counts(0, 0)
-Samples = tuple[Sample | Unread, Sample | Unread]
+Samples = tuple[Sample | Unread, ...]
+"""Of the first two sides, or of all three."""
 Base = Mapping[str, Mapping[str, Series]]
 
 
@@ -27,7 +28,7 @@ def began(samples: Samples, lasts: Micros) -> bool:
 def unread(base: Base, samples: Samples, lasts: Micros) -> tuple[tuple[str, Unread], ...]:
     """Why the window between them cannot be judged: the sides, each with its reason; none where it can."""
     found = []
-    for side, sample in zip(SIDES, samples, strict=True):
+    for side, sample in zip(SIDES, samples, strict=False):
         if isinstance(sample, Unread):
             found.append((side, sample))
         elif not base and sample.age > lasts:
@@ -38,12 +39,12 @@ def unread(base: Base, samples: Samples, lasts: Micros) -> tuple[tuple[str, Unre
     return tuple(found)
 
 
-def counted(base: Base, samples: Samples) -> tuple[Counts, Counts]:
-    """What both sides did since `base`; nothing where it is not known."""
-    candidate, stable = (_of_side(base, side, sample) for side, sample in zip(SIDES, samples, strict=True))
+def counted(base: Base, samples: Samples) -> tuple[Counts, Counts, Counts | None]:
+    """What the sides did since `base`; nothing where it is not known. No copy: None."""
+    candidate, stable, *copy = (_of_side(base, side, sample) for side, sample in zip(SIDES, samples, strict=False))
     if isinstance(samples[0], Sample) and base:
         candidate = replace(candidate, sources=deltas.sources(base.get(CANDIDATE, {}), samples[0]))
-    return candidate, stable
+    return candidate, stable, copy[0] if copy else None
 
 
 def _of_side(base: Base, side: str, sample: Sample | Unread) -> Counts:
@@ -57,7 +58,7 @@ def carried(base: Base, samples: Samples) -> Mapping[str, object]:
     """
     return {
         name: {key: _plain(series) for key, series in deltas.carry(base.get(name, {}), sample).items()}
-        for name, sample in zip(SIDES, samples, strict=True)
+        for name, sample in zip(SIDES, samples, strict=False)
         if isinstance(sample, Sample)
     }
 

@@ -33,7 +33,7 @@ SEGMENT = 8
 """Ticks kept beside the live state, which every tick writes anew, before they move to a segment."""
 CAP = 2  # a tick counts at most this many intervals: a clock that jumps an hour passes no stage
 CATCHES_UP = Micros(5 * MINUTE)  # how long counters may be older than their stage before that is told
-SPLIT = "%split"  # among the gates' states: no gate is called so
+SPLIT, SPLIT_OF_COPY = "%split", "%split_of_copy"  # among the gates' states: no gate is called so
 
 
 def due(measuring: Measuring | None, effect: Measure, release: Release, now: Micros) -> bool:
@@ -43,8 +43,9 @@ def due(measuring: Measuring | None, effect: Measure, release: Release, now: Mic
     return not measuring.at <= now < measuring.at + release.plan.tick
 
 
-def subjects(release: Release, service: str) -> tuple[Subject, Subject | None]:
-    """What is counted: candidate and stable, in the lanes in which they get comparable requests."""
+def subjects(release: Release, service: str) -> tuple[Subject | None, ...]:
+    """What is counted: candidate and stable, in the lanes in which they get comparable requests, and a copy of stable
+    while it has a share."""
     if release.bound is None:
         raise ValueError(f"{release.id} is measured before its versions are bound")
     mirror = release.plan.stages[release.stage].traffic.mirror
@@ -52,7 +53,9 @@ def subjects(release: Release, service: str) -> tuple[Subject, Subject | None]:
     stable_lane = Lane.SHADOWED if mirror and mirror.methods else Lane.PLAIN
     at = backends.stable(release, service)
     stable = Subject(release.target, at, stable_lane) if at is not None else None
-    return Subject(release.target, backends.candidate(release, service), candidate_lane), stable
+    sides = (Subject(release.target, backends.candidate(release, service), candidate_lane), stable)
+    copy = backends.copy(release, service) if release.compared else None
+    return (*sides, Subject(release.target, copy)) if copy is not None else sides
 
 
 class Measurer:
@@ -95,7 +98,7 @@ class Measurer:
         self, measuring: Measuring, release: Release, samples: Samples, now: Micros
     ) -> tuple[Measuring, Measured, tuple[Segment, ...]]:
         before = counting.stored(measuring.base)
-        candidate, stable = counting.counted(before, samples)
+        candidate, stable, copy = counting.counted(before, samples)
         missing = counting.unread(before, samples, _lasts(release, now))
         complete = bool(before) and not missing
         number = measuring.tick + 1
@@ -105,7 +108,7 @@ class Measurer:
         earlier = _earlier(states, release) if complete else None
         tick = Tick(
             number, measuring.stage, measuring.dseq, measuring.at, now, candidate, stable, complete, down,
-            tuple(UnreadSide(side, one.why.value, one.text) for side, one in missing) or None, earlier,
+            tuple(UnreadSide(side, one.why.value, one.text) for side, one in missing) or None, earlier, copy,
         )  # fmt: skip
         for gate_id in stage.gates:
             state = states[gate_id] if gate_id in states else gates[gate_id].start()
@@ -167,15 +170,31 @@ def _may_end(measuring: Measuring, release: Release, verdicts: Mapping[GateId, V
 
 def _divided(states: dict[str, Any], tick: Tick, stage: Stage) -> str:
     """What is wrong with how requests were divided in this stage; its state is kept beside those of the gates."""
-    share = split.expected(stage.traffic)
+    beside = tick.copy.requests if tick.copy is not None else 0
+    candidate = (tick.candidate.requests, tick.others)
+    told = _as_configured(states, SPLIT, tick, candidate, split.expected(stage.traffic))
+    copy = (beside, tick.candidate.requests + tick.stable.requests)
+    share = split.of_copy(stage.traffic) if tick.copy is not None else None
+    return told or _as_configured(states, SPLIT_OF_COPY, tick, copy, share, split.COPY)
+
+
+def _as_configured(
+    states: dict[str, Any],
+    key: str,
+    tick: Tick,
+    requests: tuple[int, int],
+    share: float | None,
+    whose: str = split.CANDIDATE,
+) -> str:
+    """One side against all others."""
     if share is None:
-        states.pop(SPLIT, None)
+        states.pop(key, None)
         return ""
-    state = states[SPLIT] if SPLIT in states and _same_traffic(states[SPLIT], tick) else _undivided(tick)
+    state = states[key] if key in states and _same_traffic(states[key], tick) else _undivided(tick)
     if tick.complete and not tick.stable_down:
-        state = {**state, **split.add(state, tick.candidate.requests, tick.stable.requests, share)}
-    states[SPLIT] = state
-    return split.told(state, share)
+        state = {**state, **split.add(state, *requests, share)}
+    states[key] = state
+    return split.told(state, share, whose)
 
 
 def _earlier(states: dict[str, Any], release: Release) -> Earlier | None:

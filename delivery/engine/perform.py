@@ -35,7 +35,8 @@ def route_of(task: Task, effect: WriteTraffic) -> Route:
     if release is None or release.bound is None:
         raise ValueError(f"{target.id}: traffic is desired before versions are bound")
     stable, candidate = backends.roles(release, target.service)
-    return Route(target.id, target.service, stable, candidate, effect.traffic, tag=str(release.number))
+    copy = backends.copy(release, target.service) if effect.traffic.baseline else None
+    return Route(target.id, target.service, stable, candidate, effect.traffic, str(release.number), copy)
 
 
 def _guarded(task: Task, call: Callable[[], Done]) -> Done:

@@ -118,15 +118,15 @@ class Performer:
         due = [(turn, effect, _subjects(turn)) for turn in turns if (effect := turn.measure(now)) is not None]
         if not due:
             return []
-        samples = self._sample(cluster, [subject for _, _, pair in due for subject in pair if subject])
+        samples = self._sample(cluster, [subject for _, _, asked in due for subject in asked if subject])
         signals: Signals = []
-        for turn, effect, (candidate, stable) in due:
-            pair = (samples[candidate], samples[stable] if stable else Sample(now, {}))
-            for one in pair:
+        for turn, effect, asked in due:
+            sides = tuple(samples[subject] if subject else Sample(now, {}) for subject in asked)
+            for one in sides:
                 if isinstance(one, Unread):
                     self._telemetry.count("unread", why=one.why.value)
             try:
-                signals.append((turn, self._look(turn, effect, pair, now)))
+                signals.append((turn, self._look(turn, effect, sides, now)))
                 turn.give_up(effect)
                 self._looked(turn, effect, signals[-1][1], now)
             except Exception as error:  # a gate that cannot read its state must not blind the others
@@ -180,7 +180,7 @@ def _measured_release(turn: Turn) -> Release:
     return active
 
 
-def _subjects(turn: Turn) -> tuple[Subject, Subject | None]:
+def _subjects(turn: Turn) -> tuple[Subject | None, ...]:
     return measure.subjects(_measured_release(turn), turn.working.target.service)
 
 

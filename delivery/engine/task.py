@@ -62,13 +62,22 @@ class Published:
         """
         key = (task.row.target.id, backend.version.identity, backend.home)
         release = task.release
-        begins = release is None or not release.ready or (backend.home and backend.version == release.candidate)
+        begins = (
+            release is None
+            or not release.ready
+            or _new_copy(backend, release)
+            or (backend.home and backend.version == release.candidate)
+        )
         if not begins and self._known.get(key) == endpoints:
             return True
         done = task.cluster.mesh.publish(task.row.target.id, backend, endpoints)
         if done:
             self._known[key] = endpoints
         return done
+
+
+def _new_copy(backend: Backend, release: Release) -> bool:
+    return backend.version.is_copy and release.baseline is None
 
 
 def workload_of(task: Task) -> Workload:

@@ -8,6 +8,8 @@ from delivery.model.hold import HoldKind
 from delivery.model.place import Mode, Promotion
 from delivery.model.release import Release
 from delivery.model.signal import (
+    BaselineMissing,
+    BaselineReady,
     HomeReady,
     Signal,
     StableIs,
@@ -55,6 +57,8 @@ def find(task: Task) -> Done:
 def prepare(task: Task, effect: EnsureWorkload, published: Published) -> Done:
     """Starts the version, sizes it, and makes its backend known once it is ready."""
     version = effect.version
+    if version.is_copy:
+        return _prepare_copy(task, effect, published)
     seen = task.release is not None and task.release.plan.mode is Mode.OBSERVE
     candidate = task.release is not None and task.release.candidate == version and (seen or not effect.home)
     news = _news(task.release, candidate, effect.share)
@@ -72,6 +76,28 @@ def prepare(task: Task, effect: EnsureWorkload, published: Published) -> Done:
         return Done(news, later=True)
     looked_for = running.looked_for or f"version {version.version}"
     return Done((WorkloadMissing(looked_for),) if candidate else (StableUnready(looked_for),), later=True)
+
+
+def _prepare_copy(task: Task, effect: EnsureWorkload, published: Published) -> Done:
+    """The copy of stable that the candidate is compared with. Not to be able to look says nothing against it."""
+    release, version = task.release, effect.version
+    if release is None:
+        return Done(later=True)
+    carries = release.baseline or 0
+    known = carries >= effect.share and not release.held(HoldKind.BASELINE_UNREADY)
+    need = Need(share=effect.share, known=known, by=release.id)
+    try:
+        running = task.cluster.workloads.ensure(task.row.target.id, workload_of(task), version, need)
+        backend = Backend(task.row.target.service, version)
+        if running.ready and published.ensure(task, backend, running.endpoints):
+            return Done(() if known else (BaselineReady(effect.share),), later=True)
+    except Refused as error:  # what there is goes on
+        return Done((BaselineMissing(str(error), answers=carries > 0, failing=True),), later=True)
+    except PortError as error:
+        return Done(() if carries else (BaselineMissing(str(error)),), later=True)
+    looked_for = running.failing or running.looked_for or f"a copy of version {version.version}"
+    answers, failing = running.ready or running.answers, running.failing is not None
+    return Done((BaselineMissing(looked_for, answers, failing),), later=True)
 
 
 def _failing(candidate: bool, detail: str) -> Done:
@@ -154,6 +180,8 @@ def retire(task: Task, version: VersionRef, fence: Fence) -> Done:
 def _reached(target: Target, version: VersionRef) -> tuple[Backend, ...]:
     """By what a version was reached that goes. Of what is stable at home only our copy goes."""
     copy = Backend(target.service, version)
+    if version.is_copy:
+        return (copy,)
     stays = target.stable is not None and target.stable.identity == version.identity
     return (copy,) if stays else (copy, replace(copy, home=True))
 

@@ -41,7 +41,7 @@ class Kind(Protocol):
     """A kind of gate: what a module of this package offers to the registry.
 
     `BLOCKS`: it may stop a release and take it back, unless the file says otherwise. `COMPARES`: it can compare with
-    stable as it was before, too.
+    stable as it was before, too, and with a copy of it.
     """
 
     BLOCKS: bool

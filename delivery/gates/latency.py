@@ -10,9 +10,9 @@ from enum import StrEnum
 from typing import Any
 
 from delivery.gates import ratio
+from delivery.gates.against import against
 from delivery.gates.comparing import ComparingGate
 from delivery.gates.gate import Gate
-from delivery.gates.previous import against
 from delivery.model import scalars
 from delivery.model.fields import Fields
 from delivery.model.ids import MINUTE, Micros

@@ -71,7 +71,7 @@ def outlooks(
         if spec.params.get("measure") in ERRORS and stages:
             player = _Player(
                 build(spec, share, len(plan.stages)), plan, stages, load, chance, (earlier or {}).get(spec.id),
-                previous=spec.baseline is Baseline.PREVIOUS,
+                spec.baseline,
             )  # fmt: skip
             seen = tuple(player.seen(times) for times in TIMES)
             passes = player.passes() if spec.require is Require.PASS else None
@@ -89,7 +89,7 @@ class _Player:
     load: Load
     chance: Chance
     before: State | None
-    previous: bool = False
+    baseline: Baseline | None = None
 
     def seen(self, times: int) -> Seen:
         ends: list[float] = []
@@ -115,7 +115,7 @@ class _Player:
         return through / RUNS
 
     def _ticks(self, times: int, *, patient: bool = False) -> Iterator[Tick]:
-        number, now, recorded = 0, 0, span(self.plan.tick) if self.previous else 0
+        number, now, recorded = 0, 0, span(self.plan.tick) if self._previous else 0
         for index, stage in enumerate(self.plan.stages):
             lasts = stage.deadline if patient else stage.bake
             if index not in self.stages:
@@ -127,9 +127,23 @@ class _Player:
                 now += lasts // looks
                 seconds = (now - begun) / SECOND
                 sides = _sides(stage, self.load, times, seconds, self.chance)
+                copy = self._copy(stage, seconds)
                 recorded -= now - begun
-                earlier = self._before(seconds) if recorded >= 0 and self.previous else None
-                yield Tick(number, index, 1, Micros(begun), Micros(now), *sides, complete=True, earlier=earlier)
+                earlier = self._before(seconds) if recorded >= 0 and self._previous else None
+                yield Tick(
+                    number, index, 1, Micros(begun), Micros(now), *sides, complete=True, earlier=earlier, copy=copy
+                )
+
+    @property
+    def _previous(self) -> bool:
+        return self.baseline is Baseline.PREVIOUS
+
+    def _copy(self, stage: Stage, seconds: float) -> Counts | None:
+        """What a copy of stable would do, where the gate compares with one."""
+        share = stage.traffic.baseline
+        if self.baseline is not Baseline.FRESH or share is None:
+            return None
+        return _counts(self.load.rps * seconds * share / 100, self.load.errors, self.chance)
 
     def _before(self, seconds: float) -> Earlier:
         """What stable did before the release, with as much of it on record as can be."""
@@ -153,7 +167,8 @@ def _shares(stage: Stage) -> tuple[float, float] | None:
     if traffic.mirror is not None:
         part = traffic.mirror.percent / 100
         return part, part if traffic.mirror.methods else 1.0
-    return (traffic.weight / 100, 1 - traffic.weight / 100) if traffic.weight else None
+    beside = traffic.weight + (traffic.baseline or 0)
+    return (traffic.weight / 100, 1 - beside / 100) if traffic.weight else None
 
 
 def _poisson(mean: float, chance: Chance) -> int:
@@ -172,7 +187,7 @@ def load_of(plan: Plan, ticks: Sequence[Tick]) -> Load | None:
     """What a service got while a release of it was measured; None where nothing was."""
     whole = [tick for tick in ticks if tick.complete and not tick.stable_down and tick.end > tick.start]
     seconds = sum(tick.end - tick.start for tick in whole) / SECOND
-    requests = sum(tick.stable.requests + _users(plan, tick) for tick in whole)
+    requests = sum(tick.others + _users(plan, tick) for tick in whole)
     served = sum(tick.stable.requests for tick in whole)
     if not seconds or not served:
         return None

@@ -18,11 +18,6 @@ from delivery.model.verdict import Baseline, Counts, Judgement, Tick, Verdict
 NOTHING = Counts(0, 0)
 
 
-def against(spec: GateSpec, gate: Gate) -> Gate:
-    """The gate against the baseline that its spec names."""
-    return AgainstPrevious(gate, spec) if spec.baseline is Baseline.PREVIOUS else gate
-
-
 class AgainstPrevious:
     """NO_DATA where nothing of stable is on record. Once the record is used up, the gate adds nothing any more.
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
+from delivery.gates.against import against
 from delivery.gates.comparing import ComparingGate, Settings
 from delivery.gates.gate import Gate
 from delivery.gates.measure import What
-from delivery.gates.previous import against
 from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, Micros
 from delivery.model.plan import GateSpec
@@ -38,8 +38,12 @@ def parse(fields: Fields) -> Mapping[str, object]:
 def comparison(fields: Fields, warm_up: Micros) -> Mapping[str, object]:
     """Reads what every comparison has: `worse_than`, `no_worse_than`, `floor`, `min_requests`, `dispersion`, `warm_up`.
 
-    A `no_worse_than` below 1.3 could never be shown: the nearest alternative is 1.5 times better than it.
+    Beside a copy of stable that is as cold as the candidate nothing has to be forgiven: `warm_up` is 0 there, unless
+    the file says otherwise. A `no_worse_than` below 1.3 could never be shown: the nearest alternative is 1.5 times
+    better than it.
     """
+    if fields.choice("baseline", Baseline, Baseline.STABLE) is Baseline.FRESH:
+        warm_up = Micros(0)
     return {
         "worse_than": fields.number("worse_than", 1.1, low=1.0, high=100.0),
         "no_worse_than": fields.number("no_worse_than", None, low=1.3, high=100.0),

@@ -1,6 +1,7 @@
 """Are the requests divided as configured (F2)? Where they are not, the candidate is not where we believe it to be.
 
-For a share w of the candidate, n and m requests of both sides since the stage began, and k = 200:
+For a share w of the candidate (or of a copy of stable), n requests of it and m of all others since the stage began, and
+k = 200:
 
     log BF = B(k*w+n, k*(1-w)+m) - B(k*w, k*(1-w)) - n*log(w) - m*log(1-w)        B = log Beta
 
@@ -19,6 +20,7 @@ from delivery.model.traffic import Traffic
 ALPHA = 0.001
 TOLERANCE = 0.1
 _WEIGHT = 200.0
+CANDIDATE, COPY = "the candidate", "the copy of stable"
 _SURE = 3  # standard deviations
 
 
@@ -34,6 +36,11 @@ def expected(traffic: Traffic) -> float | None:
     """
     plain = not traffic.rules and traffic.mirror is None and traffic.sticky is None
     return traffic.weight / 100 if plain and 0 < traffic.weight < 100 else None
+
+
+def of_copy(traffic: Traffic) -> float | None:
+    """The share that a copy of stable is to get; None as for the candidate's."""
+    return traffic.baseline / 100 if traffic.baseline is not None and expected(traffic) is not None else None
 
 
 def add(state: Mapping[str, Any], n: int, m: int, w: float) -> dict[str, Any]:
@@ -53,12 +60,12 @@ def add(state: Mapping[str, Any], n: int, m: int, w: float) -> dict[str, Any]:
     return after
 
 
-def told(state: Mapping[str, Any], w: float) -> str:
+def told(state: Mapping[str, Any], w: float, whose: str = CANDIDATE) -> str:
     """`5 % configured, 9.1 % of 4 000 requests found`; empty where it is as configured."""
     if not state["off"]:
         return ""
     n, m = state["was"]
-    return f"the candidate got {100 * _share(n, m):.3g} % of {n + m} requests, and was to get {100 * w:g} %"
+    return f"{whose} got {100 * _share(n, m):.3g} % of {n + m} requests, and was to get {100 * w:g} %"
 
 
 def log_bayes_factor(n: int, m: int, w: float) -> float:

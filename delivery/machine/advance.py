@@ -5,6 +5,7 @@ To close a release, to move the stable pointer and to start the next release is 
 
 from collections.abc import Sequence
 
+from delivery.machine import baseline
 from delivery.machine.change import Change, Move
 from delivery.machine.step import steps
 from delivery.model.context import Context
@@ -111,7 +112,17 @@ def _over(target: Target, release: Release) -> Target:
         return _observed(left, release)
     if release.plan.mode is not None and release.bound is not None:
         left = replace(left, resting=_rests(release))
+    left = _without_copy(left, release)
     return _promoted(left, release) if release.phase is Phase.PROMOTED else _not_promoted(left, release)
+
+
+def _without_copy(target: Target, release: Release) -> Target:
+    """The copy of stable that it was compared with goes with it."""
+    copy = baseline.version(release)
+    if copy is None:
+        return target
+    after = Micros(release.at + DRAIN) if release.dseq else release.at
+    return replace(target, retiring=(*_unretire(target.retiring, copy), Retiring(copy, after)))
 
 
 def _observed(target: Target, release: Release) -> Target:

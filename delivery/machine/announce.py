@@ -11,7 +11,10 @@ from delivery.model.place import Mode, Promotion
 from delivery.model.release import Release
 from delivery.model.verdict import Verdict
 
-QUIET = (events.CandidateReady, events.StagePassed, events.StableFound, events.HookBegun)
+QUIET = (
+    events.CandidateReady, events.StagePassed, events.StableFound, events.HookBegun, events.BaselineReady,
+    events.BaselineLost,
+)  # fmt: skip
 """Told by what follows them: the next stage, or the hold that keeps it away."""
 WANTED = frozenset(
     {

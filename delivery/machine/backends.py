@@ -1,5 +1,6 @@
 """Which backends a release's roles mean. Stable in its owners' own workload is at home; a copy of ours is not."""
 
+from delivery.machine import baseline
 from delivery.model.event import Phase
 from delivery.model.place import Mode
 from delivery.model.release import Home, Release
@@ -17,6 +18,12 @@ def stable(release: Release, service: str) -> Backend | None:
 def candidate(release: Release, service: str) -> Backend:
     """The candidate's backend: a version of its own, or our copy."""
     return Backend(service, release.candidate, home=release.plan.mode is Mode.OBSERVE)
+
+
+def copy(release: Release, service: str) -> Backend | None:
+    """The backend of the copy of stable that it is compared with; None where the plan has none."""
+    found = baseline.version(release)
+    return Backend(service, found) if found is not None else None
 
 
 def roles(release: Release, service: str) -> tuple[Backend | None, Backend | None]:

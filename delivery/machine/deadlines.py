@@ -4,6 +4,7 @@
 events: a hold carries whether it stops the clock.
 """
 
+from delivery.machine import baseline
 from delivery.machine.path import awaits_first_hooks
 from delivery.model.event import Phase
 from delivery.model.ids import Micros
@@ -11,14 +12,14 @@ from delivery.model.release import Release
 
 
 def running(release: Release) -> bool:
-    """Whether time counts against it: the candidate is awaited, or the stage has not passed, and no hold stops it.
+    """Whether time counts against it: candidate or copy of stable are awaited, or the stage has not passed.
 
-    A candidate that is not to be started before a hook is not awaited.
+    No time runs while a hold stops it, nor for a candidate that is not to be started before a hook.
     """
     if any(hold.stops for hold in release.holds):
         return False
     if release.phase is Phase.PREPARING:
-        return not release.ready and not awaits_first_hooks(release)
+        return (not release.ready and not awaits_first_hooks(release)) or baseline.awaited(release)
     return release.phase in (Phase.SHIFTING, Phase.BAKING) and release.passed < release.stage
 
 

@@ -1,5 +1,6 @@
 """The traffic that is to be, absolute: from phase, stage and what is known of the world."""
 
+from delivery.machine import baseline
 from delivery.model.event import Phase
 from delivery.model.frozen import replace
 from delivery.model.release import Home, Release
@@ -14,7 +15,7 @@ def desired(release: Release) -> Traffic:
 def _recorded(release: Release) -> Traffic:
     match release.phase:
         case Phase.SHIFTING | Phase.BAKING:
-            return release.plan.stages[release.stage].traffic
+            return baseline.traffic(release)
         case Phase.PROMOTING | Phase.PROMOTED:
             return ALL_STABLE if release.home is Home.ENTERED else ALL_CANDIDATE  # there it is what is at home
         case Phase.ROLLING_BACK if release.stay:
@@ -29,7 +30,7 @@ def _cookies(release: Release) -> Sticky | None:
 
 def _before_the_revert(release: Release) -> Traffic:
     """Stable cannot take anybody: users stay where they are, and what limits the candidate stays with them."""
-    traffic = release.plan.stages[release.stage].traffic
+    traffic = baseline.traffic(release)
     promoting = release.whole or release.exposed > traffic.weight  # what was stored before `whole` was says it so
     return ALL_CANDIDATE if promoting else traffic
 
@@ -37,8 +38,9 @@ def _before_the_revert(release: Release) -> Traffic:
 def _capped(traffic: Traffic, ceiling: int | None) -> Traffic:
     """The lower of recorded and live, where commits were lost.
 
-    The live weight says nothing of rules and mirrors, so they go: the revert of them may be among what was lost.
+    The live weight says nothing of rules, mirrors and a copy of stable, so they go: the revert of them may be among
+    what was lost.
     """
     if ceiling is None:
         return traffic
-    return replace(traffic, weight=min(traffic.weight, ceiling), rules=(), mirror=None)
+    return replace(traffic, weight=min(traffic.weight, ceiling), rules=(), mirror=None, baseline=None)

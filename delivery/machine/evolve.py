@@ -82,22 +82,43 @@ def _candidate_ready(release: Release, event: events.CandidateReady) -> Release:
 
 def _stage_entered(release: Release, event: events.StageEntered) -> Release:
     stage, seen = release.plan.stages[event.stage], release.plan.mode is Mode.OBSERVE
+    again = event.stage == release.stage
+    anew = again and release.ceiling is None  # with a copy of stable that has come back
+    alone = HoldKind.BASELINE_UNREADY in release.waived and not event.compared
     return replace(
         _desires(release, stage.traffic.weight),
         phase=Phase.BAKING if seen else Phase.SHIFTING,
         stage=event.stage,
         entered_at=event.at,
         confirmed_at=event.at if seen else Micros(0),
-        deadline_left=stage.deadline,
+        deadline_left=left(release, event.at) if anew else stage.deadline,
         deadline_at=event.at,
         verdicts={},
-        waived=_decided(release) if event.stage == release.stage else (),
+        waived=(*(_decided(release) if again and not anew else ()), *((HoldKind.BASELINE_UNREADY,) if alone else ())),
+        compared=event.compared,
     )
 
 
 def _decided(release: Release) -> tuple[HoldKind, ...]:
     """What a person said of lost history is about the route as it was found, and holds until that is written over."""
     return tuple(kind for kind in release.waived if kind is HoldKind.HISTORY_LOST)
+
+
+def _baseline_ready(release: Release, event: events.BaselineReady) -> Release:
+    return replace(release, baseline=event.share)
+
+
+def _baseline_lost(release: Release, event: events.BaselineLost) -> Release:
+    """Where it had a share, another traffic is desired, and has to be proven anew; the stage's clock goes on. What a
+    person said of lost history is carried out by then, if what it led to was proven.
+    """
+    lost = replace(release, baseline=None, compared=None)
+    if not event.had_share:
+        return lost
+    proven = release.confirmed == release.dseq
+    waived = tuple(kind for kind in release.waived if not (proven and kind is HoldKind.HISTORY_LOST))
+    moved = replace(lost, dseq=release.seq, level=None, waived=waived)
+    return replace(moved, phase=Phase.SHIFTING) if release.phase is Phase.BAKING else moved
 
 
 def _desires(release: Release, weight: int) -> Release:
@@ -269,4 +290,6 @@ _APPLY: Mapping[type[Event], Callable[[Release, Any], Release]] = {
     events.OverrideApproved: _override_approved,
     events.HookBegun: _hook_begun,
     events.HookEnded: _hook_ended,
+    events.BaselineReady: _baseline_ready,
+    events.BaselineLost: _baseline_lost,
 }

@@ -47,11 +47,14 @@ HOLDS: Mapping[HoldKind, HoldRule] = {
     HoldKind.STRAGGLERS: HoldRule(Lifts.ANYONE, "the confirmation", calls=True),
     HoldKind.STABLE_UNREADY: HoldRule(Lifts.WITH_REASON, "stable being ready", calls=True),
     HoldKind.CANDIDATE_UNREADY: HoldRule(Lifts.NOBODY, "the candidate being ready"),
+    HoldKind.BASELINE_UNREADY: HoldRule(Lifts.WITH_REASON, "the copy of stable being ready", doubts=True),
     HoldKind.HOOK: HoldRule(Lifts.WITH_REASON, "a person's decision", calls=True),
     HoldKind.HISTORY_LOST: HoldRule(Lifts.ADMIN, "a person's decision", doubts=True, calls=True),
     HoldKind.QUARANTINED: HoldRule(Lifts.ADMIN, "a person's decision", doubts=True, calls=True),
 }
-OWN_LIMIT = (HoldKind.LOW_TRAFFIC, HoldKind.INCONCLUSIVE, HoldKind.NO_DATA)
+MEASURED = (HoldKind.LOW_TRAFFIC, HoldKind.INCONCLUSIVE, HoldKind.NO_DATA)
+"""Holds that a tick places and lifts."""
+OWN_LIMIT = (*MEASURED, HoldKind.BASELINE_UNREADY)
 """Holds for want of measurements: they last `plan.hold_limit`, then `plan.at_limit` says what happens."""
 
 

@@ -7,6 +7,7 @@ from delivery.model.release import Release
 from delivery.model.traffic import Traffic
 
 ALL = 100
+_CAPACITY = (HoldKind.CANDIDATE_UNREADY, HoldKind.BASELINE_UNREADY)
 
 
 def carried(traffic: Traffic) -> int:
@@ -39,15 +40,15 @@ def needed(release: Release) -> int:
     wanted = release.share or 1
     if release.phase in (Phase.SHIFTING, Phase.BAKING):
         wanted = max(wanted, of_stage(release, release.stage))
-    if _goes_on(release):
+    if goes_on(release):
         wanted = max(wanted, of_stage(release, path.following(release)))
     if release.phase is Phase.PROMOTING or release.exposed == ALL:
         wanted = ALL
     return wanted
 
 
-def _goes_on(release: Release) -> bool:
+def goes_on(release: Release) -> bool:
     """Whether capacity is all that the next raise can still wait for. Before the first stage, always."""
     if release.phase is Phase.PREPARING:
         return True
-    return path.stage_done(release) and all(hold.kind is HoldKind.CANDIDATE_UNREADY for hold in release.holds)
+    return path.stage_done(release) and all(hold.kind in _CAPACITY for hold in release.holds)

@@ -7,6 +7,7 @@ rules.
 
 from collections.abc import Mapping
 
+from delivery.machine.rules.baseline import copy_missing, copy_ready
 from delivery.machine.rules.common import Rule, ignore, look
 from delivery.machine.rules.hooks import answered
 from delivery.machine.rules.measuring import measured
@@ -60,6 +61,8 @@ ROWS: tuple[Row, ...] = (
     (s.WorkloadReady,   ignore,   ready,        ready,        ready,         ignore,       ignore,        ignore),
     (s.WorkloadMissing, ignore,   awaited,      lost,         lost,          ignore,       ignore,        ignore),
     (s.WorkloadFailing, ignore,   unstartable,  broken,       broken,        broken,       ignore,        ignore),
+    (s.BaselineReady,   ignore,   copy_ready,   copy_ready,   copy_ready,    ignore,       ignore,        ignore),
+    (s.BaselineMissing, ignore,   copy_missing, copy_missing, copy_missing,  ignore,       copy_missing,  ignore),
     (s.Confirmed,       ignore,   ignore,       confirmed,    ignore,        confirmed,    confirmed,     ignore),
     (s.Unconfirmed,     ignore,   ignore,       unconfirmed,  ignore,        unconfirmed,  unconfirmed,   ignore),
     (s.Nacked,          ignore,   refused,      refused,      refused_again, refused,      refused_again, ignore),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from delivery.machine import calling, deadlines, path, share
+from delivery.machine import baseline, calling, deadlines, path, share
 from delivery.machine.hooks import last
 from delivery.machine.rules.holds import RISING
 from delivery.machine.rules.hooks import BREATH
@@ -18,6 +18,8 @@ from delivery.model.release import Home, Release
 CONFIRM_POLL = Micros(250_000)
 READY_POLL = SECOND
 HOOK_POLL = Micros(2 * SECOND)
+COPY_POLL = Micros(2 * SECOND)
+"""A copy of stable that dies has users: they are to have stable again before the next tick."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,13 @@ def _dues(release: Release, context: Context) -> Iterator[Due]:
         yield Due(context.freeze_edge, "the freeze ends" if context.freeze else "a freeze begins")
     deadline = deadlines.end(release)
     if deadline is not None and deadline > context.now:
-        yield Due(deadline, "the candidate's time to appear ends" if not release.ready else "the stage's deadline")
+        yield Due(deadline, _ends(release))
+
+
+def _ends(release: Release) -> str:
+    if not release.ready:
+        return "the candidate's time to appear ends"
+    return "the time of stable's copy to appear ends" if baseline.awaited(release) else "the stage's deadline"
 
 
 _ENDS = {
@@ -83,16 +91,9 @@ def _next_look(release: Release, now: Micros) -> Due:
         case Phase.PREPARING if path.unsure_of_stable(release):
             return Due(Micros(now + READY_POLL), "what its owners run now being found")
         case Phase.PREPARING:
-            waits = release.ready or path.awaits_first_hooks(release)
-            why = "a look whether it may go on" if waits else "the candidate being ready"
-            return Due(Micros(now + READY_POLL), why)
+            return Due(Micros(now + READY_POLL), _before_the_first(release))
         case Phase.BAKING:
-            at = Micros(now + release.plan.tick)
-            bake = release.plan.stages[release.stage].bake
-            ends = release.passed < release.stage and at - release.confirmed_at >= bake
-            if ends or not _grows(release):
-                return Due(at, "the bake's end" if ends else "the next measurement")
-            return Due(Micros(now + READY_POLL), f"the candidate being ready for {share.needed(release)} %")
+            return _while_baking(release, now)
         case Phase.ROLLING_BACK if release.stay:
             return Due(Micros(now + READY_POLL), "stable being ready")
         case Phase.ROLLING_BACK if release.home is not None and release.confirmed == release.dseq:
@@ -100,6 +101,24 @@ def _next_look(release: Release, now: Micros) -> Due:
         case Phase.PROMOTING if release.home is Home.BEGUN and release.confirmed == release.dseq:
             return Due(Micros(now + READY_POLL), _going_home(release))
     return Due(Micros(now + CONFIRM_POLL), "the proxies' confirmation")
+
+
+def _while_baking(release: Release, now: Micros) -> Due:
+    at = Micros(now + release.plan.tick)
+    bake = release.plan.stages[release.stage].bake
+    ends = release.passed < release.stage and at - release.confirmed_at >= bake
+    if not ends and _grows(release):
+        return Due(Micros(now + READY_POLL), f"the candidate being ready for {share.needed(release)} %")
+    if baseline.needed(release) and release.plan.tick > COPY_POLL:
+        return Due(Micros(now + COPY_POLL), "a look at the copy of stable")
+    return Due(at, "the bake's end" if ends else "the next measurement")
+
+
+def _before_the_first(release: Release) -> str:
+    if baseline.awaited(release):
+        return "the copy of stable being ready"
+    waits = release.ready or path.awaits_first_hooks(release)
+    return "a look whether it may go on" if waits else "the candidate being ready"
 
 
 def _grows(release: Release) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from delivery.machine import calling, path, share
+from delivery.machine import baseline, calling, path, share
 from delivery.machine.desired import desired
 from delivery.model.effect import (
     ConfirmTraffic,
@@ -79,6 +79,15 @@ def _workloads(release: Release) -> Iterator[Effect]:
     if (release.phase is not Phase.ROLLING_BACK or release.stay) and not path.awaits_first_hooks(release):
         yield EnsureWorkload(bound.candidate, share=share.needed(release))
         yield PublishBackend(bound.candidate)
+    yield from _copy(release)
+
+
+def _copy(release: Release) -> Iterator[Effect]:
+    """The copy of stable, for as long as it has a share of the traffic or is about to get one."""
+    found, percent = baseline.version(release), baseline.needed(release)
+    if found is not None and percent and not path.awaits_first_hooks(release):
+        yield EnsureWorkload(found, share=percent)
+        yield PublishBackend(found)
 
 
 def _hooks(release: Release) -> Iterator[Effect]:

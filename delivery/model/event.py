@@ -136,9 +136,30 @@ class CandidateReady(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageEntered(Event):
-    """Moves the desired traffic to the stage's; this event's number is the new dseq."""
+    """Moves the desired traffic to the stage's; this event's number is the new dseq.
+
+    `compared`: with the share that the stage has for a copy of stable; without it stable has that too.
+    """
 
     stage: int
+    compared: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineReady(Event):
+    """The copy of stable is ready for `share` percent of the traffic, and known to the proxies. Said again when it
+    grew."""
+
+    share: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineLost(Event):
+    """None of the copy of stable answers any more. `had_share`: stable has that back, and this event's number is the
+    new dseq."""
+
+    had_share: bool
+    detail: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -329,5 +350,5 @@ EVENTS: tuple[type[Event], ...] = (
     Created, Started, CandidateReady, StageEntered, TrafficConfirmed, VerdictChanged, Approved, Rejected, HoldPlaced,
     HoldLifted, StagePassed, StageSkipped, PromotionBegun, Promoted, RollbackBegun, Closed, DriftCorrected, MeshFailing,
     MeshRecovered, HistoryLost, StableFound, HomeBegun, HomeEntered, HomeRestored,
-    OverrideApproved, HookBegun, HookEnded,
+    OverrideApproved, HookBegun, HookEnded, BaselineReady, BaselineLost,
 )  # fmt: skip

@@ -19,6 +19,7 @@ class HoldKind(StrEnum):
     STRAGGLERS = "stragglers"
     STABLE_UNREADY = "stable_unready"
     CANDIDATE_UNREADY = "candidate_unready"  # it was ready and is not any more
+    BASELINE_UNREADY = "baseline_unready"  # the copy of stable that the candidate is compared with is not ready
     HOOK = "hook"  # one has failed that something waited for
     HISTORY_LOST = "history_lost"
     QUARANTINED = "quarantined"

@@ -108,6 +108,15 @@ def destination(place: Place, backend: Backend, lane: Lane = Lane.PLAIN) -> Dest
     return Destination(host(place, object_name(backend, lane)))
 
 
+def deployment_of(place: Place, backend: Backend) -> str:
+    """What the Deployment is called that runs a version. Copies are ours whoever deploys the versions."""
+    if backend.home or place.mode is Mode.OBSERVE:
+        return place.deployment
+    if place.mode is Mode.VERSIONED and place.candidate and not backend.version.is_copy:
+        return place.candidate.replace("{version}", backend.version.version)
+    return object_name(backend)
+
+
 def host(place: Place, service: str) -> str:
     """The full name of a Service beside the target."""
     return f"{service}.{place.namespace}.{CLUSTER_DOMAIN}"

@@ -39,7 +39,9 @@ class Release:
     `ceiling` is the weight that the route had when lost history was found: not to be exceeded until a stage is
     entered anew. A freeze that began before `freeze_lifted_at` is overridden. `share` is the percent of the traffic
     that the candidate is known to carry, None where that is not told. `looked`: what runs as stable was found. `home`
-    is None while the owners' own workload runs nothing but stable. `hooks` has the newest attempt of each.
+    is None while the owners' own workload runs nothing but stable. `hooks` has the newest attempt of each. `baseline`
+    is the percent that the copy of stable is known to carry, None where none of it answers; `compared`: it has its
+    share.
     """
 
     id: ReleaseId
@@ -89,6 +91,8 @@ class Release:
     overrides: tuple[Word, ...] | None = None  # who agreed to raise exposure although what is held is held
     whole: bool | None = None  # those who stay had all of it, without limits: the promotion had begun
     hooks: tuple[HookRun, ...] = ()
+    baseline: int | None = None
+    compared: bool | None = None
 
     def held(self, kind: HoldKind) -> bool:
         return any(hold.kind is kind for hold in self.holds)

@@ -105,6 +105,22 @@ class WorkloadFailing(Signal):
 
 
 @dataclass(frozen=True, slots=True)
+class BaselineReady(Signal):
+    """The copy of stable is ready for `share` percent of the traffic and its backend is confirmed at the proxies."""
+
+    share: int
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineMissing(Signal):
+    """It is not ready for what it is needed for. `answers`: some of it is; `failing`: waiting will not help."""
+
+    looked_for: str
+    answers: bool = False
+    failing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Confirmed(Signal):
     dseq: int
     level: Level
@@ -228,4 +244,5 @@ SIGNALS: tuple[type[Signal], ...] = (
     Approve, Reject, Pause, Resume, Abort, PromoteNow, TurnCame, WorkloadReady, WorkloadMissing, WorkloadFailing,
     Confirmed, Unconfirmed, Nacked, MeshDown, MeshUp, Measured, Drifted, AlertFired, SupersededBy, StableAgain,
     StableUnready, StableReady, HistoryLost, Due, StableIs, StableMissing, HomeReady, HookAnswered,
+    BaselineReady, BaselineMissing,
 )  # fmt: skip

@@ -12,7 +12,7 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-READS = 3
+READS = 4
 """The newest format that this version reads."""
 FLOOR = 1
 """What every row needs, whatever is in it: raised together with `codec.SCHEMA`."""
@@ -20,6 +20,19 @@ APART = 3
 """What a row needs that has events whose names are apart (`delivery.model.said`)."""
 SINCE: Mapping[str, int] = {
     "Policy.approval": 2,
+    "Baseline.FRESH": 4,
+    "Traffic.baseline": 4,
+    "StageEntered.compared": 4,
+    "BaselineReady": 4,
+    "BaselineReady.at": 4,
+    "BaselineReady.share": 4,
+    "BaselineLost": 4,
+    "BaselineLost.at": 4,
+    "BaselineLost.had_share": 4,
+    "BaselineLost.detail": 4,
+    "HoldKind.BASELINE_UNREADY": 4,
+    "Release.baseline": 4,
+    "Release.compared": 4,
 }
 """`Type`, `Type.field`, `Type.field=text` or `Enum.MEMBER` -> the format that it came with; `=text` is for kinds that
 are known by name, `GateSpec.kind=ratio`.

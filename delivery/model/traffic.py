@@ -76,6 +76,10 @@ class Sticky:
 class Traffic:
     """`weight` is the candidate's percent (whole, 0 to 100; stable has the rest). Rules are tried first, in order.
 
+    `baseline` is the percent that a copy of stable gets, as young as the candidate, to be compared with: taken from
+    stable's. None: there is no copy. Whoever meets no rule is drawn anew for each request, so nobody is sticky beside
+    it. The copy is stable's version: nothing about it is exposure.
+
     `policy` limits what the candidate gets of users' requests; copies of a mirror have limits of their own.
     """
 
@@ -84,6 +88,7 @@ class Traffic:
     mirror: Mirror | None = None
     sticky: Sticky | None = None
     policy: TrafficPolicy | None = None
+    baseline: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.weight <= 100:
@@ -92,6 +97,16 @@ class Traffic:
             raise ValueError(f"a mirror takes 1 to 100 percent, not {self.mirror.percent}")
         if self.mirror is not None and (self.weight or self.rules):
             raise ValueError("a mirror needs a route that only stable serves: no weight, no rules")
+        if self.baseline is not None:
+            self._check_baseline(self.baseline)
+
+    def _check_baseline(self, percent: int) -> None:
+        if not 1 <= percent <= 100 - self.weight:
+            raise ValueError(
+                f"a copy of stable gets 1 to {100 - self.weight} percent beside the candidate, not {percent}"
+            )
+        if not self.weight or self.mirror is not None or self.sticky is not None:
+            raise ValueError("a copy of stable is compared with a candidate that has a weight, no mirror, no cookies")
 
     @property
     def exposes(self) -> bool:

@@ -19,6 +19,7 @@ class Baseline(StrEnum):
 
     STABLE = "stable"  # beside it, at the same time
     PREVIOUS = "previous"  # as it was before the release: confounded by time
+    FRESH = "fresh"  # a copy of stable that is as young as the candidate, at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,8 @@ class Tick:
 
     `complete` is False where a side could not be read, or where a proxy restarted inside the window; `unread` says
     why. `stable_down` is True where stable had no ready instance, so that its errors say nothing about the candidate.
-    `earlier` is there where a gate of the stage compares with stable as it was before.
+    `earlier` is there where a gate of the stage compares with stable as it was before, `copy` while a copy of stable
+    has a share of the requests, to be compared with.
     """
 
     number: int
@@ -101,3 +103,9 @@ class Tick:
     stable_down: bool | None = None
     unread: tuple[UnreadSide, ...] | None = None
     earlier: Earlier | None = None
+    copy: Counts | None = None
+
+    @property
+    def others(self) -> int:
+        """Requests that the candidate did not get."""
+        return self.stable.requests + (self.copy.requests if self.copy is not None else 0)

@@ -9,6 +9,7 @@ from functools import lru_cache
 from delivery.model.frozen import replace
 
 _CONFIGURED = "+configured:"
+_COPY = "+copy:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,24 @@ class VersionRef:
     @property
     def configuration(self) -> str:
         """What its sender calls its configuration; nothing where it named none."""
-        return self.identity.partition(_CONFIGURED)[2]
+        return self.original.partition(_CONFIGURED)[2]
+
+    def copy_for(self, release: str) -> "VersionRef":
+        """A copy of it that is started for one release, to be compared with: the same in every way but its age.
+
+        Its identity is its own, so that it is never taken for what it is a copy of, nor for another release's copy.
+        """
+        return replace(self, identity=f"{self.identity}{_COPY}{release}")
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it is a release's copy of its stable version."""
+        return _COPY in self.identity
+
+    @property
+    def original(self) -> str:
+        """The identity of what it is a copy of; its own where it is none."""
+        return self.identity.partition(_COPY)[0]
 
 
 class Lane(StrEnum):

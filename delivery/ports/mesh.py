@@ -14,7 +14,8 @@ from delivery.model.version import Backend, Endpoint
 class Route:
     """The whole desired traffic of a target, over backends. `stable` is None for the first version of a service.
 
-    `tag` names the release in what users carry (sticky cookies) and in headers (preview).
+    `tag` names the release in what users carry (sticky cookies) and in headers (preview). `copy` is the copy of stable
+    that `traffic.baseline` percent go to, there exactly where that is.
     """
 
     target: TargetId
@@ -23,6 +24,7 @@ class Route:
     candidate: Backend | None
     traffic: Traffic
     tag: str = ""
+    copy: Backend | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,8 @@ class Live:
     """A route as it is stored in the mesh now.
 
     `revision` is opaque: a write that expects it fails if anything was written in between. `content` is a digest of the
-    part that is ours, stamp included. `weight` is the candidate's live weight (of the stamped release). `paused` says
+    part that is ours, stamp included. `weight` is the candidate's live weight (of the stamped release), without what a
+    copy of stable has. `paused` says
     where somebody has stopped our writes in the mesh itself, why, and how that ends; nothing may be written then.
     """
 

@@ -32,13 +32,15 @@ class Running:
     """`ready` only if it answers, and can carry what it is needed for. `failing` says why waiting will not help;
     `looked_for` what was looked for, and what was found instead: `Deployment checkout to run 1.4.1, it runs 1.4.0`.
 
-    `endpoints` are addresses of instances, or of one Service before them.
+    `endpoints` are addresses of instances, or of one Service before them. `answers`: not ready for all of that, and
+    yet not every instance is gone.
     """
 
     ready: bool
     endpoints: tuple[Endpoint, ...] = ()
     failing: str | None = None
     looked_for: str = ""
+    answers: bool = False
 
 
 EVERYTHING = Need()
@@ -55,7 +57,9 @@ class Workloads(Protocol):
     def ensure(self, target: TargetId, workload: Workload, version: VersionRef, need: Need = EVERYTHING) -> Running:
         """Starts the version where it does not run and is ours to start, and sizes it for its share. Idempotent.
 
-        One that is needed at home is never started: it is ready if its owners' workload runs this very version.
+        One that is needed at home is never started: it is ready if its owners' workload runs this very version. A
+        copy (`version.is_copy`) is one of stable: of what its owners have run now, of the same image and configuration,
+        and of nothing else of theirs a part (no Service, autoscaler or budget of theirs counts it in).
         """
 
     def look(self, target: TargetId, workload: Workload, version: VersionRef, *, home: bool = False) -> Running:

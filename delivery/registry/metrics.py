@@ -42,12 +42,12 @@ def measured(kind: str, arguments: Mapping[str, Any]) -> Measured | None:
         return Measured()
     if kind != "prometheus":
         return None
-    from delivery.adapters.metrics.prometheus.configured import Options, gauged, rated, timed
+    from delivery.adapters.metrics.prometheus.configured import Options, gauged, mixing, rated, timed
 
     names = {one.name for one in fields(Options)}
     try:
         options = Options(**{name: value for name, value in arguments.items() if name in names})
-        return Measured(rated(options), gauged(options), timed(options))
+        return Measured(rated(options), gauged(options), timed(options), mixing(options))
     except (TypeError, ValueError):
         return None
 

@@ -13,7 +13,7 @@ from delivery.model.plan import Approval, GateSpec, Plan, Stage, Then, placed
 from delivery.model.service import Service, StageDefaults, Strategy
 from delivery.model.traffic import ALL_STABLE, Traffic
 from delivery.model.verdict import Baseline
-from delivery.strategies import hooks, rules
+from delivery.strategies import fresh, hooks, rules
 
 BAKE = Micros(10 * MINUTE)
 """What the release simulation ran with: 98 of 100 healthy releases ended without a person at every rate of traffic."""
@@ -65,7 +65,7 @@ def _promotion(last: Strategy, defaults: StageDefaults) -> Approval | None:
 
 
 def _plan(service: Service, promotion: Approval | None, stages: list[Stage]) -> Plan:
-    stages = hooks.with_hooks(service, [_hear(stage, service) for stage in stages])
+    stages = hooks.with_hooks(service, [fresh.beside(_hear(stage, service), service) for stage in stages])
     used = {gate for stage in stages for gate in stage.gates}
     policy = service.policy
     plan = Plan(
@@ -109,13 +109,15 @@ def _distinct(stages: list[Stage]) -> list[Stage]:
 def _hear(stage: Stage, service: Service) -> Stage:
     """Where stable has no requests, gates that compare with it are left out: they would wait for data for ever.
 
-    Where it has some, those that compare with it as it was are: beside the candidate it tells more. What is only
-    observed has everybody, whatever the stage would have given it.
+    Where it has some, those that compare with it as it was are: beside the candidate it tells more. So are those that
+    compare with a copy of it, where none has room. What is only observed has everybody, whatever the stage would have
+    given it.
     """
     if stage.traffic.weight == 100:
         able = {gate.id for gate in service.gates if gate.at_full}
     elif rules.observed(service):
         return stage
     else:
-        able = {gate.id for gate in service.gates if gate.baseline is not Baseline.PREVIOUS}
+        unable = {Baseline.PREVIOUS} if fresh.room(stage.traffic) else {Baseline.PREVIOUS, Baseline.FRESH}
+        able = {gate.id for gate in service.gates if gate.baseline not in unable}
     return replace(stage, gates=tuple(gate for gate in stage.gates if gate in able))

@@ -9,6 +9,7 @@ from delivery.model.scalars import show_duration
 from delivery.model.service import Service, Strategy
 from delivery.model.traffic import Traffic, raises
 from delivery.model.verdict import Baseline
+from delivery.strategies import fresh
 from delivery.strategies.ab_test import AbTest
 
 
@@ -22,6 +23,7 @@ def check(
         yield from _rise(place, before, stage)
         yield from _times(place, stage, service)
         yield from _mute(place, stage, service)
+        yield from fresh.unjudged(place, stage, service)
         yield from _limited(place, stage)
         before = stage.traffic
 
@@ -37,11 +39,12 @@ def chained(place: str, added: tuple[Stage, ...], promotion: Approval | None) ->
 
 def unused(service: Service, stages: Sequence[Stage], promotion: Approval | None) -> Iterator[Mistake]:
     """What the policy says about approvals where nobody is asked; gates that compare with stable as it was before,
-    where no stage is without stable beside the candidate.
+    where no stage is without stable beside the candidate, or with a copy of it, where none has one.
     """
     if service.policy.approval and promotion is None and not any(stage.approval for stage in stages):
         problem = "says whom approvals ask, and no strategy asks anybody"
         yield Mistake("policy.approval", None, problem, "approval: {before: begin} or the like in a strategy")
+    yield from fresh.unused(service, () if observed(service) else stages)
     full = {gate for stage in stages if stage.traffic.weight == 100 for gate in stage.gates}
     for gate in service.gates:
         if gate.baseline is Baseline.PREVIOUS and gate.id not in full and not observed(service):

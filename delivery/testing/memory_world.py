@@ -9,7 +9,7 @@ from delivery.adapters.mesh.answer import Request
 from delivery.adapters.mesh.memory import MemoryMesh, Mood
 from delivery.model.ids import TargetId
 from delivery.model.version import Backend, Endpoint, Lane, VersionRef
-from delivery.testing.contracts.mesh import Asked, Load, Reply
+from delivery.testing.contracts.mesh import RELEASE, Asked, Load, Reply
 
 LOOKS = 1000
 
@@ -29,7 +29,12 @@ class MemoryWorld:
         self._loads: list[_Load] = []
 
     def run(self, service: str, version: str) -> Backend:
-        backend = Backend(service, VersionRef(version, version))
+        return self._start(Backend(service, VersionRef(version, version)))
+
+    def copy(self, backend: Backend) -> Backend:
+        return self._start(Backend(backend.service, backend.version.copy_for(RELEASE)))
+
+    def _start(self, backend: Backend) -> Backend:
         endpoint = Endpoint("memory", len(self._alive) + len(self._endpoints) + 1)
         self._endpoints[backend.name] = endpoint
         self._alive.add(endpoint)

@@ -34,6 +34,7 @@ def offers(settings: Settings) -> Offers:
             cluster.namespaces,
             frozenset(cluster.deployers),
             _templates(cluster.jobs),
+            makes="git" not in cluster.workloads.arguments,
         )
         for name, cluster in settings.clusters.items()
     }

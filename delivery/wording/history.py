@@ -1,6 +1,7 @@
 """One line of a release's history for each event."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from delivery.model import event as events
@@ -83,7 +84,19 @@ def _ready(event: events.CandidateReady, plan: Plan) -> str:
 def _entered(event: events.StageEntered, plan: Plan) -> str:
     if plan.mode is Mode.OBSERVE:
         return "it was rolled out by somebody else: it is measured, and nothing is moved"
-    return f"{place(event.stage, plan.stages)}: the candidate gets {describe(plan.stages[event.stage].traffic)}"
+    wanted = plan.stages[event.stage].traffic
+    alone = "; there is no copy of stable to compare with" if wanted.baseline and not event.compared else ""
+    seen = replace(wanted, baseline=wanted.baseline if event.compared else None)
+    return f"{place(event.stage, plan.stages)}: the candidate gets {describe(seen)}{alone}"
+
+
+def _copy_ready(event: events.BaselineReady, plan: Plan) -> str:
+    return f"the copy of stable is ready for {event.share} % of the traffic"
+
+
+def _copy_lost(event: events.BaselineLost, plan: Plan) -> str:
+    share = ", stable has its share" if event.had_share else ""
+    return f"the copy of stable does not answer any more{share}{_reason(event.detail)}"
 
 
 def _confirmed(event: events.TrafficConfirmed, plan: Plan) -> str:
@@ -226,4 +239,6 @@ _LINES: Mapping[type[Event], Callable[[Any, Plan], str]] = {
     events.HomeRestored: _home_restored,
     events.HookBegun: _hook_begun,
     events.HookEnded: _hook_ended,
+    events.BaselineReady: _copy_ready,
+    events.BaselineLost: _copy_lost,
 }

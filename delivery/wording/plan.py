@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from delivery.model.ids import Micros
+from delivery.model.place import Mode
 from delivery.model.plan import Approval, GateSpec, LowTraffic, Plan, Stage, Then
+from delivery.model.verdict import Baseline
 from delivery.wording.policy import limits
 from delivery.wording.traffic import describe as whom
 from delivery.wording.units import counted, duration, listed, number, percent
@@ -20,7 +22,20 @@ _END = {
 def describe(plan: Plan) -> tuple[str, ...]:
     """A line for each stage (who gets the candidate, for how long, judged by what), and one for the end."""
     lines = [f"{index}. {step(stage, plan)}" for index, stage in enumerate(plan.stages, 1)]
-    return (*lines, f"{len(lines) + 1}. {ending(plan)}")
+    return (*lines, f"{len(lines) + 1}. {ending(plan)}", *_copies(plan))
+
+
+def _copies(plan: Plan) -> tuple[str, ...]:
+    """What comparing with a copy of stable costs."""
+    most = max((stage.traffic.baseline or 0 for stage in plan.stages), default=0)
+    if not most:
+        return ()
+    pods = {None: "one more process", Mode.VERSIONED: "as many pods as stable has"}.get(
+        plan.mode, f"pods for {percent(most)} of the traffic at most"
+    )
+    left_out = [stage.name for stage in plan.stages if not stage.traffic.baseline]
+    ends = f"; {listed(left_out)} {'is' if len(left_out) == 1 else 'are'} not compared with it" if left_out else ""
+    return (f"a copy of stable is started beside the candidate and goes with it: {pods}{ends}",)
 
 
 def step(stage: Stage, plan: Plan) -> str:
@@ -72,6 +87,12 @@ def at_least(plan: Plan) -> Micros:
     return Micros(sum(stage.bake for stage in plan.stages))
 
 
+_WITH = {
+    None: "stable's",
+    Baseline.STABLE: "stable's",
+    Baseline.PREVIOUS: "stable's of before (confounded by time)",
+    Baseline.FRESH: "those of a copy of stable as young as it",
+}
 _JUDGES = {
     "threshold": "holds the candidate's {} to a limit, uncalibrated",
     "conversion": "shows the share of users with {} on both sides",
@@ -83,7 +104,7 @@ def gate(spec: GateSpec) -> str:
     params: Mapping[str, Any] = spec.params
     settings = ", ".join(f"{key} {_setting(key, value)}" for key, value in params.items() if _said(key, value))
     measure = params.get("measure", spec.kind)
-    compares = "compares {} with stable's" + (" of before (confounded by time)" if spec.baseline else "")
+    compares = "compares {} with " + _WITH[spec.baseline]
     what = _JUDGES.get(spec.kind, compares).format(measure)
     report = "" if spec.blocking else " (for information)"
     return f"{spec.id} {what}{report}: {settings}" if settings else f"{spec.id} {what}{report}"

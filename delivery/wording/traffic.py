@@ -20,7 +20,8 @@ def describe(traffic: Traffic) -> str:
         whom = "users" if traffic.sticky else "requests"
         parts.append(f"{percent(traffic.weight)} of {whom}")
     parts += _rules(traffic.rules)
-    return listed(parts) or "nobody"
+    told = listed(parts) or "nobody"
+    return f"{told}, beside {percent(traffic.baseline)} for a copy of stable" if traffic.baseline else told
 
 
 def _rules(rules: tuple[Rule, ...]) -> list[str]:

@@ -14,6 +14,19 @@ WORDS = {
 }
 _SHORT = {**WORDS, Verdict.PASS: "ok", Verdict.CONTINUE: "ok so far", Verdict.FAIL: "failed"}
 
+_BRIEFLY = {
+    None: "stable",
+    Baseline.STABLE: "stable",
+    Baseline.PREVIOUS: "stable before",
+    Baseline.FRESH: "stable's copy",
+}
+_WHOSE = {
+    None: "stable's",
+    Baseline.STABLE: "stable's",
+    Baseline.PREVIOUS: "what stable had before",
+    Baseline.FRESH: "those of a copy of stable as young as it",
+}
+
 
 def finding(judgement: Judgement) -> str:
     """`errors 3.1 times stable's (2.2 to 4.4), 41 of 812 against 160 of 9 950`."""
@@ -31,8 +44,9 @@ def brief(judgement: Judgement) -> str:
         return f"{judgement.gate} {_SHORT[judgement.verdict]}"
     low, high = judgement.interval or (math.nan, math.nan)
     spread = f" ({ratio(low)}-{ratio(high)})" if judgement.interval else ""
-    before = " before" if judgement.baseline is Baseline.PREVIOUS else ""
-    return f"{judgement.gate} {ratio(judgement.ratio)}x stable{before}{spread} {_SHORT[judgement.verdict]}"
+    return (
+        f"{judgement.gate} {ratio(judgement.ratio)}x {_BRIEFLY[judgement.baseline]}{spread} {_SHORT[judgement.verdict]}"
+    )
 
 
 def _times(judgement: Judgement) -> str:
@@ -40,7 +54,7 @@ def _times(judgement: Judgement) -> str:
     low, high = judgement.interval or (0.0, math.inf)
     if not judgement.stable.total:
         return ""
-    whose = "what stable had before" if judgement.baseline is Baseline.PREVIOUS else "stable's"
+    whose = _WHOSE[judgement.baseline]
     if judgement.ratio is None:
         return f"{ratio(low)} times {whose} or more, " if low > 0 else ""
     spread = f"{ratio(low)} to {ratio(high)}" if math.isfinite(high) else f"{ratio(low)} or more"

@@ -23,7 +23,7 @@ from delivery.sandbox.client import Call, Client
 from delivery.sandbox.demo_service import Profile, Server, Service
 from delivery.sandbox.envoy import LocalEnvoy, find_envoy
 from delivery.sandbox.load import Load, Wish
-from delivery.testing.contracts.mesh import Asked, Reply
+from delivery.testing.contracts.mesh import RELEASE, Asked, Reply
 from tests.users import Users, cookie
 
 T = TypeVar("T")
@@ -69,8 +69,13 @@ class EnvoyWorld:
             await server.stop(0)
 
     def run(self, service: str, version: str) -> Backend:
-        backend = Backend(service, VersionRef(version, version))
-        server = Server(Service(version))
+        return self._start(Backend(service, VersionRef(version, version)))
+
+    def copy(self, backend: Backend) -> Backend:
+        return self._start(Backend(backend.service, backend.version.copy_for(RELEASE)))
+
+    def _start(self, backend: Backend) -> Backend:
+        server = Server(Service(backend.version.version))
         self._do(server.start())
         self._servers[backend.name] = server
         return backend
@@ -131,9 +136,11 @@ class EnvoyWorld:
 
     def edit(self, target: TargetId, candidate_weight: int) -> None:
         def change(section: dict[str, Any]) -> None:
-            candidate = section["metadata"]["filter_metadata"][KEY]["candidate"]
-            for entry in section["routes"][-1]["route"]["weighted_clusters"]["clusters"]:
-                entry["weight"] = candidate_weight if entry["name"] == candidate else 100 - candidate_weight
+            known = section["metadata"]["filter_metadata"][KEY]["candidate"]
+            entries = section["routes"][-1]["route"]["weighted_clusters"]["clusters"]
+            candidate = next(entry for entry in entries if entry["name"] == known)
+            entries[0]["weight"] += candidate["weight"] - candidate_weight  # stable's, which comes first
+            candidate["weight"] = candidate_weight
 
         self._edit(target, change)
 

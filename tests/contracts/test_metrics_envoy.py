@@ -22,7 +22,7 @@ from delivery.ports.errors import Unavailable
 from delivery.ports.mesh import Route, Stamp
 from delivery.ports.metrics import Subject
 from delivery.sandbox.envoy import LocalEnvoy, find_envoy
-from delivery.testing.contracts.metrics import MetricsContract, arrived, settled, since
+from delivery.testing.contracts.metrics import MetricsContract, arrived, copied, settled, since
 from tests.serving import serving
 
 TARGET = target_id("checkout", "local")
@@ -55,7 +55,8 @@ class EnvoyWorld:
     def __init__(self, directory, port: int) -> None:
         self.files = Files(directory / "files")
         self.files.prepare()
-        known = [c for v in ("1.4.1", "1.4.2", "1.4.22") for c in clusters.lanes(subject(v).backend, (here(port),))]
+        subjects = [*map(subject, ("1.4.1", "1.4.2", "1.4.22")), copied(subject("1.4.1"))]
+        known = [cluster for one in subjects for cluster in clusters.lanes(one.backend, (here(port),))]
         self._deaf = socket.socket()
         self._deaf.bind(("127.0.0.1", 0))  # taken, and nobody listens
         known += clusters.lanes(subject(NOWHERE).backend, (here(self._deaf.getsockname()[1]),))

@@ -18,6 +18,10 @@ class World:
     def own(self, version):
         self.workloads.own(TARGET, version)
 
+    def serve(self, version):
+        self.own(version)
+        return self.workloads.look(TARGET, self.workload, version, home=True).endpoints[0]
+
     def crash(self, version):
         self.workloads.crash(TARGET, version.identity)
 

@@ -58,6 +58,9 @@ class World:
         assert record is not None
         return record
 
+    def serve(self, version):
+        return ready(self, version).endpoints[0]
+
     def crash(self, version):
         os.kill(self.record(version).pid, signal.SIGKILL)
 

@@ -9,6 +9,8 @@ from dataclasses import replace
 from delivery.model.codec import digest
 from delivery.model.event import (
     Approved,
+    BaselineLost,
+    BaselineReady,
     CandidateReady,
     Cause,
     CauseKind,
@@ -47,7 +49,7 @@ from delivery.model.ids import MINUTE, SECOND, GateId, HookId, Micros, Principal
 from delivery.model.place import Mode, Promotion
 from delivery.model.plan import Approval, GateSpec, Limit, LowTraffic, Plan, Require, Stage, Then
 from delivery.model.traffic import CookieMatch, HeaderMatch, Match, MatchKind, Mirror, Rule, Sticky, Traffic
-from delivery.model.verdict import Judgement, Side, Verdict
+from delivery.model.verdict import Baseline, Judgement, Side, Verdict
 from delivery.model.version import VersionRef
 
 START = 1_795_514_531_000_000  # 2026-11-24 10:02:11 UTC
@@ -320,6 +322,32 @@ HOOK_LEFT = (
     Closed(at=at(6), phase=Phase.CANCELLED, cause=Cause(CauseKind.ABORTED, BOB, "the wrong branch")),
 )
 
+COMPARED = Plan(
+    stages=(stage("canary 5%", Traffic(5, baseline=5)), stage("canary 50%", Traffic(50, baseline=25))),
+    gates=(replace(GATES[0], baseline=Baseline.FRESH),),
+    mode=Mode.VERSIONED,
+)
+NOT_READY = Hold(HoldKind.BASELINE_UNREADY, at(200), "0 of 1 pods", until=at(800), stops=True)
+COLDER = Judgement(ERRORS, Verdict.FAIL, Side(41, 812), Side(13, 807), 3.1, (2.2, 4.4), baseline=Baseline.FRESH)
+COPY_LOST = (
+    created(12, COMPARED),
+    Started(at=at(1), stable=STABLE),
+    CandidateReady(at=at(5), share=5),
+    BaselineReady(at=at(6), share=5),
+    StageEntered(at=at(6), stage=0, compared=True),
+    TrafficConfirmed(at=at(7), dseq=5, level=Level.ACKED, proxies=3),
+    BaselineLost(at=at(200), had_share=True, detail="0 of 1 pods"),
+    HoldPlaced(at=at(200), hold=NOT_READY),
+    TrafficConfirmed(at=at(201), dseq=7, level=Level.ACKED, proxies=3),
+    HoldLifted(at=at(260), kind=HoldKind.BASELINE_UNREADY),
+    BaselineReady(at=at(260), share=5),
+    StageEntered(at=at(260), stage=0, compared=True),
+    TrafficConfirmed(at=at(261), dseq=12, level=Level.ACKED, proxies=3),
+    RollbackBegun(at=at(300), cause=Cause(CauseKind.GATE_FAILED, judgement=COLDER), then=Phase.ROLLED_BACK),
+    TrafficConfirmed(at=at(301), dseq=14, level=Level.ACKED, proxies=3),
+    Closed(at=at(301), phase=Phase.ROLLED_BACK, cause=Cause(CauseKind.GATE_FAILED, judgement=COLDER)),
+)
+
 STORIES: Mapping[str, Iterable[Event]] = {
     "promoted": PROMOTED,
     "rolled_back": ROLLED_BACK,
@@ -332,4 +360,5 @@ STORIES: Mapping[str, Iterable[Event]] = {
     "overridden": OVERRIDDEN,
     "hooks_failed": HOOKS_FAILED,
     "hook_left": HOOK_LEFT,
+    "copy_lost": COPY_LOST,
 }

@@ -118,6 +118,17 @@ def test_rights_that_cannot_be_asked_for_are_no_rights_that_are_missing() -> Non
     assert "could not be asked for: no route to host" in one.text
 
 
+def test_a_copy_of_stable_asks_for_what_copies_need_also_beside_versions_of_ci() -> None:
+    compared = a_plan(a_stage(5, traffic=Traffic(weight=5, baseline=5)))
+    versioned, cloned = (
+        Place("shop", "shop", "shop", mode, candidate="shop-{version}") for mode in (Mode.VERSIONED, Mode.CLONE)
+    )
+    assert ("apps", "deployments", "create") not in asked(versioned, a_plan())[0]
+    here = asked(versioned, compared)[0]
+    assert asked(cloned, compared)[0] == asked(cloned, a_plan())[0] <= here
+    assert here <= charted()
+
+
 def test_jobs_of_hooks_ask_for_what_their_page_publishes() -> None:
     plan = a_plan(hooks=(a_hook(kind="job", params={"template": "checkout-migrate"}),))
     wider, _ = asked(PLACES[0], plan)

@@ -51,6 +51,7 @@ _HOLDS: Mapping[HoldKind, tuple[str, str, str]] = {
     HoldKind.STRAGGLERS: ("warn", "wait", "stragglers"),
     HoldKind.STABLE_UNREADY: ("warn", "bad", "stable unready"),
     HoldKind.CANDIDATE_UNREADY: ("warn", "wait", "candidate unready"),
+    HoldKind.BASELINE_UNREADY: ("warn", "wait", "no copy of stable"),
 }
 """Those that matter most come first."""
 _VERDICTS: Mapping[Verdict, tuple[str, str]] = {

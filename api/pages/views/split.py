@@ -70,12 +70,18 @@ class _Walk:
                 self._want(seq, event.at, "home", 100)
             case events.RollbackBegun(stay=stay):
                 self._want(seq, event.at, "back", self._live() if stay else 0)
+            case events.BaselineLost(had_share=True):  # what the candidate has stays, and is to be proven anew
+                self.dseq = seq
             case events.TrafficConfirmed(dseq=dseq) if dseq == self.dseq and self.desired:
                 self._prove(event.at)
-            case events.HoldPlaced(hold=hold):
-                self.open_holds.setdefault(hold.kind, event.at)
-            case events.HoldLifted(kind=kind):
-                self.lift(kind, event.at)
+            case events.HoldPlaced() | events.HoldLifted():
+                self._hold(event)
+
+    def _hold(self, event: events.HoldPlaced | events.HoldLifted) -> None:
+        if isinstance(event, events.HoldPlaced):
+            self.open_holds.setdefault(event.hold.kind, event.at)
+        else:
+            self.lift(event.kind, event.at)
 
     def _live(self) -> float:
         return self.desired[-1].percent if self.desired else 0
@@ -141,7 +147,7 @@ def _counted(ticks: Sequence[Tick]) -> Iterator[Step]:
     for start in range(0, len(ticks), size or 1):
         few = ticks[start : start + size]
         own = sum(tick.candidate.requests for tick in few)
-        both = own + sum(tick.stable.requests for tick in few)
+        both = own + sum(tick.others for tick in few)
         if both:
             yield Step(Micros((few[0].start + few[-1].end) // 2), 100 * own / both)
 

@@ -55,7 +55,8 @@ class GitKube(Kube):
     def _put(self, body: Mapping[str, Any]) -> None:
         if body["kind"] not in KINDS:
             raise Refused(
-                f"{_name(body)} would have to be made, and only git is written here: use mode: versioned or observe"
+                f"{_name(body)} would have to be made, and only git is written here: use mode: versioned or observe, "
+                "and no baseline: fresh"
             )
         file, text, snapshot = self._file(body), as_text(without_server_fields(body)), self._objects.look()
         if snapshot.texts.get(file) != text:

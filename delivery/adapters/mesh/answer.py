@@ -57,15 +57,17 @@ def answer(route: Route, request: Request, draw: Draw) -> Answer:
             return _ruled(rule, candidate, request, draw)
     if traffic.sticky is not None:
         return _sticky(route.tag, (stable, candidate), traffic.weight, traffic.sticky, (request, draw))
-    return Answer(_drawn(stable, candidate, traffic.weight, 100, draw).name)
+    return Answer(_split(route, stable, candidate, draw).name)
 
 
 def destinations(route: Route) -> frozenset[str]:
     """Every backend name to which the route can send something."""
     traffic, stable, candidate = route.traffic, route.stable, route.candidate
     found = set()
-    if stable is not None and traffic.weight < 100:
+    if stable is not None and traffic.weight + (traffic.baseline or 0) < 100:
         found.add(stable.name)
+    if route.copy is not None and traffic.baseline is not None:
+        found.add(route.copy.name)
     if candidate is not None and traffic.exposes:
         found.add(candidate.name)
     if traffic.mirror is not None and stable is not None and candidate is not None:
@@ -79,6 +81,8 @@ def uncarried(route: Route) -> str | None:
     traffic = route.traffic
     if route.candidate is None and (traffic.exposes or traffic.mirror):
         return "this traffic needs a candidate, and there is none"
+    if (route.copy is None) != (traffic.baseline is None):
+        return "this traffic has a share for a copy of stable and there is none, or the other way round"
     if route.stable is None and (traffic.mirror or traffic.rules or 0 < traffic.weight < 100):
         return "this traffic needs a stable version beside the candidate, and there is none"
     return None
@@ -150,6 +154,14 @@ def _ruled(rule: Rule, candidate: Backend, request: Request, draw: Draw) -> Answ
 
 def _drawn(stable: Backend, candidate: Backend, share: int, total: int, draw: Draw) -> Backend:
     return candidate if draw(total) < share else stable
+
+
+def _split(route: Route, stable: Backend, candidate: Backend, draw: Draw) -> Backend:
+    """Of a hundred draws the first are the candidate's, and those after them the copy's."""
+    drawn, weight = draw(100), route.traffic.weight
+    if drawn < weight:
+        return candidate
+    return route.copy if route.copy is not None and drawn < weight + (route.traffic.baseline or 0) else stable
 
 
 def _mirrored(stable: Backend, candidate: Backend, mirror: Mirror, request: Request, draw: Draw) -> Answer:

@@ -24,6 +24,7 @@ from delivery.model.mistake import Invalid
 from delivery.model.plan import GateSpec, Plan
 from delivery.model.scalars import duration
 from delivery.model.service import Service
+from delivery.model.verdict import Baseline
 from delivery.ports.errors import PortError
 from delivery.ports.metrics import Past
 
@@ -95,13 +96,14 @@ def replay(
         raise CommandError(str(error)) from None
     natures: dict[int | None, Nature] = {bound: nature(history, bound) for bound in (None, *history.above)}
     splitter = Splitter(history, steps(plan, history.step), natures)
-    trials = _run(splitter, judges, wish, session.screen)
+    played = [judge for judge in judges if _replayed(judge.spec)]
+    trials = _run(splitter, played, wish, session.screen)
     again = judged_again(session.api, at.service, since_text(history.start), judges) if past_releases else None
     stages = [(one.traffic.weight, one.bake) for one in plan.stages if 0 < one.traffic.weight < 100]
     asked = report.Asked(
         at.service, at.prometheus, *found, report.plan_of(stages), wish.seed, tuple(wish.allow or ()), skipped
     )
-    told = report.document(asked, history, natures, judges, trials, again)
+    told = report.document(asked, history, natures, played, trials, again)
     if html is not None:
         html.write_text(page.html(told), encoding="utf-8")
         session.screen.note(f"the page is {html}")
@@ -145,7 +147,12 @@ def _judges(service: Service, wish: Wish) -> tuple[Plan, list[Judge], tuple[str,
     judges.append(Judge(replace(threshold, id=name), wiring.build_gate(threshold, share, stages), share, today=True))
     if not any(0 < stage.traffic.weight < 100 for stage in plan.stages):
         raise CommandError(f"the plan of {service.name} has no stage in which both versions have users")
-    return plan, judges, tuple(spec.id for spec in plan.gates if spec.kind not in REPLAYED)
+    return plan, judges, tuple(spec.id for spec in plan.gates if not _replayed(spec))
+
+
+def _replayed(spec: GateSpec) -> bool:
+    """Whether the past has all that it compares: no copy of stable was there."""
+    return spec.kind in REPLAYED and spec.baseline is not Baseline.FRESH
 
 
 def _today(name: str, wish: Wish) -> dict[str, object]:

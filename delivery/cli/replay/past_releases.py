@@ -55,7 +55,7 @@ def _ticks(api: Api, release: str) -> Iterator[Tick]:
             yield Tick(
                 one["number"], one["stage"], one["stage"], _micros(one["start"]), _micros(one["end"]),
                 _counts(one["candidate"]), _counts(one["stable"]), one["complete"],
-                earlier=_earlier(one),
+                earlier=_earlier(one), copy=_counts(one["fresh"]) if one.get("fresh") else None,
             )  # fmt: skip
         after = page["next"]
 

@@ -161,7 +161,7 @@ def _conclusions(told: Mapping[str, Any]) -> Iterator[str]:
     if told["healthy_releases"] < NOT_ENOUGH:
         yield f"{told['healthy_releases']} releases show little: take a longer --since, or shorter stages"
     for name in told["not_replayed"]:
-        yield f"{name} is not replayed: its past is not in the service's request counters"
+        yield f"{name} is not replayed: what it compares is not in the past of the service's request counters"
     for one in told["past_releases"] or ():
         yield f"#{one['number']} {one['version']} {one['state']}: {one['says']}"
 

@@ -19,6 +19,7 @@ _CAUSES = {
     HoldKind.LOW_TRAFFIC: CauseKind.LOW_TRAFFIC,
     HoldKind.INCONCLUSIVE: CauseKind.INCONCLUSIVE,
     HoldKind.NO_DATA: CauseKind.NO_DATA,
+    HoldKind.BASELINE_UNREADY: CauseKind.NO_DATA,
 }
 
 

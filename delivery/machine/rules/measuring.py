@@ -183,7 +183,7 @@ def _hold_changes(reading: Reading, wanting: Mapping[HoldKind, str]) -> Events:
         if kind not in release.waived and (waiting or kind is HoldKind.NO_DATA)
     }
     until = Micros(at + release.plan.hold_limit)
-    over = (HoldLifted(at=at, kind=kind) for kind in holds.OWN_LIMIT if release.held(kind) and kind not in due)
+    over = (HoldLifted(at=at, kind=kind) for kind in holds.MEASURED if release.held(kind) and kind not in due)
     new = (
         holds.placed(kind, at, detail, until=None if reading.unmeasured and kind is HoldKind.NO_DATA else until)
         for kind, detail in due.items()

@@ -25,7 +25,13 @@ from delivery.model.ids import Micros
 from delivery.model.release import Release
 from delivery.model.signal import Abort, Approve, Pause, PersonSignal, PromoteNow, Reject, Resume
 
-PROMOTE_LIFTS = (HoldKind.PAUSE, HoldKind.LOW_TRAFFIC, HoldKind.INCONCLUSIVE, HoldKind.NO_DATA)
+PROMOTE_LIFTS = (
+    HoldKind.PAUSE,
+    HoldKind.LOW_TRAFFIC,
+    HoldKind.INCONCLUSIVE,
+    HoldKind.NO_DATA,
+    HoldKind.BASELINE_UNREADY,
+)
 """A person who promotes has seen these and goes on."""
 PROMOTE_AWAITS = (HoldKind.APPROVAL, HoldKind.CANDIDATE_UNREADY)
 """These do not refuse it: approvals are checked for the whole way, and capacity comes first by itself."""

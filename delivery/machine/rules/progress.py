@@ -1,6 +1,6 @@
 """The steps that need no input of their own: on to the next stage, to 100 percent, to the end."""
 
-from delivery.machine import calling, path, share
+from delivery.machine import baseline, calling, path, share
 from delivery.machine.deadlines import left, running
 from delivery.machine.holds import placed
 from delivery.machine.rules.common import NOTHING, Events, moment, revert
@@ -14,7 +14,6 @@ from delivery.model.event import (
     Phase,
     Promoted,
     PromotionBegun,
-    StageEntered,
 )
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros
@@ -36,17 +35,19 @@ def onward(release: Release, context: Context) -> Events:
         return NOTHING
     if path.capped(release):
         return _anew(release, at)
+    if baseline.returns(release):
+        return (baseline.entered(release, at, release.stage),)
     return _next(release, at) if path.stage_done(release) and calling.owed(release) is None else NOTHING
 
 
 def _next(release: Release, at: Micros) -> Events:
     stage = path.following(release)
-    if not share.enough(release, stage):
+    if not share.enough(release, stage) or not baseline.enough(release, stage):
         return NOTHING
     if path.first_version(release) and release.plan.mode is not Mode.OBSERVE:
         return (PromotionBegun(at=at, cause=Cause(CauseKind.FIRST_VERSION)),)
     if stage < len(release.plan.stages):
-        return (StageEntered(at=at, stage=stage),)
+        return (baseline.entered(release, at, stage),)
     return (PromotionBegun(at=at, cause=_why(release)),)
 
 
@@ -61,7 +62,7 @@ def _why(release: Release) -> Cause:
 def _anew(release: Release, at: Micros) -> Events:
     """After lost history: what was desired is desired again under a new number, once a person has decided so."""
     if release.phase in (Phase.SHIFTING, Phase.BAKING):
-        return (StageEntered(at=at, stage=release.stage),)
+        return (baseline.entered(release, at, release.stage),)
     if release.phase is Phase.PROMOTING and release.home is Home.ENTERED:
         return (HomeEntered(at=at),)
     if release.phase is Phase.PROMOTING and release.cause is not None:

@@ -246,7 +246,9 @@ def measured(before: Measuring, dseq: int = 4) -> Measuring:
     down = True if number % 5 == 0 else None
     unread = (UnreadSide("stable", "partial", "answers only in part"),) if number % 4 == 0 else None
     earlier = Earlier(counts(90), before.at) if number % 7 == 0 else None
-    tick = Tick(number, 0, dseq, before.at, Micros(before.at + SECOND), *sides, number % 2 == 1, down, unread, earlier)
+    copy = counts(110) if number % 6 == 0 else None
+    end, complete = Micros(before.at + SECOND), number % 2 == 1
+    tick = Tick(number, 0, dseq, before.at, end, *sides, complete, down, unread, earlier, copy)
     return replace(
         before,
         stage=0,

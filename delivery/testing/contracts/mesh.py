@@ -66,6 +66,9 @@ class World(Protocol):
     def run(self, service: str, version: str) -> Backend:
         """Starts a version; nobody knows it yet."""
 
+    def copy(self, backend: Backend) -> Backend:
+        """Starts a copy of a version that runs, for `RELEASE`; nobody knows it yet."""
+
     def endpoints(self, backend: Backend) -> tuple[Endpoint, ...]: ...
 
     def end(self, backend: Backend) -> None:
@@ -104,13 +107,15 @@ class Case:
     seq: int = 1
     epoch: int = 1
     tag: str = "7"
+    copy: Backend | None = None
 
     @property
     def target(self) -> TargetId:
         return target_id(self.service, self.world.cluster)
 
     def route(self, traffic: Traffic) -> Route:
-        return Route(self.target, self.service, self.stable, self.candidate, traffic, self.tag)
+        copy = self.copy if traffic.baseline is not None else None
+        return Route(self.target, self.service, self.stable, self.candidate, traffic, self.tag, copy)
 
     def stamp(self) -> Stamp:
         return Stamp(self.epoch, RELEASE, self.seq, self.seq, f"head-{self.seq}")
@@ -141,6 +146,14 @@ def make_case(world: World, service: str = "checkout") -> Case:
     case = Case(world, service, world.run(service, "1.4.1"), world.run(service, "1.4.2"))
     for backend in (case.stable, case.candidate):
         publish(world, case.target, backend)
+    return case
+
+
+def make_compared(world: World) -> Case:
+    """The same with a copy of stable, published too."""
+    case = make_case(world)
+    case.copy = world.copy(case.stable)
+    publish(world, case.target, case.copy)
     return case
 
 
@@ -329,6 +342,38 @@ class MeshContract:
             world.thaw()
         world.until(lambda: _withdrawn(case))
         assert case.versions() == {"1.4.1"}
+
+    def test_the_live_weight_is_the_candidate_s_alone(self, world: World) -> None:
+        case = make_compared(world)
+        written = case.write(Traffic(weight=20, baseline=30))
+        assert world.mesh.read(case.target) == written
+        assert written.weight == 20
+        world.edit(case.target, 40)
+        edited = world.mesh.read(case.target)
+        assert edited.weight == 40
+        assert edited.content != written.content
+        assert world.mesh.observe()[case.target] == edited.seen
+
+    def test_a_copy_is_kept_while_a_route_names_it_and_stable_stays_when_it_goes(self, world: World) -> None:
+        case = make_compared(world)
+        assert case.copy is not None
+        case.shift(Traffic(weight=10, baseline=10))
+        with pytest.raises(Conflict):
+            world.mesh.withdraw(case.target, case.copy)
+        case.shift(Traffic(weight=10))
+        for _ in range(2):
+            world.mesh.withdraw(case.target, case.copy)
+        assert case.versions(100) == {"1.4.1", "1.4.2"}
+        with pytest.raises(Refused, match=case.copy.name):
+            case.write(Traffic(weight=10, baseline=10))
+
+    def test_a_share_and_a_copy_go_together(self, world: World) -> None:
+        case = make_compared(world)
+        nobody = replace(case.route(Traffic(weight=10, baseline=10)), copy=None)
+        nothing = replace(case.route(Traffic(weight=10)), copy=case.copy)
+        for route in (nobody, nothing):
+            with pytest.raises(Refused, match="copy"):
+                world.mesh.write(route, case.stamp(), world.mesh.read(case.target).revision)
 
     def test_traffic_that_no_backend_can_carry_is_refused(self, world: World) -> None:
         case = make_case(world)

@@ -20,7 +20,7 @@ from delivery.model.traffic import (
     Sticky,
     Traffic,
 )
-from delivery.testing.contracts.mesh import Case, World, make_case
+from delivery.testing.contracts.mesh import Case, World, make_case, make_compared
 
 STABLE, CANDIDATE = "1.4.1", "1.4.2"
 SIGMAS = 3.0
@@ -137,6 +137,28 @@ class TrafficContract:
         assert case.versions(100, Request(case.service, headers={"x-beta": "on"})) == {CANDIDATE}
         assert_share(0.2, lambda size: _answers(case, size)[CANDIDATE])
 
+    def test_a_copy_of_stable_has_the_share_that_it_says(self, world: World) -> None:
+        case = make_compared(world)
+        case.shift(Traffic(weight=20, baseline=30))
+        assert_share(0.2, lambda size: _answers(case, size)[CANDIDATE])
+        assert_share(0.3, lambda size: _of_the_copy(case, size))
+
+    def test_rules_go_past_the_copy(self, world: World) -> None:
+        case = make_compared(world)
+        beta = Rule("beta", (Match(headers=(HeaderMatch("x-beta", MatchKind.EXACT, "on"),)),))
+        case.shift(Traffic(weight=1, rules=(beta,), baseline=50))
+        assert case.versions(100, Request(case.service, headers={"x-beta": "on"})) == {CANDIDATE}
+        assert_share(0.5, lambda size: _of_the_copy(case, size))
+
+    def test_one_write_takes_everybody_from_candidate_and_copy_even_if_both_are_gone(self, world: World) -> None:
+        case = make_compared(world)
+        assert case.copy is not None
+        case.shift(Traffic(weight=40, baseline=40))
+        world.end(case.copy)
+        world.end(case.candidate)
+        case.shift(ALL_STABLE)
+        assert _answers(case, 200) == {STABLE: 200}
+
     def test_copies_reach_the_candidate_and_no_client(self, world: World) -> None:
         case = make_case(world)
         case.shift(Traffic(mirror=Mirror(100)))
@@ -225,6 +247,18 @@ class TrafficContract:
             load.wait(50)
         assert load.failed == {}
 
+    def test_no_request_fails_when_a_copy_comes_and_goes(self, world: World) -> None:
+        case = make_compared(world)
+        assert case.copy is not None
+        case.shift(ALL_STABLE)
+        with world.load(case.service) as load:
+            for traffic in (Traffic(weight=10, baseline=10), Traffic(weight=40, baseline=30), Traffic(weight=60)):
+                case.shift(traffic)
+                load.wait(20)
+            world.mesh.withdraw(case.target, case.copy)
+            load.wait(50)
+        assert load.failed == {}
+
     def test_after_the_proof_nobody_gets_the_old_rule(self, world: World) -> None:
         case = make_case(world)
         for _ in range(10):
@@ -262,6 +296,14 @@ def _assert_users(percent: int, found: int, users: int) -> None:
 
 def _answers(case: Case, size: int) -> Counter[str | None]:
     return Counter(reply.version for reply in case.send(size))
+
+
+def _of_the_copy(case: Case, size: int) -> int:
+    """How many of so many requests the copy of stable answered."""
+    assert case.copy is not None
+    before = len(case.world.asked(case.copy).users)
+    case.send(size)
+    return len(case.world.asked(case.copy).users) - before
 
 
 def _rule(case: Case, *matches: Match) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import pytest
@@ -23,7 +24,8 @@ class MetricsWorld(Protocol):
     metrics: Metrics
 
     def subject(self, version: str, lane: Lane = Lane.PLAIN) -> Subject:
-        """A version of one service. 1.4.1, 1.4.2 and 1.4.22 are there, in every lane, and have counted nothing."""
+        """A version of one service. 1.4.1, 1.4.2 and 1.4.22 are there, in every lane, and have counted nothing; so is
+        `copied` of 1.4.1."""
 
     def send(self, subject: Subject, requests: int, errors: int = 0, seconds: float = 0.0) -> None:
         """So many requests to this subject that have ended, each after `seconds`; `errors` of them with a 503."""
@@ -50,6 +52,13 @@ class MetricsContract:
         world.send(long, 4)
         assert arrived(world, long, (4, 0)) == (4, 0)
         assert since(world, {}, short).requests == 0
+
+    def test_a_copy_of_a_version_is_counted_apart_from_it(self, world: MetricsWorld) -> None:
+        stable, copy = world.subject("1.4.1"), copied(world.subject("1.4.1"))
+        world.send(stable, 6)
+        world.send(copy, 4, errors=1)
+        assert arrived(world, copy, (4, 1)) == (4, 1)
+        assert arrived(world, stable, (6, 0)) == (6, 0)
 
     def test_an_error_counts_once_and_is_a_request_too(self, world: MetricsWorld) -> None:
         subject = world.subject("1.4.2")
@@ -131,6 +140,11 @@ class MetricsContract:
         world.cut()
         with pytest.raises(Unavailable, match=r"\w"):
             world.metrics.sample([world.subject("1.4.1")])
+
+
+def copied(subject: Subject) -> Subject:
+    """The copy of a version that a release is compared with."""
+    return replace(subject, backend=replace(subject.backend, version=subject.backend.version.copy_for("rel_1")))
 
 
 def read(world: MetricsWorld, subject: Subject) -> Sample:

@@ -30,6 +30,9 @@ class World(Protocol):
     def other(self) -> Workloads:
         """The same, as another worker has it."""
 
+    def serve(self, version: VersionRef) -> Endpoint:
+        """The version is stable: it runs, by whoever starts it here, and answers there."""
+
     def crash(self, version: VersionRef) -> None:
         """The version ends by itself."""
 
@@ -99,6 +102,27 @@ class WorkloadsContract:
         assert not world.answers(endpoint)
         world.workloads.retire(TARGET, world.workload, FIRST)
         assert not world.workloads.look(TARGET, world.workload, FIRST).ready
+
+    def test_a_copy_of_stable_runs_beside_it_and_goes_alone(self, world: World) -> None:
+        stable = world.serve(FIRST)
+        copy, another = (FIRST.copy_for(release) for release in ("rel_1", "rel_2"))
+        found = [ready(world, version, Need(by="rel_1")).endpoints[0] for version in (copy, another, SECOND)]
+        assert len({stable, *found}) == 4, "of each release its own"
+        assert all(world.answers(endpoint) for endpoint in (stable, *found))
+        assert world.other.look(TARGET, world.workload, copy).endpoints == (found[0],)
+        world.until(lambda: retired(world.workloads, world, copy))
+        assert [world.answers(endpoint) for endpoint in (stable, *found)] == [True, False, True, True]
+        assert not world.workloads.look(TARGET, world.workload, copy).ready
+
+    def test_a_copy_that_died_is_started_again_and_stable_is_not_asked_for(self, world: World) -> None:
+        stable = world.serve(FIRST)
+        copy = FIRST.copy_for("rel_1")
+        ready(world, copy)
+        world.crash(copy)
+        world.until(lambda: not world.workloads.look(TARGET, world.workload, copy).ready)
+        assert not world.workloads.look(TARGET, world.workload, copy).answers
+        assert world.answers(stable)
+        assert world.answers(ready(world, copy).endpoints[0])
 
     def test_whoever_lost_the_target_retires_nothing(self, world: World) -> None:
         endpoint = ready(world, FIRST).endpoints[0]

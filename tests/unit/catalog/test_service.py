@@ -17,6 +17,8 @@ from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, MINUTE, SECOND, GateId, Micros
 from delivery.model.plan import GateSpec, Limit, LowTraffic, Plan, Require
 from delivery.model.service import FreezeRule, OnDrift, OnNewVersion, Policy, Service, Workload
+from delivery.model.traffic import Traffic
+from delivery.model.verdict import Baseline
 from delivery.strategies.canary import Canary
 from delivery.strategies.dark_launch import DarkLaunch
 from delivery.strategies.plan import compile_plan
@@ -204,16 +206,52 @@ def test_stable_as_it_was_advises_at_100_percent_unless_the_file_says_otherwise(
     assert plan.stages[-1].gates == ("before",), "it can judge there"
 
 
+FRESH = "gates: {errors: {ratio: http_errors, baseline: fresh}}\n"
+
+
+def test_a_copy_of_stable_gets_as_much_as_the_candidate_and_stable_never_less_than_the_copy() -> None:
+    steps = "strategies: [canary: {steps: [5%, 40%, 98%]}]\n"
+    _, plan = checked(f"{SMALLEST}{steps}{FRESH}")
+    assert [stage.traffic for stage in plan.stages] == [
+        Traffic(5, baseline=5),
+        Traffic(40, baseline=30),
+        Traffic(98, baseline=1),
+    ]
+    assert [(spec.blocking, spec.at_full, spec.baseline) for spec in plan.gates] == [(True, False, Baseline.FRESH)]
+
+
+def test_a_stage_has_a_copy_of_stable_only_where_a_gate_compares_with_it() -> None:
+    gates = "gates: {errors: {ratio: http_errors}, cold: {latency: http_duration, above: 250ms, baseline: fresh}}\n"
+    both = "strategies: [ab_test: {match: [{headers: {x-beta: {exact: b}}}]}, canary: {steps: [5%, 99%]}]\n"
+    _, plan = checked(f"{SMALLEST}{both}{gates}")
+    found = [(stage.gates, stage.traffic.baseline) for stage in plan.stages]
+    assert found == [(("errors",), None), (("errors", "cold"), 5), (("errors",), None)]
+    assert plan.gate(GateId("cold")).params["warm_up"] == 0, "what is cold on both sides has to be forgiven on none"
+    _, plan = checked(f"{SMALLEST}gates: {{errors: {{ratio: http_errors}}}}\n")
+    assert {stage.traffic.baseline for stage in plan.stages} == {None}
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        ("canary: {sticky: {cookie: rel}}", "gates.errors.baseline is fresh, and no stage that it judges has requests"),
+        ("blue_green: {}", "gates.errors.baseline is fresh, and no stage that it judges has requests"),
+        ("canary: {steps: [5%, 99%]}", "canary has a stage, canary 99%, without requests for a copy of stable"),
+        ("canary: {steps: [5%, 100%]}", "has a stage at 100%, canary 100%, whose gates compare with stable"),
+    ],
+)
+def test_a_stage_without_room_for_a_copy_of_stable_needs_another_gate(strategy: str, said: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        checked(f"{SMALLEST}strategies: [{strategy}]\n{FRESH}")
+    assert said in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("gates", "said"),
     [
         (
             "{errors: {ratio: http_errors, baseline: previous}}",
             "gates.errors.baseline is previous, for stages at 100%, and no such stage is judged by it",
-        ),
-        (
-            "{errors: {ratio: http_errors, baseline: fresh}}",
-            "gates.errors.baseline is fresh: pods of stable as young as the candidate's, which nobody starts",
         ),
         ("{errors: {ratio: http_errors, baseline: last}}", "gates.errors.baseline is 'last'; expected one of stable"),
         ("{cpu: {gauge: cpu, baseline: previous}}", "gates.cpu.baseline is unknown"),

@@ -17,12 +17,12 @@ from delivery.model.ids import SECOND, GateId, Micros
 from delivery.model.plan import GateSpec
 from delivery.model.release import Release
 from delivery.model.series import Sample, Series, Unread, Why
-from delivery.model.signal import Measured
+from delivery.model.signal import BaselineMissing, BaselineReady, Measured, WorkloadReady
 from delivery.model.traffic import Mirror, Traffic
-from delivery.model.verdict import Judgement, Side, Tick, Verdict
+from delivery.model.verdict import Counts, Judgement, Side, Tick, Verdict
 from delivery.model.version import Backend, Lane
 from delivery.ports.ledger import Measuring, Segment
-from delivery.testing.builders import CANDIDATE, NOW, STABLE, a_gate, a_plan, a_release, a_stage
+from delivery.testing.builders import CANDIDATE, NOW, STABLE, a_gate, a_plan, a_release, a_stage, a_story
 
 ERRORS, LATENCY = GateId("errors"), GateId("latency")
 PLAN = a_plan(
@@ -131,8 +131,9 @@ class TestWhatIsCounted:
     def lanes(self, traffic: Traffic) -> tuple[Lane, Lane | None]:
         release = a_release(Phase.BAKING, plan=a_plan(a_stage(0, traffic=traffic)))
         candidate, stable = subjects(release, "checkout")
-        assert candidate.backend == Backend("checkout", CANDIDATE)
+        assert candidate is not None
         assert stable is not None
+        assert candidate.backend == Backend("checkout", CANDIDATE)
         assert stable.backend == Backend("checkout", STABLE)
         return candidate.lane, stable.lane
 
@@ -144,6 +145,14 @@ class TestWhatIsCounted:
 
     def test_copies_beside_what_was_copied_where_only_some_methods_are(self) -> None:
         assert self.lanes(Traffic(mirror=Mirror(20, ("GET",)))) == (Lane.SHADOW, Lane.SHADOWED)
+
+    def test_a_copy_of_stable_while_it_has_a_share(self) -> None:
+        plan = a_plan(a_stage(5, traffic=Traffic(5, baseline=5)))
+        story = a_story(plan=plan).tell(WorkloadReady(), BaselineReady(5)).confirm()
+        copy = Backend("checkout", STABLE.copy_for(story.release.id))
+        assert [one.backend for one in subjects(story.release, "checkout") if one][2:] == [copy]
+        story.tell(BaselineMissing("0 of 1 pods")).confirm()
+        assert len(subjects(story.release, "checkout")) == 2
 
     def test_nothing_before_versions_are_bound(self) -> None:
         with pytest.raises(ValueError, match="bound"):
@@ -163,6 +172,29 @@ class TestAWindow:
         assert (tick.candidate.requests, tick.stable.requests, tick.complete) == (20, 380, True)
         assert (tick.start, tick.end) == (bench.now - TICK, bench.now)
         assert signal.evidence == link("", canon(tick))
+
+    def test_a_third_side_is_counted_apart_and_has_to_be_whole_too(self) -> None:
+        bench = Bench()
+        bench.look(samples=(bench.sample(20), bench.sample(360), bench.sample(20)))
+        signal = bench.tick(samples=(bench.sample(40), bench.sample(720), bench.sample(50, 3)))
+        (tick,) = bench.measuring.ticks
+        assert tick.copy == Counts(30, 3)
+        assert (tick.candidate.requests, tick.stable.requests, tick.others, tick.complete) == (20, 360, 390, True)
+        signal = bench.tick(samples=(bench.sample(60), bench.sample(1080), DARK))
+        assert signal.unread == f"copy: {DARK.text}"
+        assert not bench.measuring.ticks[-1].complete
+        bench.tick(samples=(bench.sample(80), bench.sample(1440), bench.sample(90, 3)))
+        assert bench.measuring.ticks[-1].copy == Counts(40, 0), "all of both ticks"
+
+    def test_requests_that_are_not_divided_as_meant_are_told_of_a_copy_too(self) -> None:
+        plan = a_plan(a_stage(5, traffic=Traffic(5, baseline=5), gates=()), tick=TICK)
+        bench = Bench(a_story(plan=plan).tell(WorkloadReady(), BaselineReady(5)).confirm().release)
+        told = ""
+        for number in range(1, 8):
+            sides = (bench.sample(50 * number), bench.sample(750 * number), bench.sample(200 * number))
+            signal = bench.look(samples=sides)
+            told = signal.split if signal else told
+        assert told.startswith("the copy of stable got 20 % of")
 
     def test_ticks_add_up(self, bench: Bench) -> None:
         bench.tick()

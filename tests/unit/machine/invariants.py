@@ -13,6 +13,7 @@ from delivery.model.codec import GENESIS, canon, from_plain, link, seal
 from delivery.model.context import Context
 from delivery.model.event import (
     Approved,
+    BaselineLost,
     Closed,
     Event,
     HoldLifted,
@@ -59,6 +60,7 @@ class Witness:
             self._ordered(move)
             self._dseq(move)
             self._exposure(move)
+            self._copy(move)
             self._stages(move)
             self._raise(move)
             self._home(move)
@@ -90,7 +92,9 @@ class Witness:
         if isinstance(move.event, MOVES_DSEQ):
             assert move.after.dseq == move.after.seq
         elif move.before is not None:
-            assert move.after.dseq == move.before.dseq
+            lost = isinstance(move.event, BaselineLost) and move.event.had_share
+            assert lost == (isinstance(move.event, BaselineLost) and bool(move.before.compared))
+            assert move.after.dseq == (move.after.seq if lost else move.before.dseq)
         assert move.after.confirmed <= move.after.dseq
 
     def _exposure(self, move: Move) -> None:
@@ -107,6 +111,25 @@ class Witness:
             assert isinstance(move.event, StageEntered | PromotionBegun), f"{move.event} raised"
         if isinstance(move.event, RollbackBegun):
             self.reverted.add(after.id)
+
+    def _copy(self, move: Move) -> None:
+        """A copy of stable gets requests only where it is known to carry them, and none on the way back. A stage that
+        is meant to be compared with it goes without it only where a person said so.
+        """
+        before, after = move.before, move.after
+        if after.phase is Phase.QUEUED or after.bound is None:
+            return
+        percent = desired(after).baseline
+        if percent is not None:
+            assert after.bound.stable is not None
+            assert percent <= (after.baseline or 0)
+            assert after.phase in (Phase.SHIFTING, Phase.BAKING) or after.stay
+        if isinstance(move.event, StageEntered) and before is not None and before.bound is not None:
+            wanted = before.plan.stages[move.event.stage].traffic.baseline
+            alone = (
+                HoldKind.BASELINE_UNREADY in before.waived or before.bound.stable is None or before.ceiling is not None
+            )
+            assert wanted is None or alone or move.event.compared
 
     def _stages(self, move: Move) -> None:
         if isinstance(move.event, StagePassed | StageSkipped):

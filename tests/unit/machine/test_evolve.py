@@ -52,6 +52,8 @@ ONE_OF_EACH = (
     events.OverrideApproved(at=LATER, kind=HoldKind.PAUSE, actor=BOB),
     events.HookBegun(at=LATER, hook=MIGRATE, step=START, attempt=1),
     events.HookEnded(at=LATER, hook=MIGRATE, step=START, attempt=1, ok=True),
+    events.BaselineReady(at=LATER, share=5),
+    events.BaselineLost(at=LATER, had_share=True, detail="0 of 1 pods"),
 )
 
 
@@ -65,10 +67,16 @@ def test_every_event_is_applied_in_every_phase():
             assert (after.seq, after.at) == (release.seq + 1, LATER)
 
 
-def test_only_the_four_that_desire_other_traffic_move_dseq():
+def test_only_those_that_desire_other_traffic_move_dseq():
     release = a_release(Phase.BAKING)
     moving = {type(event) for event in ONE_OF_EACH if evolve(release, event).dseq != release.dseq}
-    assert moving == {events.StageEntered, events.PromotionBegun, events.HomeEntered, events.RollbackBegun}
+    assert moving == {
+        events.StageEntered,
+        events.PromotionBegun,
+        events.HomeEntered,
+        events.RollbackBegun,
+        events.BaselineLost,
+    }
     assert {evolve(release, event).dseq for event in ONE_OF_EACH if type(event) in moving} == {release.seq + 1}
 
 

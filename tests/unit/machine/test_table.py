@@ -16,6 +16,7 @@ from delivery.model.hook import HookRun, Step, When
 from delivery.model.ids import HOUR, HookId, Micros, ReleaseId
 from delivery.model.place import Mode, Promotion
 from delivery.model.signal import SIGNALS, Signal
+from delivery.model.traffic import Traffic
 from delivery.model.verdict import Verdict
 from delivery.testing.builders import (
     BOB,
@@ -58,6 +59,8 @@ StableReady      =           +               +             +             +      
 StableIs         =           +               =             =             =             =             =
 StableMissing    =           rolling_back    =             =             =             =             =
 HomeReady        =           =               =             =             +             +             =
+BaselineReady    =           shifting        +             +             =             =             =
+BaselineMissing  =           +               +             shifting      =             =             =
 HookAnswered     =           +               =             +             promoted      rolled_back   =
 HistoryLost      =           +               +             +             +             +             =
 Due              =           =               =             =             =             =             =
@@ -115,6 +118,19 @@ def going_home(phase: Phase) -> Story:
 
 def watched(phase: Phase) -> Story:
     return a_story_in(phase) if phase.closed else a_story_in(phase, plan=a_plan(abort_on=("CheckoutErrors",)))
+
+
+COMPARED = a_plan(a_stage(5, traffic=Traffic(5, baseline=5)), a_stage(50, traffic=Traffic(50, baseline=25)))
+
+
+def compared(phase: Phase) -> Story:
+    """The candidate is compared with a copy of stable, where it can be."""
+    if phase not in UPHILL:
+        return plain(phase)
+    story = a_story(plan=COMPARED).tell(s.WorkloadReady())
+    if phase is not Phase.PREPARING:
+        story.tell(s.BaselineReady(5))
+    return story.confirm() if phase is Phase.BAKING else story
 
 
 HOOKED = a_plan(
@@ -178,6 +194,8 @@ CASES: dict[str, tuple[Callable[[Phase], Story], Callable[[Story], Signal]]] = {
     "StableIs": (looking, lambda story: s.StableIs(STABLE)),
     "StableMissing": (looking, lambda story: s.StableMissing("Deployment checkout")),
     "HomeReady": (going_home, _home),
+    "BaselineReady": (compared, lambda story: s.BaselineReady(25)),
+    "BaselineMissing": (compared, lambda story: s.BaselineMissing("0 of 1 pods", failing=True)),
     "HookAnswered": (hooked, _hook),
     "HistoryLost": (plain, lambda story: s.HistoryLost("the stamp of event 12", 50)),
     "Due": (plain, lambda story: s.Due()),

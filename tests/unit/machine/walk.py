@@ -73,6 +73,14 @@ PLANS = (
             a_hook("after", When.PROMOTED, When.REVERTED, retries=2),
         ),
     ),
+    a_plan(a_stage(5, traffic=Traffic(5, baseline=5)), a_stage(50, traffic=Traffic(50, baseline=25))),
+    a_plan(
+        a_stage(30, traffic=Traffic(30, rules=(BETA,), baseline=30)),
+        a_stage(80),
+        mode=Mode.CLONE,
+        home=Promotion.PATCH,
+        at_limit=Limit.REVERT,
+    ),
     placed(a_plan(a_stage(30), gates=(a_gate(at_full=True),)), Place("shop", "checkout", "checkout", Mode.OBSERVE)),
 )
 VERSIONS = tuple(a_version(f"1.4.{patch}") for patch in range(1, 6))
@@ -86,6 +94,7 @@ CHANCES = {
     "freeze": 2,
     "stop": 1,
     "candidate": 10,
+    "copy": 6,
     "home": 4,
     "stable": 2,
     "mesh": 2,
@@ -249,6 +258,11 @@ class Walk:
         share = self._one(5, 20, 50, 100, 100)
         self._tell(self._one(*[s.WorkloadReady(share)] * 5, s.WorkloadMissing("deployment checkout-1.4.2")))
 
+    def _copy(self) -> None:
+        share = self._one(5, 25, 30, 30)
+        gone = s.BaselineMissing("a copy of 1.4.1", self._one(True, False), self._one(True, False, False))
+        self._tell(self._one(*[s.BaselineReady(share)] * 3, gone))
+
     def _home(self) -> None:
         found = s.StableIs(self._one(self.world.target.stable, self.world.target.stable, *VERSIONS, None))
         home = s.HomeReady(self.active.candidate if self.active else VERSIONS[0])
@@ -324,7 +338,15 @@ class Walk:
         self.context = replace(self.context, now=Micros(self.context.now + 10 * SECOND))
         stable = self.world.target.stable
         home = [s.HomeReady(version) for version in (self.active.candidate if self.active else None, stable) if version]
-        for signal in (s.StableIs(stable), s.StableReady(), s.WorkloadReady(), s.MeshUp(), *home, s.Due()):
+        for signal in (
+            s.StableIs(stable),
+            s.StableReady(),
+            s.WorkloadReady(),
+            s.BaselineReady(30),
+            s.MeshUp(),
+            *home,
+            s.Due(),
+        ):
             self._tell(signal)
         for hold in self.active.holds if self.active else ():
             for voter in ("dora", "emil"):

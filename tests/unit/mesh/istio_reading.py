@@ -34,7 +34,7 @@ def odds(document, request: Request, route: Route, place: Place) -> dict[Key, Fr
 def backends(route: Route, place: Place) -> dict[str, str]:
     """What the engine calls each destination."""
     found = {}
-    for backend in filter(None, (route.stable, route.candidate)):
+    for backend in filter(None, (route.stable, route.candidate, route.copy)):
         for lane in Lane:
             found[hosts.lane(place, backend, lane)] = backend.lane(lane)
     return found

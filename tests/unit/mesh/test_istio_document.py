@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as some
 
-from delivery.adapters.mesh.answer import destinations, mistake
+from delivery.adapters.mesh.answer import destinations
 from delivery.adapters.mesh.istio import document, hosts, stamps, targets
 from delivery.adapters.mesh.istio.stamps import Written
 from delivery.model.ids import ReleaseId, target_id
@@ -17,7 +17,7 @@ from delivery.model.version import Backend, Lane, VersionRef
 from delivery.ports.errors import Refused
 from delivery.ports.mesh import Route, Stamp
 from tests.unit.mesh.istio_reading import backends, odds
-from tests.unit.mesh.test_render import CANDIDATE, STABLE, meant, requests, traffics
+from tests.unit.mesh.test_render import CANDIDATE, STABLE, meant, requests, routes_from
 
 STAMP = Stamp(3, ReleaseId("rel_1"), 5, 6, "abc")
 HOME = Backend("checkout", STABLE.version, home=True)
@@ -26,15 +26,7 @@ PLACES = (VERSIONED, Place("shop", "checkout", "checkout"), Place("shop", "c", "
 SECRET = "hush"
 OWN = {"destination": {"host": "checkout", "port": {"number": 80}}}
 
-routes = some.builds(
-    Route,
-    some.just(target_id("checkout", "local")),
-    some.just("checkout"),
-    some.sampled_from((STABLE, STABLE, HOME, None)),
-    some.sampled_from((CANDIDATE, CANDIDATE, None)),
-    traffics,
-    some.just("7"),
-).filter(lambda route: mistake(route) is None)
+routes = routes_from(STABLE, STABLE, HOME, None)
 places = some.sampled_from(PLACES)
 
 # What owners write beside the part that we touch, and routes that are not ours at all.

@@ -123,10 +123,11 @@ def test_a_pause_that_somebody_left_blocks():
     assert "incident 7" in blocked.text
 
 
-def test_leaving_gives_back_what_was_there_before():
+@pytest.mark.parametrize("traffic", [Traffic(weight=30), Traffic(weight=30, baseline=30)])
+def test_leaving_gives_back_what_was_there_before(traffic):
     before = route()
     pair = (Backend("checkout", VersionRef.of("now"), home=True), Backend("checkout", VersionRef.of("next")))
-    (edited,) = survey.trial([before], PLACE, pair, Traffic(weight=30))
+    (edited,) = survey.trial([before], PLACE, pair, traffic)
     assert leave.carries_users(edited, "checkout")
     after = leave.without(edited, "checkout")
     assert after["spec"] == {

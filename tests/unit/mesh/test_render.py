@@ -1,6 +1,7 @@
 """The virtual host means what the traffic means, for any traffic and any request."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -21,6 +22,7 @@ from delivery.ports.mesh import Route, Stamp
 from tests.unit.mesh.reading import Key, frozen, odds
 
 STABLE, CANDIDATE = (Backend("checkout", VersionRef(label, label)) for label in ("1.4.1", "1.4.2"))
+COPY = Backend("checkout", STABLE.version.copy_for("rel_1"))
 STAMP = Stamp(3, ReleaseId("rel_1"), 5, 6, "abc")
 VALUES = ("on", "o", "on+", "v1", "v12", "", "x.y")
 NAMES = ("x-beta", "X-Group")
@@ -53,15 +55,31 @@ policies = some.none() | some.builds(
 traffics = some.builds(Traffic, weights, rules.map(tuple), sticky=stickies, policy=policies) | some.builds(
     Traffic, mirror=mirrors
 )
-routes = some.builds(
-    Route,
-    some.just(target_id("checkout", "local")),
-    some.just("checkout"),
-    some.sampled_from((STABLE, STABLE, None)),
-    some.sampled_from((CANDIDATE, CANDIDATE, None)),
-    traffics,
-    some.just("7"),
-).filter(lambda route: mistake(route) is None)
+
+
+@some.composite
+def compared(draw):
+    """A copy of stable beside the candidate."""
+    weight = draw(some.integers(1, 99))
+    return Traffic(weight, draw(rules.map(tuple)), policy=draw(policies), baseline=draw(some.integers(1, 100 - weight)))
+
+
+def routes_from(*stable):
+    """Whatever the versions behind a route can carry; a copy where there is a share for it."""
+    made = some.builds(
+        Route,
+        some.just(target_id("checkout", "local")),
+        some.just("checkout"),
+        some.sampled_from(stable),
+        some.sampled_from((CANDIDATE, CANDIDATE, None)),
+        traffics | compared(),
+        some.just("7"),
+    )
+    whole = made.map(lambda route: replace(route, copy=COPY if route.traffic.baseline else None))
+    return whole.filter(lambda route: mistake(route) is None)
+
+
+routes = routes_from(STABLE, STABLE, None)
 held = some.sampled_from(
     ("", "on", "candidate-7", "candidate-77", "stable-7-0", "stable-7-1", "stable-7-2", "stable-7-9", "stable-8-0", "x")
 )

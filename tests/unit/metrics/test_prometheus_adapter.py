@@ -292,6 +292,75 @@ def test_each_measure_that_is_not_there_is_told_with_its_reason(answers, countin
     assert counts({}, found).rates == (("paid", 0, 4),)
 
 
+COPY = Subject(
+    target_id("checkout", "prod"), Backend("checkout", VersionRef("1.4.1", "1.4.1").copy_for("rel_1")), Lane.PLAIN
+)
+BY_VERSION = {"requests": 'r{v="{version}"}', "errors": 'e{v="{version}"}', "alive": "up"}
+BY_DEPLOYMENT = {"requests": 'r{d="{workload}"}', "errors": 'e{d="{workload}"}', "alive": "up"}
+
+
+def test_a_copy_of_stable_is_counted_apart_in_the_same_query(metrics, counting):
+    counting.counted = {"checkout_1-4-1": "70", COPY.backend.name: "8"}
+    found = metrics.sample([subject("1.4.1"), COPY])
+    assert [requests(found[one]) for one in (subject("1.4.1"), COPY)] == [70, 8]
+    assert len(counting.samples) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        Options("http_requests_total"),
+        Options("opentelemetry"),
+        Options("istio", labels={"v": "{version}"}),
+        Options(queries=BY_VERSION),
+        Options(queries={**BY_DEPLOYMENT, "errors": 'e{v="{version}"}'}),
+    ],
+)
+def test_where_stable_s_requests_are_among_a_copy_s_nothing_is_told_of_it(answers, options):
+    answers.reply = lambda *_: (200, vector(row(str(AT), AT, **{PART: "seen"})))
+    metrics = connect(answers.url, Access(), options, SystemClock(), located)
+    found = metrics.sample([COPY, subject("1.4.2")])
+    reason = found[COPY]
+    assert isinstance(reason, Unread)
+    assert "a copy of stable" in reason.text
+    assert "+copy:" not in "".join(one.form["query"] for one in answers.asked)
+
+
+def test_a_copy_has_the_measures_that_are_counted_by_deployment(answers, counting):
+    def reply(asked, handler):
+        asked_for = asked.form["query"]
+        if "heap" not in asked_for:
+            return counting.reply(asked, handler)
+        assert "paid" not in asked_for
+        return 200, vector(row("4", AT, **{PART: "gauge/heap", "delivery_subject": "0"}))
+
+    answers.reply = reply
+    measures = {"paid": CONVERSION, "heap": {"gauge": 'heap{d="{workload}"}'}}
+    found = connect(answers.url, Access(), Options("envoy", measures=measures), SystemClock(), located).sample([COPY])
+    sample = found[COPY]
+    assert isinstance(sample, Sample)
+    assert sample.lacks.keys() == {"paid"}
+
+
+@pytest.mark.parametrize(
+    ("options", "mixed"),
+    [
+        ({"template": "istio"}, {}),
+        ({"template": "istio_envoy"}, {}),
+        ({"template": "envoy"}, {}),
+        ({"template": "http_requests_total"}, {""}),
+        ({"template": "opentelemetry"}, {""}),
+        ({"template": "istio", "labels": {"destination_version": "{version}"}}, {""}),
+        ({"queries": BY_VERSION}, {""}),
+        ({"queries": BY_DEPLOYMENT, "measures": {"heap": {"gauge": 'h{v="{identity}"}'}}}, {"heap"}),
+    ],
+)
+def test_what_cannot_tell_a_copy_is_known_from_the_configuration_alone(options, mixed):
+    told = measured("prometheus", {"url": "http://prometheus:9090", **options})
+    assert told is not None
+    assert told.mixed == frozenset(mixed)
+
+
 @pytest.mark.parametrize("options", [{"lag": "30s"}, {"stale": 0}, {"seconds": True}, {"tmplate": "istio"}])
 def test_the_server_s_configuration_is_checked_before_it_starts(options):
     around = Surroundings("prod", SystemClock(), located)
@@ -302,7 +371,7 @@ def test_the_server_s_configuration_is_checked_before_it_starts(options):
 def test_what_is_measured_is_known_from_the_configuration_alone():
     measures = {"paid": CONVERSION, "heap": {"gauge": 'h{v="{version}"}'}}
     told = measured("prometheus", {"url": "http://prometheus:9090", "measures": measures, "bounds": [500, 250]})
-    assert told == Measured(frozenset(["paid"]), frozenset(["heap"]), (250, 500))
+    assert told == Measured(frozenset(["paid"]), frozenset(["heap"]), (250, 500), frozenset(["paid", "heap"]))
     assert measured("prometheus", {"url": "http://prometheus:9090"}) == Measured()
     assert measured("prometheus", {"measures": {"paid": "x"}}) is None, "told where the metrics are made"
     assert measured("envoy", {"admin": "127.0.0.1:9"}) == Measured()

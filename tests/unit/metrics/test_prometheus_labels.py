@@ -5,10 +5,10 @@ import re
 import pytest
 
 from delivery.adapters.metrics.prometheus.past import SERVICES
-from delivery.adapters.metrics.prometheus.subjects import values, workload
+from delivery.adapters.metrics.prometheus.subjects import values
 from delivery.adapters.metrics.prometheus.templates import TEMPLATES
 from delivery.model.ids import target_id
-from delivery.model.place import Isolation, Mode, Place, object_name
+from delivery.model.place import Isolation, Mode, Place, deployment_of, object_name
 from delivery.model.version import Backend, Lane, VersionRef
 from delivery.ports.metrics import Subject
 
@@ -69,7 +69,13 @@ def test_all_versions_of_a_service_and_no_other_s(template, value, ours):
     ],
 )
 def test_the_deployment_of_a_version(place, home, wanted):
-    assert workload(place, Backend("checkout", BACKEND.version, home)) == wanted
+    assert deployment_of(place, Backend("checkout", BACKEND.version, home)) == wanted
+
+
+def test_a_copy_of_a_version_is_in_a_deployment_of_ours():
+    place = Place("shop", "checkout", "checkout", Mode.VERSIONED, candidate="checkout-{version}")
+    copy = Backend("checkout", BACKEND.version.copy_for("rel_1"))
+    assert deployment_of(place, copy) == object_name(copy) != OURS
 
 
 @pytest.mark.parametrize("lane", list(Lane))

@@ -5,7 +5,11 @@ from dataclasses import replace
 import pytest
 
 from delivery.model.ids import HOUR, MINUTE, GateId, Micros
+from delivery.model.place import Mode
 from delivery.model.plan import Approval, GateSpec, LowTraffic, Plan, Then
+from delivery.model.traffic import Traffic
+from delivery.model.verdict import Baseline
+from delivery.testing.builders import a_stage
 from delivery.wording.plan import approval, at_least, describe, ending, gate, step
 from delivery.wording.units import THIN, percent
 from tests.unit.wording.builders import PLAN
@@ -21,6 +25,20 @@ def test_the_lines_of_a_canary():
         "(at most 15m; holds then if there were under 50 requests), judged by errors",
         "3. then everybody gets the candidate, which becomes stable",
     ]
+
+
+def test_a_copy_of_stable_is_told_with_what_it_costs_and_where_it_ends():
+    stages = (a_stage(5, traffic=Traffic(5, baseline=5)), a_stage(50, traffic=Traffic(50, baseline=25)), a_stage(99))
+    spec = GateSpec(GateId("errors"), "ratio", {"measure": "http_errors"}, baseline=Baseline.FRESH)
+    *lines, cost = [line.replace(THIN, " ") for line in describe(Plan(stages, (spec,), mode=Mode.CLONE))]
+    assert lines[0].startswith("1. canary 5%: 5 % of requests, beside 5 % for a copy of stable, for 5m")
+    assert cost == (
+        "a copy of stable is started beside the candidate and goes with it: pods for 25 % of the traffic at most; "
+        "canary 99% is not compared with it"
+    )
+    local = describe(Plan(stages[:2], (spec,)))
+    assert local[-1] == "a copy of stable is started beside the candidate and goes with it: one more process"
+    assert gate(spec) == "errors compares http_errors with those of a copy of stable as young as it"
 
 
 def test_a_stage_that_goes_on_without_traffic_says_so():

@@ -115,6 +115,7 @@ def test_verdicts(judgement, sentence, short):
         (Traffic(weight=100), "everybody"),
         (Traffic(weight=5), "5 % of requests"),
         (Traffic(weight=5, sticky=Sticky("rel")), "5 % of users"),
+        (Traffic(weight=5, baseline=5), "5 % of requests, beside 5 % for a copy of stable"),
         (
             Traffic(mirror=Mirror(10, ("GET", "HEAD"))),
             "copies of 10 % of GET and HEAD requests, answered to nobody",
@@ -263,6 +264,14 @@ HISTORY = [
     (
         events.HookBegun(at=NOW, hook=SMOKE, step=Step(When.DURING, 1), attempt=2),
         "hook smoke is called during canary 5% (2/4) (attempt 2)",
+    ),
+    (
+        events.BaselineReady(at=NOW, share=5),
+        "the copy of stable is ready for 5 % of the traffic",
+    ),
+    (
+        events.BaselineLost(at=NOW, had_share=True, detail="0 of 1 pods"),
+        "the copy of stable does not answer any more, stable has its share: 0 of 1 pods",
     ),
     (
         events.HookEnded(at=NOW, hook=SMOKE, step=Step(When.BEFORE, 1), attempt=1, ok=True, detail="12 checks"),

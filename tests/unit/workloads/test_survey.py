@@ -7,8 +7,11 @@ import pytest
 from delivery.adapters.workloads.kubernetes import survey
 from delivery.adoption import cost
 from delivery.model.finding import Weight
+from delivery.model.ids import SECOND, Micros
 from delivery.model.place import Mode, Place
+from delivery.model.traffic import Traffic
 from delivery.strategies.plan import compile_plan
+from delivery.testing.builders import a_plan, a_stage
 from delivery.wiring import parse
 from tests.unit.workloads.charts import autoscaler, deployment, home
 
@@ -33,6 +36,24 @@ def test_the_cost_is_told_in_pods_and_minutes():
     (said,) = cost.findings(deployment(replicas=10), PLACE, chain)
     assert "10 for 1h" in said.text
     assert "1 for" not in said.text, "who meets a rule is not known: as good as all; and it never shrinks"
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        (Mode.CLONE, "runs 1 for 5m (5%), 3 for 5m (25%), 3 for 5m (50%), at least"),
+        (Mode.VERSIONED, "runs 10 for 5m (5%), 10 for 5m (25%), 10 for 5m (50%), at least"),
+        (Mode.OBSERVE, None),
+    ],
+)
+def test_the_cost_of_a_copy_of_stable_is_told_apart(mode, said):
+    shares = ((5, 5), (25, 25), (50, None))
+    stages = tuple(
+        a_stage(weight, name=f"{weight}%", bake=Micros(300 * SECOND), traffic=Traffic(weight, baseline=baseline))
+        for weight, baseline in shares
+    )
+    texts = [one.text for one in cost.findings(deployment(replicas=10), replace(PLACE, mode=mode), a_plan(*stages))]
+    assert [text for text in texts if "a copy of stable" in text and said in text] if said else not texts
 
 
 @pytest.mark.parametrize("mode", [Mode.VERSIONED, Mode.OBSERVE])

@@ -133,17 +133,18 @@ def _tick(tick: Tick) -> list[object]:
         tick.end,
         *sides,
         tick.complete,
-        *_told(tick.stable_down, unread, earlier),
+        *_told(tick.stable_down, unread, earlier, _counts(tick.copy) if tick.copy is not None else None),
     ]
 
 
 def _tick_from(values: list[Any]) -> Tick:
-    down, unread, before = (*values[8:], None, None, None)[:3]
+    down, unread, before, copy = (*values[8:], None, None, None, None)[:4]
     number, stage, dseq, start, end, candidate, stable, complete = values[:8]
     missing = tuple(UnreadSide(*one) for one in unread) if unread else None
     earlier = Earlier(_counts_from(before[0]), before[1]) if before else None
     sides = _counts_from(candidate), _counts_from(stable)
-    return Tick(number, stage, dseq, start, end, *sides, complete, down, missing, earlier)
+    beside = _counts_from(copy) if copy is not None else None
+    return Tick(number, stage, dseq, start, end, *sides, complete, down, missing, earlier, beside)
 
 
 def _told(*rare: object) -> list[object]:

@@ -32,6 +32,25 @@ class Cookie:
         return {"name": self.name, "string_match": dict(self.wanted)}
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a draw gives to a cluster: so many of the weights of all its shares, with a cookie, with its own limits."""
+
+    cluster: str
+    weight: int
+    cookie: str = ""
+    limits: Limits | None = None
+
+    def alone(self, match: Mapping[str, Any]) -> Action:
+        """A route to it and to nothing else."""
+        return to_cluster(match, self.cluster, cookie=self.cookie, limits=self.limits)
+
+    def entry(self) -> dict[str, Any]:
+        """Its part of a route to several clusters."""
+        told = {"response_headers_to_add": [set_cookie(self.cookie)]} if self.cookie else {}
+        return {"name": self.cluster, "weight": self.weight} | told
+
+
 def set_cookie(value: str) -> dict[str, Any]:
     """A response header that is added beside a version's own cookies."""
     return {"header": {"key": "set-cookie", "value": value}, "append_action": "APPEND_IF_EXISTS_OR_ADD"}
@@ -60,34 +79,21 @@ def to_cluster(
     return action
 
 
-def to_split(
-    match: Mapping[str, Any],
-    stable: str,
-    candidate: str,
-    weights: tuple[int, int],
-    cookies: tuple[str, str] = ("", ""),
-    limits: Limits | None = None,
-) -> list[Action]:
-    """Routes over stable and candidate, the candidate with `limits` of its own where there are any.
+def to_split(match: Mapping[str, Any], shares: Sequence[Share]) -> list[Action]:
+    """Routes over those that get anything.
 
-    A weighted route has one timeout for all of its destinations: with limits of its own the candidate gets a route
-    that matches its share of requests, before the one that matches the rest.
+    A weighted route has one timeout for all of its destinations: one with limits of its own gets a route that matches
+    its share of requests, before the one that matches the rest.
     """
-    if not weights[1]:
-        return [to_cluster(match, stable, cookie=cookies[0])]
-    if not weights[0]:
-        return [to_cluster(match, candidate, cookie=cookies[1], limits=limits)]
-    if limits is not None:
-        share = {"numerator": round(_MILLION * weights[1] / sum(weights)), "denominator": "MILLION"}
-        drawn = {**match, "runtime_fraction": {"default_value": share}}
-        return [
-            to_cluster(drawn, candidate, cookie=cookies[1], limits=limits),
-            to_cluster(match, stable, cookie=cookies[0]),
-        ]
-    entries = [
-        {"name": cluster, "weight": weight} | ({"response_headers_to_add": [set_cookie(cookie)]} if cookie else {})
-        for cluster, weight, cookie in zip((stable, candidate), weights, cookies, strict=True)
-    ]
+    drawn = [share for share in shares if share.weight]
+    if len(drawn) == 1:
+        return [drawn[0].alone(match)]
+    limited = next((share for share in drawn if share.limits is not None), None)
+    if limited is not None:
+        part = {"numerator": round(_MILLION * limited.weight / sum(each.weight for each in drawn))}
+        some = {**match, "runtime_fraction": {"default_value": {**part, "denominator": "MILLION"}}}
+        return [limited.alone(some), *to_split(match, [each for each in drawn if each is not limited])]
+    entries = [share.entry() for share in drawn]
     return [{"match": dict(match), "route": {"weighted_clusters": {"clusters": entries}, **EVERYBODY}}]
 
 

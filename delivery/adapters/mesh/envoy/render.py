@@ -6,8 +6,9 @@ Routes are tried in order: rules, then the cookies of a sticky split, then the s
 import re
 from typing import Any
 
+from delivery.adapters.mesh.answer import uncarried
 from delivery.adapters.mesh.envoy import clusters, filters, sticky
-from delivery.adapters.mesh.envoy.actions import Action, Cookie, limits_of, to_cluster, to_split
+from delivery.adapters.mesh.envoy.actions import Action, Cookie, Share, limits_of, to_cluster, to_split
 from delivery.adapters.mesh.envoy.marker import Marker, Section, metadata
 from delivery.model.policy import TrafficPolicy
 from delivery.model.traffic import HeaderMatch, Match, MatchKind, Mirror, Rule, Traffic
@@ -42,9 +43,9 @@ def limiting(route: Route) -> TrafficPolicy | None:
 def routes(route: Route) -> list[Action]:
     """The routes of a target in the order in which they are tried."""
     traffic, stable, candidate = route.traffic, route.stable, route.candidate
+    if (reason := uncarried(route)) is not None:
+        raise Refused(f"{route.service}: {reason}")
     if candidate is None:
-        if traffic.weight or traffic.rules or traffic.mirror:
-            raise Refused(f"{route.service}: this traffic needs a candidate, and there is none")
         return [_nobody(route.service) if stable is None else to_cluster(_ANY, stable.name)]
     if stable is None:
         return _first_version(route.service, candidate, traffic)
@@ -61,8 +62,11 @@ def routes(route: Route) -> list[Action]:
     if traffic.sticky is not None:
         pair = stable.name, candidate.name
         return rules + sticky.routes(_ANY, pair, traffic.weight, traffic.sticky, route.tag, limits)
-    weights = 100 - traffic.weight, traffic.weight
-    return rules + to_split(_ANY, stable.name, candidate.name, weights, limits=limits)
+    baseline = traffic.baseline or 0
+    shares = [Share(stable.name, 100 - traffic.weight - baseline), Share(candidate.name, traffic.weight, limits=limits)]
+    if route.copy is not None:
+        shares.append(Share(route.copy.name, baseline))
+    return rules + to_split(_ANY, shares)
 
 
 def _options(rule: Rule) -> filters.Options:
@@ -81,8 +85,6 @@ def _nobody(service: str) -> Action:
 def _first_version(service: str, candidate: Backend, traffic: Traffic) -> list[Action]:
     if traffic.weight == 100:
         return [to_cluster(_ANY, candidate.name, limits=limits_of(traffic.policy))]
-    if traffic.exposes or traffic.mirror:
-        raise Refused(f"{service}: this traffic needs a stable version beside the candidate, and there is none")
     return [_nobody(service)]
 
 

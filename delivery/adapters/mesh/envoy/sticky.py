@@ -8,7 +8,7 @@ it was drawn in: after a raise from p to q its user is drawn once more, with (q-
 from collections.abc import Mapping
 from typing import Any
 
-from delivery.adapters.mesh.envoy.actions import Action, Cookie, Limits, to_cluster, to_split
+from delivery.adapters.mesh.envoy.actions import Action, Cookie, Limits, Share, to_cluster, to_split
 from delivery.model.traffic import Sticky
 
 ATTRIBUTES = "Path=/; HttpOnly; SameSite=Lax"
@@ -41,17 +41,14 @@ def routes(
         to_cluster(with_cookie({"exact": values[1]}), candidate, limits=limits),
         to_cluster(with_cookie({"exact": values[0]}), stable),
     ]
+
+    def drawn(wanted: Mapping[str, Any], more: int) -> list[Action]:
+        shares = Share(stable, 100 - weight, cookies[0]), Share(candidate, more, cookies[1], limits)
+        return to_split(wanted, shares)
+
     redrawn = [
         action
-        for earlier, drawn in enumerate(sticky.draws)
-        for action in to_split(
-            with_cookie({"exact": f"stable-{tag}-{earlier}"}),
-            stable,
-            candidate,
-            (100 - weight, max(0, weight - drawn)),
-            (cookies[0], cookies[1]),
-            limits,
-        )
+        for earlier, before in enumerate(sticky.draws)
+        for action in drawn(with_cookie({"exact": f"stable-{tag}-{earlier}"}), max(0, weight - before))
     ]
-    split = to_split(any_path, stable, candidate, (100 - weight, weight), (cookies[0], cookies[1]), limits)
-    return [*kept, *redrawn, *split]
+    return [*kept, *redrawn, *drawn(any_path, weight)]

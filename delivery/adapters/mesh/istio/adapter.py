@@ -205,7 +205,7 @@ class IstioMesh:
         """A host that no proxy knows would answer 503. What a route names already is known."""
         before = frozenset().union(*map(document.named, found))
         new = frozenset().union(*map(document.named, changed)) - before
-        for backend in filter(None, (route.stable, route.candidate)):
+        for backend in filter(None, (route.stable, route.candidate, route.copy)):
             for lane in Lane:
                 where = hosts.lane(place, backend, lane)
                 if where in new and not self._publishing.knows(place, backend, lane):

@@ -155,7 +155,7 @@ def _known(document: Document, route: Route, place: Place) -> frozenset[str]:
 
 def _used(route: Route, place: Place) -> frozenset[str]:
     """The Service that users call is never ours."""
-    return frozenset(hosts.all_lanes(place, route.stable, route.candidate)) - {host(place, place.service)}
+    return frozenset(hosts.all_lanes(place, route.stable, route.candidate, route.copy)) - {host(place, place.service)}
 
 
 def _names(document: Document, place: Place) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from delivery.adapters.mesh.istio import hosts, lanes
 from delivery.adapters.mesh.istio.moments import Moments
 from delivery.adapters.mesh.istio.proof import Proof
 from delivery.model.ids import TargetId
-from delivery.model.place import Isolation, Mode, Place, host, object_name
+from delivery.model.place import Isolation, Place, deployment_of, host, object_name
 from delivery.model.version import Backend, Lane
 from delivery.ports.errors import Refused
 
@@ -136,7 +136,7 @@ class Publishing:
 
     def _labels(self, place: Place, backend: Backend) -> Mapping[str, str] | None:
         """What tells the version's pods from others of the Service; None while there is no Deployment of it."""
-        name = _deployment(place, backend)
+        name = deployment_of(place, backend)
         found = self._kube.find(path("apps/v1", "Deployment", place.namespace, name))
         if found is None:
             return None
@@ -175,14 +175,6 @@ def _key(place: Place, backend: Backend) -> str:
 
 def _mark_of(backend: Backend) -> str:
     return object_name(backend, LANES[-1])
-
-
-def _deployment(place: Place, backend: Backend) -> str:
-    if backend.home or place.mode is Mode.OBSERVE:
-        return place.deployment
-    if place.mode is Mode.VERSIONED and place.candidate:
-        return place.candidate.replace("{version}", backend.version.version)
-    return object_name(backend)
 
 
 def _demand_addressed(service: Document) -> None:

@@ -24,7 +24,7 @@ def edited(found: Http, edit: Edit) -> list[Http]:
     stable, candidate, traffic = edit.route.stable, edit.route.candidate, edit.route.traffic
     if stable is None and (candidate is None or traffic.weight < 100):
         return [_nobody(found, edit), _at_rest(found, edit)]
-    owners = _split(found, edit, traffic.weight)
+    owners = _split(found, edit)
     limits = policy.of_route(traffic.policy)
     if stable is None or candidate is None or traffic.weight == 100:
         return [*_limited(owners, edit, limits), owners]
@@ -47,13 +47,13 @@ def is_managed(route: Mapping[str, Any], place: Place, names: Sequence[str], our
     )
 
 
-def _split(found: Http, edit: Edit, weight: int) -> Http:
+def _split(found: Http, edit: Edit) -> Http:
     """The owners' entry stays, with weight 0 where it gets nothing: it is what the route goes back to, and in a list of
     several Istio leaves it out. A list of one ignores its weight and would get everything."""
-    theirs, stable = origin(found, edit), edit.route.stable
-    candidate = edit.route.candidate if weight else None
-    parts = [(backend, share) for backend, share in ((stable, 100 - weight), (candidate, weight)) if backend and share]
-    made = [(entry(found, edit, backend), share) for backend, share in parts]
+    theirs, route = origin(found, edit), edit.route
+    weight, baseline = route.traffic.weight, route.traffic.baseline or 0
+    parts = (route.stable, 100 - weight - baseline), (route.candidate, weight), (route.copy, baseline)
+    made = [(entry(found, edit, backend), share) for backend, share in parts if backend and share]
     kept = [(copy.deepcopy(theirs), 0)] if not any(_same(each, theirs) for each, _ in made) else []
     whole = [*kept, *made]
     if len(whole) == 1:

@@ -60,8 +60,10 @@ def findings(paths: Paths, service: str, place: Place) -> tuple[Finding, ...]:
 def trial(edited: Sequence[Document], place: Place, pair: tuple[Backend, Backend], traffic: Traffic) -> list[Document]:
     """The documents as the first stage would leave them. Raises Refused where they cannot carry it."""
     service = pair[0].service
-    route = Route(target_id(service, "survey"), service, *pair, traffic, tag="1")
-    written = document.stamped(edited, route, place, Stamp(1, ReleaseId("rel_FIRST"), 1, 1, "HEAD"))
+    release = ReleaseId("rel_FIRST")
+    copy = Backend(service, pair[0].version.copy_for(release)) if traffic.baseline is not None else None
+    route = Route(target_id(service, "survey"), service, *pair, traffic, tag="1", copy=copy)
+    written = document.stamped(edited, route, place, Stamp(1, release, 1, 1, "HEAD"))
     return [document.edit(one, route, place, written, "SECRET") for one in edited]
 
 

@@ -12,7 +12,7 @@ from delivery.adapters.metrics.prometheus.query import LOST, PART, Builder
 from delivery.adapters.metrics.prometheus.reasons import Reasons
 from delivery.adapters.metrics.prometheus.rows import Key, key_of, read
 from delivery.adapters.metrics.prometheus.server import Server
-from delivery.adapters.metrics.prometheus.subjects import IN_KUBERNETES, Locate, key, values
+from delivery.adapters.metrics.prometheus.subjects import IN_KUBERNETES, Locate, key, mixed_up, values
 from delivery.adapters.metrics.prometheus.template import Scope, Template, View
 from delivery.model.ids import SECOND
 from delivery.model.series import Sample, Unread, Why
@@ -68,6 +68,9 @@ class PrometheusMetrics:
         found: dict[Subject, Sample | Unread] = {}
         views: dict[int, tuple[View, dict[Key, list[Subject]]]] = {}
         for subject in dict.fromkeys(subjects):
+            if self._template.mixes and (reason := mixed_up(subject)) is not None:
+                found[subject] = reason
+                continue
             try:
                 view, told = self._find(subject)
             except PortError as error:

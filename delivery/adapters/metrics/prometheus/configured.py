@@ -7,7 +7,7 @@ from typing import Any
 from delivery.adapters.metrics.prometheus.adapter import DEFAULTS, Limits, PrometheusMetrics
 from delivery.adapters.metrics.prometheus.custom import PrometheusQueries, Queries
 from delivery.adapters.metrics.prometheus.measures import WithMeasures, parse, queries
-from delivery.adapters.metrics.prometheus.per_version import PerVersion
+from delivery.adapters.metrics.prometheus.per_version import PerVersion, mixes
 from delivery.adapters.metrics.prometheus.promql import BadQuery, label, metric, places
 from delivery.adapters.metrics.prometheus.server import Access, Server
 from delivery.adapters.metrics.prometheus.subjects import PLACES, Locate
@@ -131,6 +131,13 @@ def rated(options: Options) -> frozenset[str]:
 def gauged(options: Options) -> frozenset[str]:
     """The names of its levels."""
     return _named(options, "gauge")
+
+
+def mixing(options: Options) -> frozenset[str]:
+    """By which of its measures stable and a copy of it are one; "" is the count of requests."""
+    requests = template(options).mixes if options.queries is None else _queries(options.queries).mix
+    named = {name for name, one in parse(options.measures or {}).items() if any(map(mixes, one.queries.values()))}
+    return frozenset(named | {""} if requests else named)
 
 
 def timed(options: Options) -> tuple[int, ...] | None:

@@ -4,12 +4,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from delivery.adapters.metrics.prometheus.per_version import PerVersion, check_query, source
+from delivery.adapters.metrics.prometheus.per_version import PerVersion, check_query, mixes, source
 from delivery.adapters.metrics.prometheus.query import ERRORS, PART, REQUESTS
 from delivery.adapters.metrics.prometheus.reasons import Reasons
 from delivery.adapters.metrics.prometheus.rows import NOT_A_COUNT
 from delivery.adapters.metrics.prometheus.server import Row, Server
-from delivery.adapters.metrics.prometheus.subjects import Locate
+from delivery.adapters.metrics.prometheus.subjects import Locate, mixed_up
 from delivery.model.ids import SECOND, Micros
 from delivery.model.series import Sample, Series, Unread, Why
 from delivery.ports.clock import Clock
@@ -35,6 +35,11 @@ class Queries:
         for part, query in self.parts().items():
             check_query(query, distinct=part != ALIVE)
 
+    @property
+    def mix(self) -> bool:
+        """Whether stable and a copy of it are one to any of them."""
+        return any(map(mixes, self.parts().values()))
+
     def parts(self) -> Mapping[str, str]:
         """Every query, by what it counts."""
         slow = {f"{SLOW}{bound}": query for bound, query in sorted(self.slow.items())}
@@ -57,14 +62,18 @@ class PrometheusQueries:
         each: int = 2_000,
         lag: int = 0,
     ) -> None:
+        self._mixes = queries.mix
         self._asked = PerVersion(server, queries.parts(), clock, locate, seconds)
         self._each = each
         self._lag = lag
         self._reasons = Reasons()
 
     def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | Unread]:
-        rows = self._asked.rows(list(dict.fromkeys(subjects)))
-        found = {subject: one if isinstance(one, Unread) else self._sample(one) for subject, one in rows.items()}
+        unread = {one: reason for one in subjects if self._mixes and (reason := mixed_up(one))}
+        rows = self._asked.rows([one for one in dict.fromkeys(subjects) if one not in unread])
+        found = unread | {
+            subject: one if isinstance(one, Unread) else self._sample(one) for subject, one in rows.items()
+        }
         self._reasons.log(found)
         return found
 

@@ -6,6 +6,7 @@ from delivery.adapters.metrics.prometheus.promql import BadQuery, check, rendere
 from delivery.adapters.metrics.prometheus.query import PART
 from delivery.adapters.metrics.prometheus.server import Row, Server
 from delivery.adapters.metrics.prometheus.subjects import IN_KUBERNETES, PLACES, Locate, values
+from delivery.adapters.metrics.prometheus.template import OF_BACKENDS
 from delivery.model.series import Unread, Why
 from delivery.ports.clock import Clock
 from delivery.ports.errors import PortError, Unavailable
@@ -13,7 +14,7 @@ from delivery.ports.metrics import Subject, Unmeasured, unread
 
 BATCH = 20
 """Versions in one call: each has a query for every thing that is asked."""
-DISTINCT = frozenset(("backend", "identity", "version", "object", "host", "workload", "subset"))
+DISTINCT = OF_BACKENDS | {"identity", "version"}
 """Placeholders that are another value for another version."""
 _SUBJECT = "delivery_subject"
 _OURS = (PART, _SUBJECT, "__name__")
@@ -24,6 +25,12 @@ def check_query(query: str, distinct: bool = True) -> None:
     found = check(query, PLACES)
     if distinct and not found & DISTINCT:
         raise BadQuery(f"{query!r} has no placeholder that tells versions apart, such as {{version}}")
+
+
+def mixes(query: str) -> bool:
+    """Whether it tells versions apart, but not a copy of stable from stable."""
+    found = check(query, PLACES)
+    return bool(found & DISTINCT) and found.isdisjoint(OF_BACKENDS)
 
 
 def source(row: Row) -> str:
@@ -45,7 +52,8 @@ class PerVersion:
         self._seconds = seconds
 
     def rows(self, subjects: Sequence[Subject]) -> Mapping[Subject, list[Row] | Unread]:
-        """The rows of each, each with its query in the label PART; or why there are none.
+        """The rows of each, each with its query in the label PART; or why there are none. A copy has none by queries
+        that would count stable's requests too.
 
         Raises Unavailable where no call was answered.
         """
@@ -74,7 +82,11 @@ class PerVersion:
             except PortError as error:
                 found[subject] = Unread(Why.UNPLACED, str(error))
                 continue
-            texts += [_marked(rendered(query, told), part, number) for part, query in self._queries.items()]
+            texts += [
+                _marked(rendered(query, told), part, number)
+                for part, query in self._queries.items()
+                if not (subject.backend.version.is_copy and mixes(query))
+            ]
         rows: dict[str, list[Row]] = {}
         for row in self._server.query(" or ".join(texts), left) if texts else ():
             rows.setdefault(row["metric"].get(_SUBJECT, ""), []).append(row)

@@ -6,8 +6,8 @@ from delivery.adapters.metrics.prometheus import promql
 from delivery.adapters.metrics.prometheus.rows import Key
 from delivery.adapters.metrics.prometheus.template import View
 from delivery.model.ids import TargetId
-from delivery.model.place import Mode, Place, destination, object_name
-from delivery.model.version import Backend
+from delivery.model.place import Place, deployment_of, destination, object_name
+from delivery.model.series import Unread, Why
 from delivery.ports.metrics import Subject
 
 Locate = Callable[[TargetId], Place]
@@ -35,17 +35,19 @@ def values(subject: Subject, place: Place | None) -> Mapping[str, str]:
         "namespace": place.namespace,
         "object": object_name(backend),
         "subset": to.subset or "",
-        "workload": workload(place, backend),
+        "workload": deployment_of(place, backend),
     }
 
 
-def workload(place: Place, backend: Backend) -> str:
-    """The Deployment that runs a version."""
-    if backend.home:
-        return place.deployment
-    if place.mode is Mode.VERSIONED and place.candidate:
-        return place.candidate.replace("{version}", backend.version.version)
-    return object_name(backend)
+def mixed_up(subject: Subject) -> Unread | None:
+    """Why nothing is told of a copy where stable and its copy cannot be counted apart; None for any other subject."""
+    if not subject.backend.version.is_copy:
+        return None
+    text = (
+        "what counts tells versions apart, but not a copy of stable from stable: count by Envoy's or Istio's own "
+        "metrics or by a label of {workload} or {backend}, or compare with baseline: stable"
+    )
+    return Unread(Why.UNPLACED, text)
 
 
 def key(view: View, found: Mapping[str, str]) -> Key:

@@ -10,6 +10,9 @@ from delivery.adapters.metrics.prometheus.promql import label, one_of, quoted
 from delivery.model.place import Isolation
 from delivery.model.version import Lane
 
+OF_BACKENDS = frozenset(("backend", "host", "object", "subset", "workload"))
+"""The placeholders that are another value for another backend of one version."""
+
 
 @dataclass(frozen=True)
 class Label:
@@ -101,6 +104,11 @@ class Template:
         views = (*self.views.values(), *(self.subsets or {}).values())
         labels = [one for view in views for one in view.labels]
         return frozenset().union(*(promql.places(one.value) for one in labels))
+
+    @property
+    def mixes(self) -> bool:
+        """Whether stable and a copy of it are one, because no label is another one's for another backend."""
+        return self.places().isdisjoint(OF_BACKENDS)
 
 
 @dataclass(frozen=True, slots=True)

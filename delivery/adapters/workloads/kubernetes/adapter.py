@@ -53,7 +53,7 @@ class KubernetesWorkloads:
         self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
     ) -> None:
         place = self._place(workload)
-        if place.mode is Mode.CLONE:
+        if place.mode is Mode.CLONE or version.is_copy:
             ClonedWorkload(self._kube, target, place, version).retire(still)
         elif place.mode is Mode.VERSIONED:
             VersionedWorkload(self._kube, target, place, version).retire(still)
@@ -112,6 +112,8 @@ def _unasked() -> bool:
 
 
 def _ensure(kube: Api, target: TargetId, place: Place, version: VersionRef, need: Need) -> Running:
+    if version.is_copy:
+        return ClonedWorkload(kube, target, place, version).ensure(_share(place, need), need.by)
     if place.mode is Mode.OBSERVE:
         return OwnersWorkload(kube, target, place).wait(version)
     if place.mode is Mode.VERSIONED:
@@ -122,6 +124,8 @@ def _ensure(kube: Api, target: TargetId, place: Place, version: VersionRef, need
 
 
 def _look(kube: Api, target: TargetId, place: Place, version: VersionRef, home: bool) -> Running:
+    if version.is_copy:
+        return ClonedWorkload(kube, target, place, version).look()
     if place.mode is Mode.VERSIONED:
         return VersionedWorkload(kube, target, place, version).look()
     if place.mode is Mode.OBSERVE:
@@ -129,6 +133,11 @@ def _look(kube: Api, target: TargetId, place: Place, version: VersionRef, home: 
     if home:
         return OwnersWorkload(kube, target, place).look(version)
     return ClonedWorkload(kube, target, place, version).look()
+
+
+def _share(place: Place, need: Need) -> int:
+    """What a copy of stable is made for: as many pods as the candidate has, which CI deploys whole."""
+    return need.share if place.mode is Mode.CLONE else 100
 
 
 def _promote(kube: Api, target: TargetId, place: Place, version: VersionRef, claim: Claim) -> Running:

@@ -1,4 +1,7 @@
-"""A candidate as a copy of stable's Deployment, behind a Service of its own: made, sized, looked at, taken away."""
+"""A candidate as a copy of stable's Deployment, behind a Service of its own: made, sized, looked at, taken away.
+
+So is the copy of stable that it is compared with, which differs from stable in nothing but its age.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,6 +20,7 @@ from delivery.adapters.workloads.kubernetes import (
 )
 from delivery.adapters.workloads.kubernetes.clone import Copy
 from delivery.adapters.workloads.kubernetes.edit import create, delete, drop_copy, is_pinned, pinned
+from delivery.adapters.workloads.kubernetes.original import original
 from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, POLICY, Reader
 from delivery.adapters.workloads.kubernetes.refusals import Copied, Home
 from delivery.model.ids import TargetId
@@ -53,9 +57,9 @@ class ClonedWorkload:
         if deployment is None or service is None:
             deployment, service = self._make(share, by)
         else:
-            if share > clone.sized_for(deployment):
-                deployment = self._grow(deployment, share)
             deployment = self._keep(deployment, by)
+            if share > clone.sized_for(deployment):
+                return self._grown(deployment, service, share)
         return self._state(deployment, service)
 
     def look(self) -> Running:
@@ -75,7 +79,7 @@ class ClonedWorkload:
             raise Unavailable(f"{len(left)} pods of {self._where()} still end their requests", retry_after=1.0)
         for found in self._around():
             delete(self._kube, found, still, lambda one: one["metadata"]["uid"])
-        if self._place.track:
+        if self._place.track and not self._version.is_copy:
             self._drop_configuration(still)
 
     def _around(self) -> Iterator[Document]:
@@ -104,17 +108,18 @@ class ClonedWorkload:
 
     def _make(self, share: int, by: str) -> tuple[Document, Document]:
         """All of it, the Deployment last: where it is there, the rest is. Raises Refused where it cannot be copied."""
-        if self._version.image is None:
+        if self._version.image is None and not self._version.is_copy:
             raise Refused(f"version {self._version.version} has no image: the event has to say which one to run")
-        home = self._reader.home(self._place)
+        home = self._reader.around(self._place, self._original())
         wanted = self._copy(home)
         joined = Copied(clone.pod_labels(home.deployment, home.service, wanted), self._joins)
         reasons = (*refusals.reasons(home, joined), *configuration.wrong(home.deployment, self._place))
         if reasons:
-            owners = f"{self._place.namespace}/{self._place.deployment}"
-            raise Refused(f"Deployment {owners} cannot be copied: {'; '.join(reasons)}")
+            theirs = f"{self._place.namespace}/{home.deployment['metadata']['name']}"
+            raise Refused(f"Deployment {theirs} cannot be copied: {'; '.join(reasons)}")
         state.endpoint(self._place, self.name, home.service)
-        wanted = replace(wanted, config=self._fix_configuration(wanted, by))
+        if not self._version.is_copy:
+            wanted = replace(wanted, config=self._fix_configuration(wanted, by))
         if not self._joins:
             self._create(clone.its_service(home.service, wanted), by)
         for document in _around(home, wanted, share):
@@ -131,8 +136,11 @@ class ClonedWorkload:
     def _copy(self, home: Home) -> Copy:
         known = (self._place.deployment, self._place.service)
         container = images.container(home.pod, known, self._version.image)["name"]
-        names = configuration.of_copy(self._place, self.name)
+        names = {} if self._version.is_copy else configuration.of_copy(self._place, self.name)
         return Copy(self._target, self.name, self._version, self._place.isolation, container, names=names)
+
+    def _original(self) -> Document:
+        return original(self._kube, self._target, self._place, self._version)
 
     def _fix_configuration(self, wanted: Copy, by: str) -> str:
         """Copies what is tracked, so that nobody changes it under the version; the hash of what it is. Copies that are
@@ -151,9 +159,17 @@ class ClonedWorkload:
             )
         return found
 
+    def _grown(self, deployment: Document, service: Document, share: int) -> Running:
+        """One that cannot be made larger goes on as it is."""
+        try:
+            return self._state(self._grow(deployment, share), service)
+        except Refused as error:
+            found, text = self._state(deployment, service), str(error)
+            return Running(False, failing=text, looked_for=text, answers=found.ready or found.answers)
+
     def _grow(self, deployment: Document, share: int) -> Document:
         """Its autoscaler first, so that it takes nothing away again."""
-        size = clone.size(self._reader.owners(self._place), share)
+        size = clone.size(self._original(), share)
         hpa = self._kube.find(path(AUTOSCALING, "HorizontalPodAutoscaler", self._place.namespace, self.name))
         if hpa is not None and hpa["spec"].get("minReplicas", 1) < size:
             marks.demand_ours(hpa, self._target)
@@ -178,7 +194,8 @@ class ClonedWorkload:
         return self._place.isolation is Isolation.SUBSET
 
     def _looked_for(self) -> str:
-        return f"Deployment {self._where()}, a copy of {self._place.deployment} with version {self._version.version}"
+        of = "stable's version" if self._version.is_copy else f"{self._place.deployment} with version"
+        return f"Deployment {self._where()}, a copy of {of} {self._version.version}"
 
     def _where(self) -> str:
         return f"{self._place.namespace}/{self.name}"

@@ -11,7 +11,7 @@ from delivery.adapters.workloads.kubernetes.reader import AUTOSCALING, Reader
 from delivery.model.ids import TargetId
 from delivery.model.place import Place
 from delivery.model.version import VersionRef
-from delivery.ports.errors import Conflict
+from delivery.ports.errors import Conflict, Refused
 from delivery.ports.workloads import Running, always
 
 TRIES = 3  # of a write that only met a new status
@@ -45,6 +45,14 @@ class OwnersWorkload:
         """Ready once all of it runs the version: somebody else sees to that."""
         deployment = self._reader.owners(self._place)
         return self._state(deployment, version, condition.missing(deployment))
+
+    def demand(self, version: VersionRef) -> Document:
+        """Its Deployment. Raises Refused where that runs another version."""
+        deployment = self._reader.owners(self._place)
+        found = self._version(deployment)
+        if not identity.is_version(found, version):
+            raise Refused(f"Deployment {self._where()} runs {_told(found)}, and not {_told(version)} any more")
+        return deployment
 
     def free(self) -> None:
         """Gives every autoscaler that was kept from shrinking back to its owners, and deletes copies of configuration

@@ -57,12 +57,11 @@ class Reader:
             raise Refused(f"there is no Service {self.namespace}/{place.service}")
         return found
 
-    def home(self, place: Place) -> Home:
-        """The owners' Deployment with all that a copy has to get along with, but for what is ours.
+    def around(self, place: Place, deployment: Document) -> Home:
+        """A Deployment of the owners' with all that a copy has to get along with, but for what is ours.
 
         Raises Refused where parts are missing.
         """
-        deployment = self.owners(place)
         volumes = deployment["spec"]["template"]["spec"].get("volumes") or ()
         claims = [one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one]
         return Home(
@@ -70,7 +69,7 @@ class Reader:
             service=self.users(place),
             namespace=self._kube.get(path("v1", "Namespace", name=self.namespace)),
             services=[one for one in self.all("v1", "Service") if not _is_ours(one)],
-            autoscalers=self.autoscalers(place.deployment),
+            autoscalers=self.autoscalers(deployment["metadata"]["name"]),
             budgets=self.all(POLICY, "PodDisruptionBudget"),
             scaled=self.all(KEDA, "ScaledObject"),
             claims=[self._kube.get(path("v1", "PersistentVolumeClaim", self.namespace, name)) for name in claims],

@@ -2,7 +2,7 @@
 
 import re
 
-from delivery.adapters.kube import images, labels
+from delivery.adapters.kube import images, labels, marks
 from delivery.adapters.kube.api import Api
 from delivery.adapters.kube.objects import Document
 from delivery.adapters.workloads.kubernetes import identity
@@ -39,7 +39,9 @@ def serving(kube: Api, place: Place, candidate: VersionRef | None) -> VersionRef
 
 
 def _is_version(deployment: Document, place: Place) -> bool:
-    return _called(deployment, place) is not None
+    """Whether it is a version's own: a copy that a release has made is no version that users are on."""
+    ours = marks.BACKEND in (deployment["metadata"].get("labels") or {})
+    return not ours and _called(deployment, place) is not None
 
 
 def _called(deployment: Document, place: Place) -> str | None:

@@ -17,16 +17,17 @@ def running(reader: Reader, deployment: Document, endpoint: Endpoint, looked_for
     """
     if not missing:
         return Running(True, (endpoint,), looked_for=looked_for)
+    pods = reader.newest_pods(deployment)
+    answers = any(map(condition.is_ready, pods))
     paused = condition.paused(deployment)
     if paused:
-        return Running(False, failing=paused, looked_for=looked_for)
-    pods = reader.newest_pods(deployment)
+        return Running(False, failing=paused, looked_for=looked_for, answers=answers)
     troubles, refused = condition.troubles(pods), condition.refused(deployment)
     worst = troubles[0] if troubles else None
     reasons = [text for text in (refused, _text(reader, worst)) if text]
-    if (refused or (worst and worst.hopeless)) and not any(map(condition.is_ready, pods)):
+    if (refused or (worst and worst.hopeless)) and not answers:
         return Running(False, failing="; ".join([looked_for, *reasons]), looked_for=looked_for)
-    return Running(False, looked_for="; ".join([looked_for, missing, *reasons]))
+    return Running(False, looked_for="; ".join([looked_for, missing, *reasons]), answers=answers)
 
 
 def endpoint(place: Place, name: str, service: Document) -> Endpoint:

@@ -47,7 +47,7 @@ def survey(kube: Kube, service: str, place: Place, *, propose: bool) -> Surveyed
     deployment = reader.owners(place)
     if propose:
         place = replace(place, service=_service(reader, deployment, place), mode=_mode(deployment, place.mode))
-    home = reader.home(place)
+    home = reader.around(place, deployment)
     backend = Backend(service, NEXT)
     wanted = _copy(home, place, backend)
     pod = clone.pod_labels(home.deployment, home.service, wanted)

@@ -50,6 +50,14 @@ class VersionedWorkload:
             )
         return self._state(deployment)
 
+    def demand(self) -> Document:
+        """Its Deployment. Raises Refused where there is none, or where it runs something else."""
+        deployment = self._find()
+        wrong = self._wrong(deployment)
+        if deployment is None or wrong:
+            raise Refused(wrong or f"there is no {self._looked_for()}")
+        return deployment
+
     def look(self) -> Running:
         deployment = self._find()
         wrong = self._wrong(deployment)
