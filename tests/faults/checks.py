@@ -6,6 +6,7 @@ from delivery.model.event import Level, TrafficConfirmed
 from tests.faults.world import RealWorld
 from tests.simulation.people import People
 from tests.simulation.rest import at_rest
+from tests.simulation.watch.copies import Copies
 from tests.simulation.watch.ghost import Broken, Ghost, InvariantBroken
 from tests.simulation.watch.homes import Homes
 from tests.simulation.watch.routes import Routes
@@ -18,7 +19,8 @@ def broken(world: RealWorld, people: People) -> list[str]:
     said = Broken()
     ghost = Ghost(anything.scheduler, said)
     ghost.resync(world.ledger)
-    routes = Routes(ghost, anything.scheduler, said, Homes(ghost, anything, said))
+    homes, copies = Homes(ghost, anything, said), Copies(anything, said)
+    routes = Routes(ghost, anything.scheduler, said, homes, copies)
     for entry, running, committed in world.told["writes"]:
         try:
             if not committed:

@@ -15,6 +15,7 @@ from delivery.adapters.ledger.sql import SqlLedger
 from delivery.adapters.mesh.memory import Entry
 from delivery.machine.evolve import fold
 from delivery.model.ids import TargetId
+from delivery.model.version import VersionRef
 from delivery.ports.errors import Conflict, Unavailable
 from tests.simulation.parts import SimChat, SimMesh, SimMetrics
 from tests.simulation.services import BETA_SHARE, CLUSTERS
@@ -57,7 +58,7 @@ class Outside:
         self.meshes = {name: SimMesh(name, PROXIES) for name in CLUSTERS}
         clock: Any = self.time
         self.workloads = {name: SimWorkloads(clock, takes=50_000) for name in CLUSTERS}
-        self.metrics = {name: SimMetrics(clock, self._live_weight, _error_rate) for name in CLUSTERS}
+        self.metrics = {name: SimMetrics(clock, self._live_shares, _error_rate) for name in CLUSTERS}
         self._lock = threading.RLock()
         for mesh in self.meshes.values():
             mesh.watch = self._written
@@ -120,12 +121,13 @@ class Outside:
         except Unavailable:
             return True
 
-    def _live_weight(self, target: TargetId) -> int:
+    def _live_shares(self, target: TargetId) -> tuple[int, int]:
         mesh = self.meshes[target.partition("@")[2]]
         traffic = mesh.traffic(target, next(iter(mesh.proxies)))
         if traffic is None:
-            return 0
-        return BETA_SHARE if traffic.rules and not traffic.weight else traffic.weight
+            return 0, 0
+        weight = BETA_SHARE if traffic.rules and not traffic.weight else traffic.weight
+        return weight, traffic.baseline or 0
 
 
 def serve(address: str, url: str) -> None:
@@ -152,5 +154,5 @@ def _answer(outside: Outside, connection: Connection) -> None:
             return  # its caller was killed meanwhile: the call was made all the same
 
 
-def _error_rate(version: str) -> float:
-    return 0.4 if version.startswith("bad") else 0.001
+def _error_rate(version: VersionRef) -> float:
+    return 0.4 if version.version.startswith("bad") else 0.001

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from delivery.adapters.mesh.memory import Fault, Mood
+from delivery.machine import baseline
 from delivery.model.ids import Principal, TargetId
 from delivery.model.traffic import Traffic
 from delivery.model.version import VersionRef
@@ -134,6 +135,16 @@ class Nemesis:
         troubled: set[str] = getattr(self._world.workloads[release.target.partition("@")[2]], what)
         troubled.add(version)
         self._later(lambda: troubled.discard(version))
+
+    def orphan(self) -> None:
+        """A copy of stable that a candidate is compared with dies for a while."""
+        copies = [(one, copy) for one in self._world.watch.ghost.running() if (copy := baseline.version(one))]
+        if not copies:
+            return
+        release, copy = self._random.choice(copies)
+        gone = self._world.workloads[release.target.partition("@")[2]].gone
+        gone.setdefault(copy.identity, self._world.scheduler.monotonic)
+        self._later(lambda: gone.pop(copy.identity, None))
 
     def redeploy(self) -> None:
         """The owners have their own workload run something else for a while."""

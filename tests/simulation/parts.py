@@ -8,7 +8,7 @@ from delivery.adapters.mesh.memory import Entry, MemoryMesh, Mood, Proxy
 from delivery.machine.evolve import evolve, fold
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
-from delivery.model.version import Lane
+from delivery.model.version import Lane, VersionRef
 from delivery.ports.chat import Post
 from delivery.ports.errors import Refused, Unavailable
 from delivery.ports.ledger import BEYOND
@@ -180,13 +180,14 @@ BLIND = Unread(Why.STALE, "the newest counter is 90 s old")
 class SimMetrics:
     """Counters that grow with simulated time, by the weight that the proxies really run.
 
-    `weight` tells a target's live candidate weight, `rate` requests a second, `errors` the error rate of a version.
-    `down`: nobody answers; `blind`: the answer has no numbers; `epoch` grows when a proxy starts its counters anew.
+    `shares` tells a target's live candidate weight and that of a copy of stable, `rate` requests a second, `errors` the
+    error rate of a version. `down`: nobody answers; `blind`: the answer has no numbers; `epoch` grows when a proxy
+    starts its counters anew.
     """
 
     scheduler: Scheduler
-    weight: Callable[[TargetId], int]
-    errors: Callable[[str], float]
+    shares: Callable[[TargetId], tuple[int, int]]
+    errors: Callable[[VersionRef], float]
     rate: int = 4000
     down: bool = False
     blind: bool = False
@@ -209,15 +210,12 @@ class SimMetrics:
     def _grow(self, target: TargetId, subjects: Sequence[Subject]) -> None:
         elapsed = self.scheduler.monotonic - self.last.get(target, self.scheduler.monotonic)
         self.last[target] = self.scheduler.monotonic
-        share = self.weight(target) / 100
-        for index, subject in enumerate(subjects):
-            part = share if index == 0 else 1 - share
-            if subject.lane is Lane.SHADOW:
-                part = 1.0
+        share, copy = (one / 100 for one in self.shares(target))
+        for subject, part in zip(subjects, (share, 1 - share - copy, copy), strict=False):
             counter = self.counted.setdefault(_key(subject), [0.0, 0.0])
-            requests = elapsed / 1_000_000 * self.rate * part
+            requests = elapsed / 1_000_000 * self.rate * (1.0 if subject.lane is Lane.SHADOW else part)
             counter[0] += requests
-            counter[1] += requests * self.errors(subject.backend.version.version)
+            counter[1] += requests * self.errors(subject.backend.version)
 
     def _sample(self, subject: Subject) -> Sample:
         requests, errors = self.counted.get(_key(subject), [0.0, 0.0])

@@ -31,7 +31,7 @@ CALM_PEOPLE: Mapping[str, int] = {
 EVERY_DEED = (
     "kill", "suspend", "mesh_down", "lag", "exchange", "write_fault", "edit", "strip", "clock", "stop", "unready",
     "crash", "metrics", "restart", "chat", "stale", "refuse", "apply", "monitor", "failover",
-    "silence",
+    "silence", "orphan",
 )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ class Profile:
 
 ANGRY_PEOPLE = {"approve": 40, "resume": 30, "pause": 8, "abort": 20, "reject": 2, "promote": 5, "again": 5}
 FEW = Faults(before=0.002, after=0.002, kill=0.0003, factor=2)
-ALL = ("queueing", "superseding", "switching", "asking", "withdrawing", "frozen", "cloning", "hooking")
+ALL = ("queueing", "superseding", "switching", "asking", "withdrawing", "frozen", "cloning", "hooking", "comparing")
 
 PROFILES: Mapping[str, Profile] = {
     profile.name: profile
@@ -171,6 +171,21 @@ PROFILES: Mapping[str, Profile] = {
             buttons={**CALM_PEOPLE, "abort": 10, "promote": 8, "again": 12},
             ci=(400_000, 2_500_000),
             bad=0.15,
+        ),
+        Profile(
+            "copies",
+            ("comparing", "twinning"),
+            Faults(
+                before=0.002,
+                after=0.003,
+                kill=0.001,
+                stall=0.002,
+                preferred=("workloads.ensure", "workloads.retire", "ledger.commit", "mesh.write"),
+            ),
+            {"orphan": 8, "unready": 2, "unreachable": 1, "kill": 1, "mesh_down": 1, "metrics": 1, "edit": 1, "lag": 1},
+            buttons={**CALM_PEOPLE, "abort": 12, "promote": 6, "again": 10},
+            ci=(400_000, 2_500_000),
+            bad=0.3,
         ),
         Profile(
             "everything",

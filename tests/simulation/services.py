@@ -85,6 +85,17 @@ SERVICES: Mapping[str, Mapping[str, Any]] = {
         },
         "strategies": [{"canary": {"steps": ["10%", "40%"], **_TERMS}}],
     },
+    "comparing": {
+        "gates": {"errors": {"ratio": "http_errors", "baseline": "fresh"}},
+        "strategies": [_CANARY],
+    },
+    "twinning": {
+        **cloned("twinning"),
+        "cluster": "west",
+        "gates": {"errors": {"ratio": "http_errors", "baseline": "fresh"}},
+        "no_data": {"hold": "3s", "then": "ask"},
+        "strategies": [_CANARY],
+    },
     "frozen": {
         "gates": {"errors": {"ratio": "http_errors"}, "success": _SUCCESS},
         "low_traffic": "hold",

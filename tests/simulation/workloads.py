@@ -29,7 +29,8 @@ class SimWorkloads:
     """A version is ready for a share `takes` after it was first asked for it. `missing-*` never appears, `broken-*`
     cannot start.
 
-    `unready` and `crashed` are what the nemesis did. `watch` is told of every version that is retired, `watch_home` of
+    `unready` and `crashed` are what the nemesis did; `gone` has copies of stable (by identity) of which none answers,
+    each with since when. `watch` is told of every version that is retired, `watch_home` of
     every version that we are about to have the owners run. `writing` is between the last question and that write.
     """
 
@@ -37,6 +38,7 @@ class SimWorkloads:
     takes: int = 300_000
     unready: set[str] = field(default_factory=set)
     crashed: set[str] = field(default_factory=set)
+    gone: dict[str, int] = field(default_factory=dict)
     asked: dict[Key, dict[int, int]] = field(default_factory=dict)
     homes: dict[TargetId, Own] = field(default_factory=dict)
     watch: Callable[[TargetId, VersionRef], None] = lambda target, version: None
@@ -108,6 +110,12 @@ class SimWorkloads:
         now, asked = self.scheduler.monotonic, self.asked.get((target, version.identity), {})
         return max((share for share, since in asked.items() if now - since >= self.takes), default=0)
 
+    def answers(self, version: VersionRef) -> bool:
+        """Whether some instance of it answers, enough of them or not."""
+        sizes = [asked for (_, identity), asked in self.asked.items() if identity == version.identity]
+        now = self.scheduler.monotonic
+        return any(now - since >= self.takes for asked in sizes for since in asked.values())
+
     def at_home(self, target: TargetId, version: VersionRef) -> bool:
         """Whether the owners' workload runs this version and no other."""
         own = self.homes.get(target)
@@ -116,8 +124,10 @@ class SimWorkloads:
     def _state(self, version: VersionRef, runs: bool, looked_for: str) -> Running:
         if version.version in self.crashed or version.version.startswith("broken"):
             return Running(False, failing=f"{version.version} exits with 1")
+        if version.identity in self.gone:
+            return Running(False, looked_for=f"a copy of {version.version}")
         if not runs or version.version in self.unready or version.version.startswith("missing"):
-            return Running(False, looked_for=looked_for)
+            return Running(False, looked_for=looked_for, answers=version.is_copy and self.answers(version))
         return Running(True, (ADDRESS,))
 
     def _reach(self) -> None:

@@ -14,6 +14,7 @@ from delivery.engine.outbox import Outbox, Receivers
 from delivery.engine.parts import Parts
 from delivery.model.ids import Principal, TargetId
 from delivery.model.target import Target
+from delivery.model.version import VersionRef
 from delivery.ports.errors import PortError, Unavailable
 from delivery.ports.ledger import Row, ServiceRecord
 from delivery.wiring import drains
@@ -73,7 +74,7 @@ class World:
         self.hooks = {name: SimHooks(self.scheduler) for name in CLUSTERS}
         for one in self.workloads.values():
             one.writing = partial(self._writing, one)
-        self.metrics = {name: SimMetrics(self.scheduler, self._live_weight, _error_rate) for name in CLUSTERS}
+        self.metrics = {name: SimMetrics(self.scheduler, self._live_shares, self._error_rate) for name in CLUSTERS}
         self.workers: dict[str, Process] = {}
         self.storming = self.quiet = False
         self.hands = 0
@@ -116,12 +117,19 @@ class World:
     def row(self, target: TargetId) -> Row:
         return next(row for row in self.ledger.rows(target.partition("@")[0]) if row.target.id == target)
 
-    def _live_weight(self, target: TargetId) -> int:
+    def _live_shares(self, target: TargetId) -> tuple[int, int]:
+        """What candidate and copy of stable really get."""
         mesh = self.mesh_of(target)
         traffic = mesh.traffic(target, next(iter(mesh.proxies)))
         if traffic is None:
-            return 0
-        return BETA_SHARE if traffic.rules and not traffic.weight else traffic.weight
+            return 0, 0
+        weight = BETA_SHARE if traffic.rules and not traffic.weight else traffic.weight
+        return weight, traffic.baseline or 0
+
+    def _error_rate(self, version: VersionRef) -> float:
+        if any(version.identity in one.gone for one in self.workloads.values()):
+            return 1.0
+        return 0.4 if version.version.startswith("bad") else 0.001
 
     @property
     def mishaps(self) -> int:
@@ -280,11 +288,8 @@ class World:
         self.hampered[cluster] = 0
         workloads.unready.clear()
         workloads.crashed.clear()
+        workloads.gone.clear()
 
     def run(self, micros: int) -> None:
         """Lets this much simulated time go by."""
         self.scheduler.run(self.scheduler.monotonic + micros)
-
-
-def _error_rate(version: str) -> float:
-    return 0.4 if version.startswith("bad") else 0.001

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tests.simulation.mutants import engine, homes, hooks, ports
+from tests.simulation.mutants import copies, engine, homes, hooks, ports
 from tests.simulation.mutants.mutant import Mutant, only
 from tests.simulation.profiles import PROFILES, Faults
 
@@ -49,7 +49,22 @@ HARD_TO_REACH = replace(
 AT_HOME = replace(PROFILES["homes"], name="at home", services=("cloning",), deeds={"lag": 4}, bad=0.0)
 """Releases that mostly get home."""
 
-HOOKS = PROFILES["hooks"]
+HOOKS, COPIES = PROFILES["hooks"], PROFILES["copies"]
+ORPHANED = replace(
+    COPIES,
+    name="orphaned",
+    services=("twinning",),
+    faults=Faults(),
+    deeds={"orphan": 1},
+    gap=(200_000, 800_000),
+    lasts=(20_000_000, 40_000_000),
+    buttons={"abort": 1},
+    ci=(5_000_000, 9_000_000),
+    people=(5_000_000, 9_000_000),
+    bad=0.0,
+    lull=40_000_000,
+)
+"""Copies of stable that die and stay so for long."""
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("fence check removed", "invariant 9:", PROFILES["fence"], only(ports.NoCheck, "ledger")),
@@ -100,4 +115,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("hook called before that is stored", "hook:", HOOKS, patched=hooks.called_first),
     Mutant("hook called otherwise when asked again", "hook:", HOOKS, patched=hooks.another_name),
     Mutant("hook called by whoever lost the target", "hook:", HOOKS, patched=hooks.nobody_asked),
+    Mutant("revert waits for the copy of stable", "invariant 7:", ORPHANED, patched=copies.revert_waits),
+    Mutant("a copy of stable that is gone counts as good", "copy:", ORPHANED, patched=copies.gone_is_good),
+    Mutant("a copy of stable that is gone keeps its share", "copy:", ORPHANED, patched=copies.keeps_its_share),
+    Mutant("stage before its copy of stable", "copy:", COPIES, patched=copies.before_it_is_ready),
 )

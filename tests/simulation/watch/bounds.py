@@ -7,6 +7,7 @@ from delivery.model.event import Phase, RollbackBegun
 from delivery.model.ids import Micros, TargetId
 from delivery.model.release import Release
 from delivery.ports.ledger import Row
+from tests.simulation.watch.copies import Copies
 from tests.simulation.watch.ghost import Broken, Ghost
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ BOUND = 10_000_000
 class Bounds:
     """`checked` counts how often a bound was really tested: a revert or a due target while nothing went wrong."""
 
-    def __init__(self, ghost: Ghost, world: "World", broken: Broken) -> None:
-        self._ghost, self._world, self._broken = ghost, world, broken
+    def __init__(self, ghost: Ghost, world: "World", broken: Broken, copies: Copies) -> None:
+        self._ghost, self._world, self._broken, self._copies = ghost, world, broken, copies
         self._due: dict[TargetId, tuple[int | None, int]] = {}
         self.checked = 0
 
@@ -41,6 +42,7 @@ class Bounds:
         for row in world.ledger.rows():
             self._revert(row, now)
             self._late(row, now, wall)
+        self._copies.look(now, self._ghost.running())
 
     def _revert(self, row: Row, now: int) -> None:
         """7: aborted or failed means candidate 0 within 10 s of the mesh being reachable."""

@@ -6,6 +6,7 @@ from delivery.model.event import Event, Promoted, StableFound
 from delivery.model.ids import ReleaseId
 from delivery.model.target import Target
 from delivery.ports.ledger import Committed, Result, Row, Unit
+from tests.simulation.watch.copies import Copies
 from tests.simulation.watch.facts import Facts
 from tests.simulation.watch.ghost import Broken, Ghost
 from tests.simulation.watch.hooks import Hooks
@@ -20,10 +21,10 @@ ONE_COMMIT = "one commit"
 class Commits:
     """`poisoned`: the scene has the database refuse something; otherwise nothing of ours may be refused."""
 
-    def __init__(self, ghost: Ghost, world: "World", broken: Broken, hooks: Hooks) -> None:
+    def __init__(self, ghost: Ghost, world: "World", broken: Broken, hooks: Hooks, copies: Copies) -> None:
         self.poisoned = False
         self._ghost, self._broken = ghost, broken
-        self._facts = Facts(ghost, world, broken, hooks)
+        self._facts = Facts(ghost, world, broken, hooks, copies)
 
     def saw(self, unit: Unit, result: Committed) -> None:
         if result.result is not Result.DONE:

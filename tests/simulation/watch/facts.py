@@ -22,6 +22,7 @@ from delivery.model.ids import ReleaseId
 from delivery.model.release import Release
 from delivery.model.verdict import Verdict
 from delivery.ports.ledger import Unit
+from tests.simulation.watch.copies import Copies
 from tests.simulation.watch.ghost import Broken, Ghost
 from tests.simulation.watch.hooks import Hooks
 
@@ -35,8 +36,9 @@ BACK = ("aborted",)
 
 
 class Facts:
-    def __init__(self, ghost: Ghost, world: "World", broken: Broken, hooks: Hooks) -> None:
-        self._ghost, self._world, self._broken, self._hooks = ghost, world, broken, hooks
+    def __init__(self, ghost: Ghost, world: "World", broken: Broken, hooks: Hooks, copies: Copies) -> None:
+        self._ghost, self._world, self._broken = ghost, world, broken
+        self._hooks, self._copies = hooks, copies
 
     def saw(self, before: Release | None, fact: Event, after: Release) -> None:
         """One event between two states of its release."""
@@ -54,6 +56,7 @@ class Facts:
                 self._confirmed(before, fact)
             case StagePassed():
                 self._passed(before, fact)
+                self._copies.passed(before, fact)
             case Closed():
                 self._over(before)
 

@@ -25,6 +25,7 @@ from delivery.model.version import Backend, Lane, VersionRef
 from delivery.ports.mesh import Stamp
 from tests.simulation.parts import SimMesh
 from tests.simulation.scheduler import Actor, Scheduler
+from tests.simulation.watch.copies import Copies
 from tests.simulation.watch.ghost import Broken, Ghost
 from tests.simulation.watch.homes import Homes
 
@@ -35,8 +36,9 @@ Content = tuple[TargetId, Stamp | None, Traffic]
 class Routes:
     """`foreign` is set while somebody else writes."""
 
-    def __init__(self, ghost: Ghost, scheduler: Scheduler, broken: Broken, homes: Homes) -> None:
-        self._ghost, self._scheduler, self._broken, self._homes = ghost, scheduler, broken, homes
+    def __init__(self, ghost: Ghost, scheduler: Scheduler, broken: Broken, homes: Homes, copies: Copies) -> None:
+        self._ghost, self._scheduler, self._broken = ghost, scheduler, broken
+        self._homes, self._copies = homes, copies
         self._checked: dict[Actor | None, int] = {}
         self.foreign = False
         self.writes = 0
@@ -95,6 +97,7 @@ class Routes:
             self._is_not_over(entry, stamp)
         self._is_served(mesh, entry)
         self._homes.entered(mesh, entry, stamp)
+        self._copies.stored(mesh, entry, stamp)
 
     def _authorised(self, entry: Entry, stamp: Stamp, events: list[Event]) -> None:
         """5: nothing is exposed that the stages which passed (or a person skipped) do not authorise."""

@@ -7,6 +7,7 @@ from delivery.model.ids import TargetId
 from delivery.ports.ledger import Committed, Unit
 from tests.simulation.watch.bounds import Bounds
 from tests.simulation.watch.commits import Commits
+from tests.simulation.watch.copies import Copies
 from tests.simulation.watch.ghost import Broken, Ghost
 from tests.simulation.watch.homes import Homes
 from tests.simulation.watch.hooks import Hooks
@@ -23,10 +24,11 @@ class Watch:
         self.broken = Broken()
         self.ghost = Ghost(world.scheduler, self.broken)
         self.hooks = Hooks(self.ghost, world, self.broken)
-        self.commits = Commits(self.ghost, world, self.broken, self.hooks)
+        self.copies = Copies(world, self.broken)
+        self.commits = Commits(self.ghost, world, self.broken, self.hooks, self.copies)
         self.homes = Homes(self.ghost, world, self.broken)
-        self.routes = Routes(self.ghost, world.scheduler, self.broken, self.homes)
-        self.bounds = Bounds(self.ghost, world, self.broken)
+        self.routes = Routes(self.ghost, world.scheduler, self.broken, self.homes, self.copies)
+        self.bounds = Bounds(self.ghost, world, self.broken, self.copies)
         for cluster, mesh in world.meshes.items():
             mesh.watch = self.routes.stored
             workloads = world.workloads[cluster]
