@@ -31,7 +31,7 @@ _REASONS = {200: "OK", 500: "Internal Server Error", 502: "Bad Gateway", 503: "S
 @dataclass(frozen=True, slots=True)
 class Profile:
     """Every `fail_every`-th request fails with `fail_status`; each takes `latency_ms`, every `slow_every`-th `slow_ms`
-    more. 0: never.
+    more, and each of the first `cold_requests` `cold_ms` more. 0: never.
     """
 
     fail_every: int = 0
@@ -39,6 +39,14 @@ class Profile:
     slow_every: int = 0
     slow_ms: int = 0
     fail_status: int = 500
+    cold_requests: int = 0
+    cold_ms: int = 0
+
+    def takes(self, number: int) -> float:
+        """Seconds for the request of this number, from 1."""
+        slow = self.slow_ms if _is_nth(number, self.slow_every) else 0
+        cold = self.cold_ms if number <= self.cold_requests else 0
+        return (self.latency_ms + slow + cold) / 1000
 
 
 def parse_faults(text: str) -> tuple[str, Profile]:
@@ -76,9 +84,8 @@ class Service:
         number = self._count(method, mirrored)
         failed = _is_nth(number, self.profile.fail_every)
         self.errors += failed
-        extra = self.profile.slow_ms if _is_nth(number, self.profile.slow_every) else 0
         body = json.dumps({"version": self.version, "path": path, "request": number}).encode()
-        return (self.profile.fail_status if failed else 200), body, (self.profile.latency_ms + extra) / 1000
+        return (self.profile.fail_status if failed else 200), body, self.profile.takes(number)
 
     def stats(self) -> dict[str, object]:
         """The counters, as /_stats answers them."""

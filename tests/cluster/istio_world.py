@@ -19,18 +19,18 @@ from urllib.parse import quote
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import path
 from delivery.adapters.mesh.answer import Request
-from delivery.adapters.mesh.istio import stamps
+from delivery.adapters.mesh.istio import hosts, stamps
 from delivery.adapters.mesh.istio.adapter import IstioMesh
 from delivery.adapters.mesh.istio.istiod import Istiods
 from delivery.adapters.mesh.istio.proof import Gateway, Proof
 from delivery.adapters.mesh.istio.proxies import Fixed
 from delivery.model.ids import TargetId
-from delivery.model.place import Isolation, Mode, Place, host, object_name
+from delivery.model.place import Isolation, Mode, Place, deployment_of, host, object_name
 from delivery.model.version import Backend, Endpoint, Lane, VersionRef
 from delivery.sandbox.client import Call, Client
 from delivery.sandbox.load import Load, Wish
 from delivery.sandbox.ports import HOST
-from delivery.testing.contracts.mesh import Asked, Case, Reply
+from delivery.testing.contracts.mesh import RELEASE, Asked, Case, Reply
 from tests.cluster import objects, wire
 from tests.cluster.testbed.cluster import GATEWAY, Cluster
 from tests.users import Users, cookie
@@ -123,37 +123,55 @@ class IstioWorld:
 
     def run(self, service: str, version: str) -> Backend:
         """Behind a Service of its own, or by its label behind the one of all."""
-        backend = Backend(service, VersionRef(version, version))
-        self.own(service)
+        return self._start(Backend(service, VersionRef(version, version)))
+
+    def copy(self, backend: Backend) -> Backend:
+        return self._start(Backend(backend.service, backend.version.copy_for(RELEASE)))
+
+    def _start(self, backend: Backend) -> Backend:
+        self.own(backend.service)
         name = object_name(backend)
-        deployment = objects.deployment(self.namespace, service, version, annotations={"linger": "0"})
+        labels = self._labels(backend)
+        deployment = objects.deployment(
+            self.namespace, backend.service, backend.version.version, annotations={"linger": "0"}
+        )
+        deployment["metadata"]["name"] = self._deployment(backend)
+        deployment["spec"]["selector"] = {"matchLabels": labels}
+        deployment["spec"]["template"]["metadata"]["labels"] = labels
         if self.isolation is Isolation.SERVICE:
-            labels = {"app": name, "version": version}
-            deployment["metadata"]["name"] = name
-            deployment["spec"]["selector"] = {"matchLabels": labels}
-            deployment["spec"]["template"]["metadata"]["labels"] = labels
             self.ensure(objects.service(self.namespace, name))
         self.ensure(deployment)
-        self.until(lambda: any(wire.is_ready(pod) for pod in self._pods(version, service)))
+        self.until(lambda: any(wire.is_ready(pod) for pod in self._pods(backend)))
         return backend
+
+    def _deployment(self, backend: Backend) -> str:
+        """What the Deployment is called by which a subset's labels are found."""
+        if self.isolation is Isolation.SERVICE:
+            return object_name(backend)
+        return deployment_of(self.place(TargetId(f"{backend.service}@{self.cluster}")), backend)
+
+    def _labels(self, backend: Backend) -> dict[str, str]:
+        if self.isolation is Isolation.SERVICE:
+            return {"app": object_name(backend), "version": backend.version.version}
+        version = object_name(backend) if backend.version.is_copy else backend.version.version
+        return {"app": backend.service, "version": version}
 
     def endpoints(self, backend: Backend) -> tuple[Endpoint, ...]:
         place = self.place(TargetId(f"{backend.service}@{self.cluster}"))
         return (Endpoint(host(place, object_name(backend)), 80),)
 
     def end(self, backend: Backend) -> None:
-        addresses = [pod["status"]["podIP"] for pod in self._pods(backend.version.version, backend.service)]
-        service = self.isolation is Isolation.SERVICE
-        name = object_name(backend) if service else f"{backend.service}-{backend.version.version}"
-        self.testbed.api.delete(path("apps/v1", "Deployment", self.namespace, name), propagationPolicy="Background")
+        addresses = [pod["status"]["podIP"] for pod in self._pods(backend)]
+        at = path("apps/v1", "Deployment", self.namespace, self._deployment(backend))
+        self.testbed.api.delete(at, propagationPolicy="Background")
         self.until(lambda: not any(map(_listens, addresses)))
-        self.until(lambda: not self._pods(backend.version.version, backend.service))
+        self.until(lambda: not self._pods(backend))
 
     def asked(self, backend: Backend) -> Asked:
         """Istio does not mark copies. All requests of a version are either users' or copies in these tests: which, the
         gateway's own count of the lane for copies tells."""
         methods: Counter[str] = Counter()
-        for pod in self._pods(backend.version.version, backend.service):
+        for pod in self._pods(backend):
             with urllib.request.urlopen(f"http://{pod['status']['podIP']}:{objects.PORT}/_stats", timeout=5) as answer:
                 methods.update(json.load(answer)["methods"])
         all_of_them, copies = tuple(methods.elements()), self._requests(backend, Lane.SHADOW)
@@ -202,15 +220,10 @@ class IstioWorld:
         def change(document: dict[str, Any]) -> None:
             written = stamps.read(document, service)
             assert written is not None
-            owners = document["spec"]["http"][-1]["route"]
-            for entry in owners:
-                label = entry["destination"]["host"]
-                if "subset" in entry["destination"]:
-                    label = f"{label}|{entry['destination']['subset']}"
-                if label == written.candidate:
-                    entry["weight"] = candidate_weight
-                elif label == written.stable:
-                    entry["weight"] = 100 - candidate_weight
+            entries = {hosts.label_of(one, self.namespace): one for one in document["spec"]["http"][-1]["route"]}
+            stable, candidate = entries[str(written.stable)], entries[str(written.candidate)]
+            stable["weight"] += candidate["weight"] - candidate_weight
+            candidate["weight"] = candidate_weight
 
         self.change(target, change)
 
@@ -300,9 +313,8 @@ class IstioWorld:
         if body["metadata"]["name"] not in {each["metadata"]["name"] for each in self.testbed.api.get(at)["items"]}:
             self.testbed.api.create(body)
 
-    def _pods(self, version: str, service: str) -> list[dict[str, Any]]:
-        app = object_name(Backend(service, VersionRef(version, version)))
-        selector = f"app={app if self.isolation is Isolation.SERVICE else service},version={version}"
+    def _pods(self, backend: Backend) -> list[dict[str, Any]]:
+        selector = ",".join(f"{key}={value}" for key, value in self._labels(backend).items())
         listed = self.testbed.api.get(path("v1", "Pod", self.namespace), labelSelector=selector)["items"]
         return [pod for pod in listed if pod.get("status", {}).get("podIP")]
 

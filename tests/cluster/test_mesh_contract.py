@@ -43,4 +43,6 @@ class TestSubsets:
     test_exact = TrafficContract.test_nothing_and_everything_are_exact
     test_copies = TrafficContract.test_copies_reach_the_candidate_and_no_client
     test_copies_of_some_methods = TrafficContract.test_a_mirror_of_some_methods_copies_only_those
+    test_a_copy_is_kept = MeshContract.test_a_copy_is_kept_while_a_route_names_it_and_stable_stays_when_it_goes
+    test_a_share_for_a_copy = TrafficContract.test_a_copy_of_stable_has_the_share_that_it_says
     test_switches = TrafficContract.test_no_request_fails_by_a_switch

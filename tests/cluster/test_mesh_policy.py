@@ -37,21 +37,19 @@ class BehavingWorld(IstioWorld):
         self._behave(backend, f"fail-every=1,fail-status={status}")
 
     def _behave(self, backend: Backend, faults: str) -> None:
-        version, service = backend.version.version, backend.service
-        name = object_name(backend) if self.isolation is Isolation.SERVICE else f"{service}-{version}"
-        at = path("apps/v1", "Deployment", self.namespace, name)
+        at = path("apps/v1", "Deployment", self.namespace, self._deployment(backend))
         deployment = self.testbed.api.get(at)
         deployment["spec"]["template"]["spec"]["containers"][0]["env"].append({"name": "FAULTS", "value": faults})
-        before = {pod["metadata"]["name"] for pod in self._pods(version, service)}
+        before = {pod["metadata"]["name"] for pod in self._pods(backend)}
         self.testbed.api.replace(deployment)
 
         def again() -> bool:
-            pods = self._pods(version, service)
+            pods = self._pods(backend)
             return bool(pods) and all(wire.is_ready(pod) and pod["metadata"]["name"] not in before for pod in pods)
 
         self.until(again)
-        (pod,) = self._pods(version, service)
-        publish(self, Case(self, service, backend, backend).target, backend)
+        (pod,) = self._pods(backend)
+        publish(self, Case(self, backend.service, backend, backend).target, backend)
         # The new pod alone: what is sent to the old one, which is gone, would be a 503 of another kind.
         self.until(lambda: self._reached(backend) == {pod["status"]["podIP"]})
 

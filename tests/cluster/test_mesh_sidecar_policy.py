@@ -52,7 +52,7 @@ class SidecarWorld(IstioWorld):
         owned["spec"]["ports"][0]["targetPort"] = INBOUND
         for body in (self._plain(), owned, deployment, self._sidecar(name, labels)):
             self.ensure(body)
-        self.until(lambda: any(wire.is_ready(pod) for pod in self._pods(version, service)))
+        self.until(lambda: any(wire.is_ready(pod) for pod in self._pods(backend)))
         return backend
 
     def _plain(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class SidecarWorld(IstioWorld):
     @contextlib.contextmanager
     def inbound(self, backend: Backend, folder: Path, admin: int = ADMIN) -> Iterator[Process]:
         """The pod's sidecar, for as long as the block runs. All pods share a network: each has its own `admin` port."""
-        (pod,) = self._pods(backend.version.version, backend.service)
+        (pod,) = self._pods(backend)
         network, metadata = self.testbed.network, pod["metadata"]
         with sidecar.forwarding(network.host, self.testbed.istiod.xds) as port:
             found = bootstrap(admin, port)

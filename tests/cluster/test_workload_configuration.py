@@ -184,3 +184,25 @@ def test_a_wrong_reference_is_told_with_what_there_is(
     assert told in failing
     assert "they read: configmap/checkout, secret/db" in failing
     assert copies(shop) == set()
+
+
+def test_a_copy_of_stable_reads_what_stable_reads(shop: Shop, workloads: KubernetesWorkloads) -> None:
+    current = workloads.current(TARGET, shop.workload)
+    assert current is not None
+    ready(shop, workloads, current.copy_for("rel_1"))
+    assert reads(shop, copy_of(current.copy_for("rel_1"))) == "one"
+    released(shop, workloads, NEW)
+    written(shop, "ConfigMap", NAME, "two")
+    ready(shop, workloads, NEW.copy_for("rel_2"))
+    assert reads(shop, copy_of(NEW.copy_for("rel_2"))) == "one", "also where its owners have changed theirs"
+    gone(shop, workloads, NEW.copy_for("rel_2"))
+    assert reads(shop) == "one", "which its owners' Deployment still reads"
+
+
+def test_stable_s_configuration_of_before_is_not_made_up(shop: Shop, workloads: KubernetesWorkloads) -> None:
+    current = workloads.current(TARGET, shop.workload)
+    assert current is not None
+    written(shop, "ConfigMap", NAME, "two")
+    found = workloads.ensure(TARGET, shop.workload, current.copy_for("rel_1"), Need(share=5))
+    assert "1.4.1" in (found.failing or "")
+    assert not found.ready

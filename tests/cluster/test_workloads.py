@@ -7,7 +7,7 @@ import pytest
 from delivery.adapters.kube.observed import Observed
 from delivery.adapters.workloads.kubernetes.adapter import KubernetesWorkloads
 from delivery.adapters.workloads.kubernetes.reader import LOOKED_AT
-from delivery.testing.contracts.workloads import HomeContract
+from delivery.testing.contracts.workloads import TARGET, HomeContract
 from tests.cluster.shop import Shop
 
 
@@ -28,6 +28,10 @@ class World:
     def own(self, version):
         self.shop.set_image(version.image)
         self.shop.until(self.shop.has_rolled_out)
+
+    def serve(self, version):
+        self.own(version)
+        return self.workloads.look(TARGET, self.workload, version, home=True).endpoints[0]
 
     def crash(self, version):
         self.shop.kill(version)

@@ -65,6 +65,14 @@ def test_latency_is_added_and_every_nth_is_slower():
     assert [seconds >= 0.22 for seconds in took] == [False, False, True] * 2
 
 
+def test_a_cold_start_is_over_after_so_many_requests():
+    async def test(client, server):
+        return [reply.seconds for reply in await ask(client, 4)]
+
+    took = served(test, Profile(cold_requests=2, cold_ms=200))
+    assert [seconds >= 0.2 for seconds in took] == [True, True, False, False]
+
+
 def test_it_says_who_it_is_in_body_and_header():
     async def test(client, server):
         return await client.call(Call("checkout", "/a?b=c", "POST", body=b"x" * 100_000))
