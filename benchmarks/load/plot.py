@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from html import escape
 
 WIDTH, HEIGHT = 720, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 34, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 36, 34, 40
+_LINES = 4
 _COLOURS = ("#1f6feb", "#b3541e")
 Points = Sequence[tuple[float, float]]
 
@@ -14,15 +15,15 @@ def growth(lines: Sequence[tuple[str, Points]], title: str, unit: str) -> str:
     """Lines over a logarithmic axis; each has its name and (how many, value)."""
     found = [point for _, points in lines for point in points]
     low, high = (math.log10(edge(x for x, _ in found)) for edge in (min, max))
-    top = 1.15 * max(y for _, y in found)
+    top = _LINES * _step(max(y for _, y in found) / _LINES)
 
     def place(x: float, y: float) -> tuple[float, float]:
         across = (math.log10(x) - low) / max(1e-9, high - low)
         return _LEFT + (WIDTH - _LEFT - _RIGHT) * across, _TOP + (HEIGHT - _TOP - _BOTTOM) * (1 - y / top)
 
     inside = [_text(_LEFT, 18, title, "start", 'font-weight="bold"')]
-    for share in range(5):
-        value = top * share / 4
+    for line in range(_LINES + 1):
+        value = top * line / _LINES
         _, y = place(found[0][0], value)
         inside.append(f'<path stroke="#8886" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>')
         inside.append(_text(_LEFT - 6, y + 4, f"{value:,.0f}".replace(",", " "), "end"))
@@ -40,6 +41,12 @@ def growth(lines: Sequence[tuple[str, Points]], title: str, unit: str) -> str:
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" fill="#777"'
     style = 'font-family="system-ui, sans-serif" font-size="12"'
     return f"{head} {style}><title>{escape(title)}</title>{''.join(inside)}</svg>\n"
+
+
+def _step(least: float) -> float:
+    """The next number that reads well: 1, 2, 2.5, 5, 10, 20 ..."""
+    power = 10 ** math.floor(math.log10(least))
+    return next(found * power for found in (1, 2, 2.5, 5, 10) if found * power >= least)
 
 
 def _text(x: float, y: float, text: str, anchor: str, more: str = "") -> str:
