@@ -13,6 +13,13 @@ from delivery.model.scope import Scope
 from delivery.settings import Ci, CiKind, CiRule
 
 ACTIONS = ("start",)
+STRANGERS = frozenset({
+    "pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment", "issues",
+    "issue_comment", "discussion", "discussion_comment", "fork", "watch",
+    "merge_request_event", "external_pull_request_event",
+})  # fmt: skip
+"""What sets off a run may be anybody's who can open a pull request or write a comment; some of these runs say the
+default branch as their ref all the same. GitHub's and GitLab's words."""
 
 
 class Jobs:
@@ -27,6 +34,9 @@ class Jobs:
         """The job, and the person who set it off. Raises Untrusted for one that no rule lets in."""
         read = _github if self._ci.kind is CiKind.GITHUB else _gitlab
         repository, ref, login = read(claims)
+        cause = claims.get("event_name") or claims.get("pipeline_source")
+        if cause in STRANGERS:
+            raise Untrusted(f"the run was set off by {cause}, which people without rights to {repository} can cause")
         fitting = [rule for rule in self._ci.rules if _fits(rule, repository, ref)]
         if not fitting:
             raise Untrusted(f"no rule of [ci.{self._name}] is for {repository} at {ref}")

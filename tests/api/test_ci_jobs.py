@@ -119,6 +119,25 @@ def test_a_job_that_no_rule_is_for(checkout, idp, ci, claims, change):
     assert checkout.get("/v1/releases", headers=bearer("vera")).json()["releases"] == []
 
 
+@pytest.mark.parametrize(
+    ("ci", "claims", "cause"),
+    [
+        ("github", GITHUB, {"event_name": "pull_request_target"}),
+        ("github", GITHUB, {"event_name": "issue_comment"}),
+        ("gitlab", GITLAB, {"pipeline_source": "merge_request_event"}),
+    ],
+)
+def test_a_run_at_the_right_ref_that_a_stranger_can_set_off(checkout, idp, ci, claims, cause):
+    answer = start(checkout, job(idp, claims, ci, **cause))
+    assert (answer.status_code, kind(answer)) == (401, "unauthenticated")
+    assert "people without rights" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("cause", ["push", "workflow_dispatch", "release"])
+def test_a_run_that_people_of_the_repository_set_off(checkout, idp, cause):
+    assert start(checkout, job(idp, GITHUB, event_name=cause)).status_code == 201
+
+
 def test_a_tag_that_a_rule_names_by_a_pattern(checkout, idp):
     assert start(checkout, job(idp, GITHUB, ref="refs/tags/v1.4.1")).status_code == 201
 
