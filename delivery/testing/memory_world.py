@@ -9,7 +9,7 @@ from delivery.adapters.mesh.answer import Request
 from delivery.adapters.mesh.memory import MemoryMesh, Mood
 from delivery.model.ids import TargetId
 from delivery.model.version import Backend, Endpoint, Lane, VersionRef
-from delivery.testing.contracts.mesh import RELEASE, Asked, Load, Reply
+from delivery.testing.contracts.mesh_values import RELEASE, Asked, Load, Reply
 
 LOOKS = 1000
 

@@ -30,7 +30,7 @@ from delivery.model.version import Backend, Endpoint, Lane, VersionRef
 from delivery.sandbox.client import Call, Client
 from delivery.sandbox.load import Load, Wish
 from delivery.sandbox.ports import HOST
-from delivery.testing.contracts.mesh import RELEASE, Asked, Case, Reply
+from delivery.testing.contracts.mesh_values import RELEASE, Asked, Case, Reply
 from tests.cluster import objects, wire
 from tests.cluster.testbed.cluster import GATEWAY, Cluster
 from tests.users import Users, cookie

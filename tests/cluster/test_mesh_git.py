@@ -10,8 +10,9 @@ from delivery.adapters.mesh.istio.istiod import Istiods
 from delivery.model.event import Level
 from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, HeaderMatch, Match, MatchKind, Rule, Traffic
 from delivery.ports.errors import Conflict
-from delivery.testing.contracts.mesh import RELEASE, MeshContract, make_case
+from delivery.testing.contracts.mesh import MeshContract
 from delivery.testing.contracts.mesh_traffic import TrafficContract
+from delivery.testing.contracts.mesh_values import RELEASE, make_case
 from tests.cluster import git_world
 from tests.cluster.git_world import FOLDER, GitWorld
 from tests.cluster.testbed.cluster import Cluster

@@ -12,7 +12,7 @@ from delivery.model.place import Isolation, Mode, Place, object_name
 from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Traffic
 from delivery.model.version import Backend, Lane, VersionRef
 from delivery.ports.mesh import Route
-from delivery.testing.contracts.mesh import Case, publish
+from delivery.testing.contracts.mesh_values import Case, publish
 from tests.cluster import istio_world, objects, wire
 from tests.cluster.istio_world import IstioWorld
 from tests.cluster.testbed.cluster import Cluster

@@ -16,9 +16,9 @@ from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Rule, Sticky, Traf
 from delivery.model.version import Backend
 from delivery.ports.errors import Refused
 from delivery.testing.contracts import tokens
-from delivery.testing.contracts.mesh import Case, make_case, publish
 from delivery.testing.contracts.mesh_policy import TESTED, LimitContract, RuleContract, matched
 from delivery.testing.contracts.mesh_traffic import CANDIDATE, STABLE
+from delivery.testing.contracts.mesh_values import Case, make_case, publish
 from tests.cluster import wire
 from tests.cluster.istio_world import IstioWorld
 from tests.cluster.testbed.cluster import Cluster

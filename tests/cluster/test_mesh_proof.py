@@ -14,7 +14,7 @@ from delivery.adapters.mesh.istio.proxies import Fixed
 from delivery.model.event import Level
 from delivery.model.place import Mode, Place, RouteRef
 from delivery.model.traffic import ALL_STABLE, HeaderMatch, Match, MatchKind, Rule, Traffic
-from delivery.testing.contracts.mesh import RELEASE, Case
+from delivery.testing.contracts.mesh_values import RELEASE, Case
 from tests.cluster import istio_world
 from tests.cluster.istio_world import ISTIO, IstioWorld
 from tests.cluster.testbed.accounts import token

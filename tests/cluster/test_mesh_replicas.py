@@ -14,7 +14,7 @@ from delivery.model.place import host
 from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Traffic
 from delivery.ports.errors import Unavailable
 from delivery.sandbox.ports import HOST
-from delivery.testing.contracts.mesh import RELEASE, Case, make_case
+from delivery.testing.contracts.mesh_values import RELEASE, Case, make_case
 from tests.cluster import istio_world, sidecar
 from tests.cluster.istio_world import IstioWorld
 from tests.cluster.sidecar import Sidecar

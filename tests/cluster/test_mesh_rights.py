@@ -17,9 +17,9 @@ from delivery.model.policy import CircuitBreaker, RateLimit, TrafficPolicy
 from delivery.model.traffic import ALL_STABLE, Rule, Traffic
 from delivery.ports.errors import Refused, Unavailable
 from delivery.testing.contracts import tokens
-from delivery.testing.contracts.mesh import Case, make_case, publish
 from delivery.testing.contracts.mesh_policy import TESTED
 from delivery.testing.contracts.mesh_traffic import CANDIDATE, STABLE
+from delivery.testing.contracts.mesh_values import Case, make_case, publish
 from tests.cluster import istio_world, objects
 from tests.cluster.istio_world import IstioWorld
 from tests.cluster.test_mesh_sidecar_policy import SidecarWorld, beside

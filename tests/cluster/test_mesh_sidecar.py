@@ -11,8 +11,8 @@ from delivery.adapters.mesh.istio.istiod import Istiods
 from delivery.model.event import Level
 from delivery.model.place import host
 from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Traffic
-from delivery.testing.contracts.mesh import RELEASE, Case, make_case
 from delivery.testing.contracts.mesh_traffic import assert_share
+from delivery.testing.contracts.mesh_values import RELEASE, Case, make_case
 from tests.cluster import istio_world, sidecar
 from tests.cluster.istio_world import IstioWorld
 from tests.cluster.sidecar import Sidecar

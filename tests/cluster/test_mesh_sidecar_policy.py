@@ -23,9 +23,9 @@ from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Rule, Traffic
 from delivery.model.version import Backend, VersionRef
 from delivery.sandbox.envoy import find_envoy
 from delivery.testing.contracts import tokens
-from delivery.testing.contracts.mesh import Case, publish
 from delivery.testing.contracts.mesh_policy import TESTED, matched
 from delivery.testing.contracts.mesh_traffic import CANDIDATE, STABLE
+from delivery.testing.contracts.mesh_values import Case, publish
 from tests.cluster import objects, sidecar, wire
 from tests.cluster.istio_world import IstioWorld
 from tests.cluster.testbed.cluster import Cluster

@@ -15,8 +15,8 @@ from delivery.adapters.mesh.istio import tags
 from delivery.adapters.mesh.istio.istiod import Istiods
 from delivery.model.place import object_name
 from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Traffic
-from delivery.testing.contracts.mesh import Case, make_case, publish
 from delivery.testing.contracts.mesh_traffic import CANDIDATE, STABLE
+from delivery.testing.contracts.mesh_values import Case, make_case, publish
 from tests.cluster import istio_world
 from tests.cluster.collector import Collector, collecting
 from tests.cluster.istio_world import IstioWorld

@@ -20,8 +20,8 @@ from delivery.model.event import Level
 from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, Traffic
 from delivery.ports.errors import Unavailable
 from delivery.sandbox.ports import HOST, free_port
-from delivery.testing.contracts.mesh import RELEASE, Case, make_case
 from delivery.testing.contracts.mesh_traffic import CANDIDATE, STABLE
+from delivery.testing.contracts.mesh_values import RELEASE, Case, make_case
 from tests.cluster import istio_world
 from tests.cluster.istio_world import IstioWorld
 from tests.cluster.testbed.cluster import Cluster

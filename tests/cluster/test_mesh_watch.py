@@ -11,7 +11,7 @@ from delivery.adapters.mesh.istio.adapter import IstioMesh
 from delivery.adapters.mesh.istio.istiod import Istiods
 from delivery.model.traffic import ALL_STABLE, Traffic
 from delivery.ports.errors import Unavailable
-from delivery.testing.contracts.mesh import Case
+from delivery.testing.contracts.mesh_values import Case
 from tests.cluster import istio_world
 from tests.cluster.istio_world import ISTIO, IstioWorld
 from tests.cluster.testbed.cluster import Cluster

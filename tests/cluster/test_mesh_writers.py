@@ -19,7 +19,7 @@ from delivery.model.version import Backend
 from delivery.ports.errors import Conflict, Refused, Unavailable
 from delivery.ports.mesh import Live, Route, Stamp
 from delivery.testing.builders import CANDIDATE, STABLE
-from delivery.testing.contracts.mesh import Case
+from delivery.testing.contracts.mesh_values import Case
 from tests.cluster import istio_world
 from tests.cluster.istio_world import IstioWorld
 from tests.cluster.testbed.cluster import Cluster

@@ -23,7 +23,7 @@ from delivery.sandbox.client import Call, Client
 from delivery.sandbox.demo_service import Profile, Server, Service
 from delivery.sandbox.envoy import LocalEnvoy, find_envoy
 from delivery.sandbox.load import Load, Wish
-from delivery.testing.contracts.mesh import RELEASE, Asked, Reply
+from delivery.testing.contracts.mesh_values import RELEASE, Asked, Reply
 from tests.users import Users, cookie
 
 T = TypeVar("T")

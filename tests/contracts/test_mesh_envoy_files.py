@@ -15,7 +15,7 @@ from delivery.adapters.mesh.envoy.files import CLUSTERS, ROUTES, sections_of
 from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, HeaderMatch, Match, MatchKind, Mirror, Rule, Traffic
 from delivery.model.version import Endpoint
 from delivery.ports.errors import Conflict, Refused, Unavailable
-from delivery.testing.contracts.mesh import RELEASE, make_case, publish
+from delivery.testing.contracts.mesh_values import RELEASE, make_case, publish
 from tests.contracts.envoy_world import EnvoyWorld
 
 

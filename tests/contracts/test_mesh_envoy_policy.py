@@ -13,9 +13,9 @@ from delivery.model.version import Endpoint
 from delivery.ports.errors import Refused
 from delivery.sandbox.envoy import LocalEnvoy
 from delivery.testing.contracts import tokens
-from delivery.testing.contracts.mesh import Case, make_case, publish
 from delivery.testing.contracts.mesh_policy import LONG_MS, TESTED, matched
 from delivery.testing.contracts.mesh_traffic import CANDIDATE, STABLE, assert_share
+from delivery.testing.contracts.mesh_values import Case, make_case, publish
 from tests.contracts.envoy_world import EnvoyWorld
 
 QUICK = Micros(100_000)

@@ -14,7 +14,7 @@ from delivery.adapters.mesh.envoy.files import Files
 from delivery.model.traffic import ALL_STABLE
 from delivery.ports.errors import Unavailable
 from delivery.sandbox.envoy import EnvoyMissing, LocalEnvoy, find_envoy
-from delivery.testing.contracts.mesh import make_case
+from delivery.testing.contracts.mesh_values import make_case
 from tests.contracts.envoy_world import EnvoyWorld
 
 LIMIT = 20.0  # seconds that no healthy machine needs

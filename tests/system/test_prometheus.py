@@ -7,7 +7,7 @@ import pytest
 
 from delivery.model.traffic import Traffic
 from delivery.model.version import Lane
-from delivery.testing.contracts.mesh import make_case
+from delivery.testing.contracts.mesh_values import make_case
 from tests.cluster.testbed.process import wait_until
 from tests.contracts.envoy_world import EnvoyWorld
 from tests.prometheus import Prometheus

@@ -16,8 +16,8 @@ from delivery.model.traffic import ALL_STABLE, HeaderMatch, Match, MatchKind, Ru
 from delivery.model.version import Backend
 from delivery.ports.errors import Refused
 from delivery.testing.contracts import tokens
-from delivery.testing.contracts.mesh import Case, Reply, World, make_case
 from delivery.testing.contracts.mesh_traffic import CANDIDATE, STABLE, assert_share
+from delivery.testing.contracts.mesh_values import Case, Reply, World, make_case
 
 TESTED = (Match(headers=(HeaderMatch("x-test", MatchKind.EXACT, "1"),)),)
 LONG_MS = 400

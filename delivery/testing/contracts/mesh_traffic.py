@@ -20,7 +20,7 @@ from delivery.model.traffic import (
     Sticky,
     Traffic,
 )
-from delivery.testing.contracts.mesh import Case, World, make_case, make_compared
+from delivery.testing.contracts.mesh_values import Case, World, make_case, make_compared
 
 STABLE, CANDIDATE = "1.4.1", "1.4.2"
 SIGMAS = 3.0
