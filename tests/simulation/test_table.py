@@ -7,6 +7,8 @@ import pytest
 
 from tests.simulation.coverage import UNREACHABLE, Pair, counting, every_pair
 from tests.simulation.scenes.table import (
+    COPY_DEEDS,
+    COPY_WAYS,
     DEEDS,
     HOME_DEEDS,
     HOME_WAYS,
@@ -15,6 +17,7 @@ from tests.simulation.scenes.table import (
     WAYS,
     enact,
     enact_at_home,
+    enact_with_a_copy,
     enact_with_hooks,
 )
 
@@ -29,6 +32,9 @@ class Enacted:
             self.broken += [text for way, deed in product(HOME_WAYS, HOME_DEEDS) for text in enact_at_home(way, deed)]
             self.broken += [
                 text for way, deed in product(HOOK_WAYS, HOOK_DEEDS) for text in enact_with_hooks(way, deed)
+            ]
+            self.broken += [
+                text for way, deed in product(COPY_WAYS, COPY_DEEDS) for text in enact_with_a_copy(way, deed)
             ]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from delivery.adapters.mesh.memory import Mood
+from delivery.machine import baseline
 from delivery.model.event import Phase
 from delivery.model.hold import HoldKind
 from delivery.model.ids import Principal, ReleaseId
@@ -163,6 +164,39 @@ HOOK_WAYS: Mapping[str, Callable[[Play], ReleaseId]] = {
 }
 
 
+def _copy(play: Play, release: ReleaseId) -> str:
+    """The identity of the copy of stable that it is compared with."""
+    found = baseline.version(play.now(release))
+    assert found is not None
+    return found.identity
+
+
+def _copy_awaited(play: Play) -> ReleaseId:
+    """The candidate is ready, and its copy of stable is not."""
+    release = play.event(CANDIDATE)
+    play.world.workloads[play.cluster].gone[_copy(play, release)] = play.world.scheduler.monotonic
+    play.until(lambda: play.now(release).ready)
+    return release
+
+
+def _copy_stays(play: Play) -> ReleaseId:
+    """The way back waits: stable cannot take anybody, so that users of its copy stay there, too."""
+    release = _baking(play)
+    play.world.workloads[play.cluster].unready.add(STABLE)
+    play.until(lambda: play.now(release).held(HoldKind.STABLE_UNREADY))
+    play.tell(release, Abort(ANN))
+    play.until(lambda: play.now(release).stay)
+    return release
+
+
+COPY_WAYS: Mapping[str, Callable[[Play], ReleaseId]] = {
+    "copy awaited": _copy_awaited,
+    "copy about to get its share": _shifting,
+    "copy has its share": _baking,
+    "copy keeps its share": _copy_stays,
+}
+
+
 def _for_a_while(begin: Callable[[], object], end: Callable[[], object], play: Play, seconds: float = 1.5) -> None:
     begin()
     play.go(seconds)
@@ -254,6 +288,26 @@ HOOK_DEEDS: Mapping[str, Deed] = {
 """What can happen while a hook runs."""
 
 
+def _gone(play: Play, release: ReleaseId) -> None:
+    play.world.workloads[play.cluster].gone.setdefault(_copy(play, release), play.world.scheduler.monotonic)
+
+
+def _without_copy(play: Play, release: ReleaseId) -> None:
+    """None of it answers for a while; where it was away, it comes."""
+    gone, copy = play.world.workloads[play.cluster].gone, _copy(play, release)
+    _for_a_while(lambda: _gone(play, release), lambda: gone.pop(copy), play)
+
+
+COPY_DEEDS: Mapping[str, Deed] = {
+    **{name: DEEDS[name] for name in ("abort", "promote", "candidate unready", "stable unready", "mesh down")},
+    **{name: DEEDS[name] for name in ("history lost", "superseded", "route stripped")},
+    "copy is gone": _without_copy,
+    "copy stays away": _gone,
+    "workers restart": HOME_DEEDS["workers restart"],
+}
+"""What can happen beside a copy of stable."""
+
+
 def _silenced(play: Play) -> None:
     hooks = play.world.hooks[play.cluster]
     _for_a_while(lambda: setattr(hooks, "down", True), lambda: setattr(hooks, "down", False), play)
@@ -293,6 +347,14 @@ def enact_with_hooks(way: str, deed: str) -> list[str]:
     first = play.event(STABLE)
     play.reach(first, Phase.PROMOTED)
     return [f"{way}, {deed}: {text}" for text in _happens(play, HOOK_WAYS[way], HOOK_DEEDS[deed])]
+
+
+def enact_with_a_copy(way: str, deed: str) -> list[str]:
+    """As `enact`, where candidates are compared with a copy of stable."""
+    play = Play(services=("comparing",), service="comparing")
+    first = play.event(STABLE)
+    play.reach(first, Phase.PROMOTED)
+    return [f"{way}, {deed}: {text}" for text in _happens(play, COPY_WAYS[way], COPY_DEEDS[deed])]
 
 
 def _happens(play: Play, way: Callable[[Play], ReleaseId], deed: Deed) -> list[str]:
