@@ -35,7 +35,9 @@ def kept_commit() -> str:
 def unpack(folder: Path) -> Path:
     """The kept source, in a folder from which it can be run."""
     with tarfile.open(KEPT) as archive:
-        archive.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):  # Debian 12's Python has none, and it is an archive of our own
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(folder)
     return folder
 
 

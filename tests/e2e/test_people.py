@@ -227,7 +227,12 @@ class Play:
         ]
         assert [at for at, _ in told] == sorted(at for at, _ in told)
         (message,) = (one for one in self.slack.server.channel(CHANNEL) if "-> 1.4.2" in _text(one))
-        assert sum("approved" in line for line in message.thread) == 4, "each once, whatever way they came"
+
+        def approved() -> int:
+            return sum("approved" in line for line in message.thread)
+
+        until(lambda: approved() >= 4, "word of each approval in the thread")
+        assert approved() == 4, "each once, whatever way they came"
 
 
 @pytest.mark.timeout(180)

@@ -162,7 +162,7 @@ class LimitContract:
         case.shift(Traffic(rules=(Rule("fault", TESTED, fault=Fault(delay=Micros(1000 * LONG_MS))),)))
         late = case.send(5, matched(case))
         assert {reply.version for reply in late} == {CANDIDATE}
-        assert min(reply.seconds for reply in late) >= LONG_MS / 1000
+        assert min(reply.seconds for reply in late) >= 0.99 * LONG_MS / 1000, "a timer may fire a millisecond early"
         assert median(reply.seconds for reply in case.send(20)) < LONG_MS / 1000
 
     def test_a_token_that_another_key_signed_is_refused(self, world: PolicyWorld) -> None:
