@@ -19,6 +19,8 @@ PYTHON = Path(sys.base_prefix)
 LENT = ("/usr", "/dev", "/proc", "/etc/ssl", str(PYTHON))
 COPIED = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/pip.conf")
 LINKS = ("/bin", "/sbin", "/lib", "/lib64")
+CALLED = "/opt/called"
+"""The base image has a `python`; Debian calls it python3 only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ def _as_user(words: Sequence[str]) -> str:
 
 def _enter(root: Path, command: str, env: dict[str, str], volumes: Volumes | None = None) -> subprocess.Popen[str]:
     """A shell with `root` as its root; read-only where there are volumes: at run time."""
-    path = f"{PYTHON}/bin:/usr/local/bin:/usr/bin:/bin"
+    path = f"{PYTHON}/bin:{CALLED}:/usr/local/bin:/usr/bin:/bin"
     script = "\n".join(
         ["set -e", *_mounts(root, volumes), f"exec /usr/sbin/chroot {root} /bin/sh -ec {shlex.quote(command)}"]
     )
@@ -140,6 +142,7 @@ def _enter(root: Path, command: str, env: dict[str, str], volumes: Volumes | Non
 
 
 def _mounts(root: Path, volumes: Volumes | None) -> Iterator[str]:
+    yield f"mkdir -p {root}{CALLED} && ln -sfn {PYTHON}/bin/python3 {root}{CALLED}/python"
     for link in LINKS:
         yield f"ln -sfn usr{link} {root}{link}"
     yield f"mount --bind {root} {root}"
