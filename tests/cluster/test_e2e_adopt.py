@@ -109,8 +109,9 @@ def test_it_is_adopted_and_released_twice(whole: Whole, front: Front, load: Stea
         whole.say(release, "approve")
 
         def until_patched(stages=stages, pods=pods, old=old) -> bool:
-            if owner.image() == old:
-                assert owner.pods() == pods
+            found = owner.pods()
+            if owner.image() == old:  # and was when its pods were looked at
+                assert found == pods
                 owner.look()
             return bool(stages.now["finished_at"])
 

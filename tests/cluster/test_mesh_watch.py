@@ -50,8 +50,9 @@ def test_looking_at_idle_routes_costs_no_request(watched: tuple[IstioMesh, Fault
     pause, known = threading.Event(), mesh.observe()
     assert known[case.target] == live.seen
     for _ in range(IDLE_LOOKS):
-        assert mesh.observe() is known
+        assert mesh.observe() == known
         pause.wait(LOOK_EVERY)
+    assert mesh.observe() is mesh.observe(), "routes are not looked through again"
     assert proxy.script.seen(before) == ()
 
 
