@@ -31,19 +31,14 @@ from delivery.testing.contracts.ledger_values import (
     row,
     stored_row,
 )
-from tests.postgres import new_database
 
 T = target_id("checkout", "local")
 R1 = ReleaseId("rel_01")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/ledger.db"
-        return
-    with new_database(request.getfixturevalue("postgres_server")) as url:
-        yield url
+@pytest.fixture
+def url(each_database: str) -> str:
+    return each_database
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.faults import mutants
 from tests.faults.parts import PARTS, STORM, Bounds, Result
@@ -68,8 +69,8 @@ def _found(result: Result, mutant: str) -> int:
     return 0 if found else 1
 
 
-def _next_seed(known: list[dict[str, object]]) -> int:
-    lines = [str(line) for one in known if one["part"] == "simulation" for line in one["lines"]]  # type: ignore[attr-defined]
+def _next_seed(known: list[dict[str, Any]]) -> int:
+    lines = [str(line) for one in known if one["part"] == "simulation" for line in one["lines"]]
     return max((int(line.split()[-1]) + 1 for line in lines), default=0)
 
 

@@ -2,7 +2,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,20 +18,15 @@ from delivery.model.ids import Micros, ReleaseId, target_id
 from delivery.model.target import Target
 from delivery.ports.ledger import Result, Row, StoredRelease, Unit
 from tests.histories.golden import Golden, recorded, same
-from tests.postgres import new_database
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = tuple(recorded())
 T = Target(target_id("checkout", "prod-eu"), "checkout", "prod-eu")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/ledger.db"
-        return
-    with new_database(request.getfixturevalue("postgres_server")) as url:
-        yield url
+@pytest.fixture
+def url(each_database: str) -> str:
+    return each_database
 
 
 def test_every_type_of_event_has_been_recorded_in_every_schema() -> None:

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,19 +15,14 @@ from delivery.ports.ledger import InboxState
 from tests.integration.engine_fleet import Fleet
 from tests.integration.fence_worker import RealTime
 from tests.integration.reread_worker import POINTS
-from tests.postgres import new_database
 
 TRIGGER = {"source": "argocd", "event": "deployed", "where": {"application": "checkout"}}
 HINT = Hinted("deployed", {"application": "checkout"}, Principal("alice"), "argocd")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/delivery.db"
-        return
-    with new_database(request.getfixturevalue("postgres_server")) as url:
-        yield url
+@pytest.fixture
+def url(each_database: str) -> str:
+    return each_database
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from sqlalchemy import text
 from delivery.adapters.ledger.sql.engine import Database
 from delivery.model.since import READS
 from delivery.sandbox.demo.api import ApiError
-from tests.postgres import new_database
 from tests.upgrade.installation import ROOT, Ground, Installation
 from tools.previous import unpack
 
@@ -29,13 +28,9 @@ gates:
 """
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/delivery.db"
-        return
-    with new_database(request.getfixturevalue("postgres_server")) as url:
-        yield url
+@pytest.fixture
+def database(each_database: str) -> str:
+    return each_database
 
 
 @pytest.fixture

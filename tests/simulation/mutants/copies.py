@@ -1,35 +1,26 @@
 """Mistakes with the copy of stable that a candidate is compared with."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 
 from delivery.engine import workload
 from delivery.gates import fresh
 from delivery.machine import baseline, holds
-from delivery.machine.rules import common
 from delivery.model.event import StageEntered
 from delivery.model.hold import HoldKind
 from delivery.model.release import Release
 from delivery.model.signal import BaselineMissing
-from tests.simulation.mutants.engine import FACT_RULES
+from tests.simulation.mutants.engine import revert_only_if
 
 
 @contextmanager
 def revert_waits() -> Iterator[None]:
     """A way back waits until the copy is ready again."""
 
-    def held(release: Release, *rest: Any, **more: Any) -> Any:
-        return () if release.held(HoldKind.BASELINE_UNREADY) else common.revert(release, *rest, **more)
-
-    with ExitStack() as stack:
-        for name in FACT_RULES:
-            module = import_module(f"delivery.machine.rules.{name}")
-            if hasattr(module, "revert"):
-                stack.enter_context(patch.object(module, "revert", held))
+    with revert_only_if(lambda release: not release.held(HoldKind.BASELINE_UNREADY)):
         yield
 
 

@@ -1,6 +1,6 @@
 """Mistakes in the engine's own code and in the machine's rules."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -43,17 +43,24 @@ def effects_first() -> Iterator[None]:
 
 
 @contextmanager
-def revert_obeys_holds() -> Iterator[None]:
-    """A way back waits, as a way up does."""
+def revert_only_if(may: Callable[[Release], bool]) -> Iterator[None]:
+    """A way back waits for something."""
 
     def held(release: Release, *rest: Any, **more: Any) -> Any:
-        return () if release.holds else common.revert(release, *rest, **more)
+        return common.revert(release, *rest, **more) if may(release) else ()
 
     with ExitStack() as stack:
         for name in FACT_RULES:
             module = import_module(f"delivery.machine.rules.{name}")
             if hasattr(module, "revert"):
                 stack.enter_context(patch.object(module, "revert", held))
+        yield
+
+
+@contextmanager
+def revert_obeys_holds() -> Iterator[None]:
+    """A way back waits, as a way up does."""
+    with revert_only_if(lambda release: not release.holds):
         yield
 
 

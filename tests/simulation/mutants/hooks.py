@@ -1,9 +1,8 @@
 """Mistakes with what a release waits for."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -14,11 +13,10 @@ from delivery.engine.fence import Fence
 from delivery.engine.task import Done, Task
 from delivery.engine.turn import Turn
 from delivery.machine import calling
-from delivery.machine.rules import common, progress
+from delivery.machine.rules import progress
 from delivery.model.effect import RunHook
-from delivery.model.release import Release
 from delivery.ports.hooks import HookCall
-from tests.simulation.mutants.engine import FACT_RULES
+from tests.simulation.mutants.engine import revert_only_if
 
 
 @contextmanager
@@ -32,14 +30,7 @@ def waits_for_none() -> Iterator[None]:
 def revert_waits() -> Iterator[None]:
     """A way back waits until a hook that runs has ended."""
 
-    def held(release: Release, *rest: Any, **more: Any) -> Any:
-        return () if calling.running(release) is not None else common.revert(release, *rest, **more)
-
-    with ExitStack() as stack:
-        for name in FACT_RULES:
-            module = import_module(f"delivery.machine.rules.{name}")
-            if hasattr(module, "revert"):
-                stack.enter_context(patch.object(module, "revert", held))
+    with revert_only_if(lambda release: calling.running(release) is None):
         yield
 
 

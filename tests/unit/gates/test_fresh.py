@@ -124,7 +124,10 @@ def test_what_it_would_see_is_told_beforehand():
 
     def seen(baseline):
         made = a_plan(*stages, gates=(replace(spec(ERRORS), baseline=baseline),))
-        build = lambda one, alpha, count: KINDS[one.kind].build(one, alpha, count)  # noqa: E731
+
+        def build(one, alpha, count):
+            return KINDS[one.kind].build(one, alpha, count)
+
         (found,) = outlooks(made, Load(20, 0.01), build, random.Random(7))
         return {one.times: one.found for one in found.seen}
 
