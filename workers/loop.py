@@ -1,6 +1,8 @@
 """A thread that does one kind of work for ever: at once while there is more, and by and by when there is none."""
 
+import contextlib
 import logging
+import queue
 import threading
 from collections.abc import Callable
 
@@ -11,14 +13,18 @@ log = logging.getLogger(__name__)
 
 
 class Loop:
-    """`work` says whether there may be more at once. Nothing that it raises ends the loop."""
+    """`work` says whether there may be more at once. Nothing that it raises ends the loop.
+
+    It may be stopped by a signal's handler. Signals come in the middle of anything, also of a stop: an Event would then
+    wait for its own lock, a SimpleQueue is made for it.
+    """
 
     def __init__(self, name: str, work: Callable[[], bool], *, idle: float, busy: float) -> None:
         self._name = name
         self._work = work
         self._idle = idle
         self._busy = busy
-        self._woken = threading.Event()
+        self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopping = False
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -28,12 +34,12 @@ class Loop:
 
     def wake(self) -> None:
         """Ends the pause, or the next one if the work is being done now."""
-        self._woken.set()
+        self._woken.put(None)
 
     def stop(self) -> None:
         """Nothing is begun after this; what is being done ends by itself."""
         self._stopping = True
-        self._woken.set()
+        self._woken.put(None)
 
     def join(self, within: float) -> bool:
         """Whether the thread ended in time."""
@@ -44,11 +50,17 @@ class Loop:
     def _run(self) -> None:
         pause = 0.0
         while True:
-            self._woken.wait(pause)
-            self._woken.clear()
+            self._rest(pause)
             if self._stopping:
                 return
             pause = self._once()
+
+    def _rest(self, pause: float) -> None:
+        """Until it is woken; however often it was, that is once."""
+        with contextlib.suppress(queue.Empty):
+            self._woken.get(timeout=pause)
+            while True:
+                self._woken.get_nowait()
 
     def _once(self) -> float:
         try:

@@ -1,9 +1,9 @@
 """Runs an assembled worker in this process until it is told to end. Both kinds end warm: what is being done is
 finished, nothing new is begun."""
 
+import queue
 import signal
 import socket
-import threading
 from collections.abc import Collection
 
 from workers.assemble import assemble, scan_of
@@ -27,11 +27,11 @@ def with_broker(broker: str, clusters: Collection[str], engine: Engine, name: st
 
 def without_broker(clusters: Collection[str], engine: Engine, name: str) -> int:
     """The scan alone, until SIGTERM or SIGINT."""
-    ended = threading.Event()
+    ended: queue.SimpleQueue[int] = queue.SimpleQueue()  # an Event cannot take a second signal in the middle of one
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda got, _: ended.put(got))
     scan = scan_of(clusters, engine)
     scan.start(f"{name}@{socket.gethostname()}")
-    ended.wait()
+    ended.get()
     scan.stop()
     return 0

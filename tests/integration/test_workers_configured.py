@@ -1,5 +1,6 @@
 """Workers as people start them: by a configuration, with the real engine on SQLite and the real broker."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -112,6 +113,21 @@ def test_a_worker_without_a_broker_in_its_configuration_is_the_scan_alone(place)
     place.hears("worker")
     process.send_signal(signal.SIGTERM)
     assert ended(process) == (0, "")
+
+
+@pytest.mark.parametrize("brokered", [True, False])
+def test_a_worker_ends_however_often_it_is_told_to(place, broker, brokered):
+    """Each thread of a parent that is killed is one SIGTERM more."""
+    place.configure(broker.url if brokered else None)
+    process = place.start("workers.main")
+    place.hears("worker")
+    for _ in range(200):
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.001)
+    code, said = ended(process)
+    assert code in {0, -signal.SIGTERM}, said  # Python hands the signal back to the system at its very end
+    assert "Traceback" not in said, said
 
 
 def test_a_worker_by_celerys_own_command(place, broker):

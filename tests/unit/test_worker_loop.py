@@ -2,6 +2,8 @@
 
 import itertools
 import logging
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass, field
 
@@ -122,6 +124,23 @@ def test_a_stopped_loop_begins_nothing_and_says_when_it_does_not_end():
     leave.set()
     assert loop.join(LIMIT)
     assert not entered.is_set()
+
+
+INTERRUPTED = """
+import signal
+from workers.loop import Loop
+loop = Loop("test", lambda: False, idle=60.0, busy=60.0)
+signal.signal(signal.SIGALRM, lambda *_: loop.stop())
+signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+for _ in range(100_000):
+    loop.stop()
+signal.setitimer(signal.ITIMER_REAL, 0.0)
+"""
+
+
+def test_a_signal_that_stops_it_may_come_in_the_middle_of_a_stop():
+    """A lock that is not reentrant would wait for itself: the kernel sends SIGTERM once for each thread of a parent."""
+    subprocess.run([sys.executable, "-c", INTERRUPTED], check=True, timeout=60.0)
 
 
 def test_one_that_was_never_started_has_ended():
