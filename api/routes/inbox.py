@@ -12,8 +12,8 @@ from api.openapi import READ, WRITE, errors
 from api.problems import Problem
 from api.schemas.admin import DeliveriesIn, DeliveryOut, DoneOut, InboxOut, ReplayedOut, ReplayOut
 from api.services import App, AppServices, Running, Services
+from delivery.engine.addressed import TO_BE_READ
 from delivery.engine.answer import Arrival
-from delivery.engine.inbox import TO_BE_READ
 from delivery.model.notice import Alert, Notice, ReleaseRequested
 from delivery.ports.ledger import Delivery, InboxState
 from delivery.wording.units import counted, instant

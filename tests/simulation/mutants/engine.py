@@ -10,7 +10,7 @@ from unittest.mock import patch
 from delivery.engine import measure
 from delivery.engine.drain import Drain
 from delivery.engine.fence import Fence, Fenced, Outcome
-from delivery.engine.inbox import Inbox
+from delivery.engine.reception import Reception
 from delivery.engine.turn import Turn
 from delivery.engine.working import Working
 from delivery.machine import advance
@@ -167,15 +167,15 @@ def two_commits() -> Iterator[None]:
 @contextmanager
 def no_op_moves_the_version() -> Iterator[None]:
     """What changes nothing is stored with the row nevertheless."""
-    admit = Inbox._admit
+    admit = Reception._admit
 
-    def noted(self: Inbox, part: Any, working: Working, entries: Any) -> Any:
+    def noted(self: Reception, part: Any, working: Working, entries: Any) -> Any:
         answer = admit(self, part, working, entries)
         if answer.outcome == "no_op":
             working.row_changed = True
         return answer
 
-    with patch.object(Inbox, "_admit", noted):
+    with patch.object(Reception, "_admit", noted):
         yield
 
 

@@ -39,7 +39,7 @@ def test_a_fault_of_ours_buries_one_delivery_and_admits_the_others(served: World
             raise ZeroDivisionError("a fault of ours")
         return admit(world, notice, *rest)
 
-    monkeypatch.setattr("delivery.engine.inbox.admit", faulty)
+    monkeypatch.setattr("delivery.engine.reception.admit", faulty)
     answers = served.inbox.accept([asks("1.0", "good-1"), asks("1.1", "poison"), asks("1.0", "good-2", "cart")])
     assert [answer.outcome for answer in answers] == ["release", "accepted", "release"]
 
