@@ -6,6 +6,8 @@ import queue
 import threading
 from collections.abc import Callable
 
+from delivery.ports.errors import PortError
+
 LONGEST_PAUSE = 2.0
 """Seconds between tries while the work fails: what the database's return may cost."""
 
@@ -74,7 +76,8 @@ class Loop:
 
     def _failed(self, error: BaseException) -> float:
         if self._failures == 0:
-            log.error("%s failed and is tried again: %s", self._name, _text(error), exc_info=error)
+            away = isinstance(error, PortError)  # its text names what does not answer; our own lines add nothing
+            log.error("%s failed and is tried again: %s", self._name, _text(error), exc_info=None if away else error)
         self._failures += 1
         return float(min(LONGEST_PAUSE, self._idle * 2**self._failures))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 
 import workers.scan
+from delivery.ports.errors import Unavailable
 from workers.engine import DRAIN_LIMIT, OneDrain
 from workers.loop import Loop
 from workers.scan import Scan
@@ -98,6 +99,15 @@ def test_nothing_that_the_work_raises_ends_it(error, caplog):
     assert ended(loop)
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
     assert "works again after 2 failures" in caplog.text
+
+
+def test_what_is_away_is_named_without_our_own_lines(caplog):
+    work = Work(Unavailable("the database: connection refused"), False)
+    loop = started(work, idle=0.001)
+    work.wait_for(2)
+    assert ended(loop)
+    assert "the database: connection refused" in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 def test_failures_are_tried_again_later_and_later_but_within_two_seconds():
