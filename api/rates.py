@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from api.problems import Problem
 
 BURST = 10
-"""Seconds of which a bucket holds what it gets: so much may come at once."""
+"""Seconds of which a bucket holds what it gets, and one request at least: so much may come at once."""
 _MOST = 10_000
 _LOWERING = ("/abort", "/reject", "/pause", "/rollback")
 """Ends of paths of what only lowers exposure."""
@@ -26,7 +26,7 @@ class Rate:
         """Raises Problem, with the time to wait, where there is nothing left."""
         if self._a_second is None:
             return
-        now, most = self._monotonic(), self._a_second * BURST
+        now, most = self._monotonic(), max(1.0, self._a_second * BURST)
         left, at = self._buckets.get(name, (most, now))
         left = min(most, left + (now - at) * self._a_second)
         if left < 1:

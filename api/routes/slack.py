@@ -29,7 +29,7 @@ async def _verified(request: Request, app: App) -> Desk:
     verifier = SignatureVerifier(slack.signing_secret)
     body, headers = await request.body(), request.headers
     signed = (headers.get("x-slack-request-timestamp", ""), headers.get("x-slack-signature", ""))
-    if not signed[0].isdigit() or not await run_in_threadpool(verifier.is_valid, body, *signed):
+    if not signed[0].isdecimal() or not await run_in_threadpool(verifier.is_valid, body, *signed):
         app.counters.answer("slack", "unsigned")
         raise Problem("unsigned", "this is not signed by the Slack app, or longer than five minutes ago")
     return desk

@@ -35,7 +35,7 @@ class StopsOut(Out):
 
 class DeliveryKey(In):
     source: Line
-    key: str = Field(min_length=1, max_length=400)
+    key: str = Field(min_length=1, max_length=1000)  # what makes a delivery one may be long, and escaped
 
 
 class DeliveriesIn(In):

@@ -77,7 +77,8 @@ class Desk:
         if (problem := _problem(person, decision.button.action, decision.user)) or person is None:
             return views.refused(problem)
         says = slack.says(decision, speaker(person))
-        answer = await self._submit(decision.key, says, canon([decision.button, decision.reason]))
+        said = canon([decision.button, decision.reason])
+        answer = await self._submit(f"{decision.key} {sha256(said).hexdigest()[:16]}", says, said)
         return None if answer.outcome in ("signal", "release") else views.refused(answer.text or answer.reason)
 
     async def _submit(self, key: str, says: Says, body: bytes) -> Answer:

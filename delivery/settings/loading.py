@@ -51,8 +51,8 @@ def parse(document: Mapping[str, Any], environ: Mapping[str, str], path: str = "
     mistakes: list[tuple[str, str]] = []
     resolved = _resolve(document, environ, "", mistakes)
     for variable, (table, key) in OVERRIDES.items():
-        if variable in environ:
-            resolved.setdefault(table, {})[key] = environ[variable]
+        if variable in environ and isinstance(fields := resolved.setdefault(table, {}), dict):
+            fields[key] = environ[variable]
     if mistakes:
         raise SettingsError(path, tuple(mistakes))
     try:

@@ -146,7 +146,8 @@ def _release(payload: Payload) -> tuple[Facts, object, object]:
 
 def _registry_package(payload: Payload) -> tuple[Facts, object, object]:
     package = payload["registry_package"]
-    version = package.get("package_version") or {}
+    found = package.get("package_version")
+    version = found if isinstance(found, Mapping) else {}
     tag = pick(version, "container_metadata", "tag", "name")
     digest = pick(version, "container_metadata", "tag", "digest")
     where = _where(package, version)

@@ -69,14 +69,14 @@ def _kinds(secrets: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def _notice(source: str, payload: Payload, body: bytes) -> Notice:
-    event = payload.get("object_kind")
+    event = str(payload.get("object_kind"))
     if event not in _READ:
         raise Malformed("unknown_event", f"this is none of GitLab's events {', '.join(_READ)}", "/object_kind")
-    return notice(source, str(event), body, lambda: _READ[str(event)](payload))
+    return notice(source, event, body, lambda: _READ[event](payload))
 
 
 def _counts(payload: Payload) -> bool:
-    kind = payload.get("object_kind")
+    kind = str(payload.get("object_kind"))
     status = payload.get("status") if kind == "deployment" else pick(payload, "object_attributes", "status")
     return kind in _READ and status == "success" and not _of_a_fork(payload)
 

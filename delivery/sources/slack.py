@@ -37,7 +37,7 @@ class Click:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The dialog was sent off. `key` is the same whenever Slack sends this decision again."""
+    """The dialog was sent off. `key` is the dialog's: one that was refused stays open, and may be sent off anew."""
 
     user: str
     button: Button

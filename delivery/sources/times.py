@@ -15,9 +15,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def micros(time: str) -> Micros | None:
-    """An RFC 3339 time, to the microsecond; None for a date or an hour that does not exist."""
+    """An RFC 3339 time, to the microsecond; None for one without a zone, a date or an hour that does not exist."""
     digits = re.sub(r"([.][0-9]{6})[0-9]+", r"\1", time.upper())
     try:
-        return Micros((datetime.fromisoformat(digits) - _EPOCH) // timedelta(microseconds=1))
+        found = datetime.fromisoformat(digits)
+        return Micros((found - _EPOCH) // timedelta(microseconds=1)) if found.tzinfo else None
     except (ValueError, OverflowError):
         return None

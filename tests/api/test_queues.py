@@ -103,6 +103,14 @@ def test_a_dead_delivery_is_discarded(http, world):
     assert [one["key"] for one in listed["deliveries"]] == [dead_delivery().key]
 
 
+def test_a_delivery_with_the_longest_of_keys_can_be_given_up(http, world):
+    """A CloudEvent's source and id, each percent sign of them escaped, and the target."""
+    key = "%25" * 160 + " " + "%25" * 100 + f"#{'s' * 63}@{'c' * 63}"
+    world.ledger.commit([Unit(inbox=(dead_delivery(key),))])
+    named = {"deliveries": [{"source": "ci", "key": key}]}
+    assert http.post("/v1/inbox/discard", json=named, headers=OLGA).json()["done"] == [key]
+
+
 def dead_message(number=1):
     return Outgoing(
         f"rel_1:{number}:slack:#checkout", "slack:#checkout", ReleaseId("rel_1"), number, "closed", NOW,

@@ -60,6 +60,14 @@ def test_names_that_are_forgotten_begin_anew_and_take_no_room():
     assert fits(rate, "a", 1) == 1
 
 
+def test_less_than_one_in_the_time_of_a_burst_is_one_at_once_all_the_same():
+    watch = Watch()
+    rate = Rate(0.02, watch)
+    assert fits(rate, "a", 5) == 1
+    watch.time += 50
+    assert fits(rate, "a", 5) == 1
+
+
 def test_no_limit():
     assert fits(Rate(None, Watch()), "a", 1000) == 1000
 

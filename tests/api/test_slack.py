@@ -1,11 +1,13 @@
 """Words from Slack: believed by signature or socket, judged by the same rules, stored before they are answered."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlencode
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from slack_sdk.signature import SignatureVerifier
@@ -227,6 +229,33 @@ def test_what_slack_did_not_sign_is_refused_before_it_is_read(chatting: Chatting
         assert (answer.status_code, answer.json()["type"]) == (401, "urn:delivery:problem:unsigned")
     assert chatting.http.post("/v1/slack/commands", content=b"user_id=UADAM").status_code == 401
     assert chatting.slack.views == []
+
+
+def test_a_time_that_only_looks_like_digits_is_no_signature(chatting: Chatting) -> None:
+    headers = {b"X-Slack-Signature": b"v0=0", b"X-Slack-Request-Timestamp": "\u00b2".encode("latin-1")}
+
+    async def posted() -> httpx.Response:
+        over = httpx.ASGITransport(app=chatting.world.app)  # sends the bytes of a header as they are
+        async with httpx.AsyncClient(transport=over, base_url="http://testserver") as http:
+            return await http.post("/v1/slack/commands", content=b"user_id=UADAM", headers=headers)
+
+    answer = asyncio.run(posted())
+    assert (answer.status_code, answer.json()["type"]) == (401, "urn:delivery:problem:unsigned")
+
+
+def test_a_refused_decision_can_be_sent_off_again_with_what_was_missing(chatting: Chatting) -> None:
+    """The dialog stays open where it was refused, and Slack then sends the same view again."""
+    release = chatting.waiting()
+    freeze = {"cron": "* * * * *", "tz": "UTC", "for": "24h"}
+    frozen = {**GUARDED, "policy": {"freeze": [freeze]}}
+    assert chatting.http.put("/v1/services/checkout", json=frozen, headers=bearer("olga")).status_code == 200
+    chatting.go(3)
+    chatting.interact(chatting.click("resume", "UOTTO"))
+    refused = chatting.interact(chatting.sent_off("UOTTO"))
+    assert "reason" in refused.json()["errors"]["reason"]
+    answer = chatting.interact(chatting.sent_off("UOTTO", "the fix for incident 7"))
+    assert (answer.status_code, answer.content) == (200, b""), answer.text
+    assert chatting.state(release) == "progressing"
 
 
 def test_signed_nonsense_is_a_clear_error(chatting: Chatting) -> None:

@@ -214,6 +214,7 @@ class TestGitHub:
             (Reply(401), Unavailable, None),
             (Reply(403, {"x-ratelimit-remaining": "0", "retry-after": "17"}), Unavailable, 17.0),
             (Reply(429, {"retry-after": "3"}), Unavailable, 3.0),
+            (Reply(429, {"retry-after": "\u00b2", "x-ratelimit-reset": "\u00b2"}), Unavailable, None),
             (Reply(422, {}, b'{"message": "Conflict merging main"}'), Refused, None),
             (Reply(301, {"location": "http://127.0.0.1:1/"}), Refused, None),
         ],

@@ -114,7 +114,7 @@ def test_it_comes_again_after_the_time_that_was_asked_for(world: World) -> None:
         assert world.server.copies[CALL.key] == copies
 
 
-@pytest.mark.parametrize("said", ["0", "999999", "soon", "-1", ""])
+@pytest.mark.parametrize("said", ["0", "999999", "soon", "-1", "", "\u00b2"])
 def test_a_time_that_makes_no_sense_is_bounded(world: World, said: str) -> None:
     world.answers(202, Retry_After=said)
     world.hooks.run(WANTED)

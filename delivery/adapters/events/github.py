@@ -117,7 +117,7 @@ def limited(answer: httpx.Response, now: Callable[[], float] = time.time) -> Non
     ):
         return
     reset = answer.headers.get("x-ratelimit-reset", "")
-    until = float(reset) - now() if reset.isdigit() else None
+    until = float(reset) - now() if reset.isdecimal() else None
     raise Unavailable("GitHub's rate limit is used up", retry_after(answer) or (max(1.0, until) if until else None))
 
 

@@ -83,4 +83,4 @@ def check(answer: httpx.Response) -> None:
 def retry_after(answer: httpx.Response) -> float | None:
     """Seconds that the receiver asks for."""
     wanted = answer.headers.get("retry-after", "")
-    return min(float(wanted), _MOST_SECONDS) if wanted.isdigit() else None
+    return min(float(wanted), _MOST_SECONDS) if wanted.isdecimal() else None

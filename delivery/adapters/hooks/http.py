@@ -81,7 +81,7 @@ class HttpHooks:
 
     def _later(self, key: str, headers: Mapping[str, str]) -> None:
         said = headers.get("Retry-After", "")
-        wait = min(max(float(said), 1.0), LATEST) if said.isdigit() else AGAIN
+        wait = min(max(float(said), 1.0), LATEST) if said.isdecimal() else AGAIN
         if len(self._not_before) >= REMEMBERED:
             self._not_before.clear()
         self._not_before[key] = self._monotonic() + wait

@@ -156,6 +156,13 @@ def test_a_mistake_names_the_field_and_what_is_expected(document, field, text):
     assert field in str(caught.value)
 
 
+@pytest.mark.parametrize("wrong", ["sqlite:///x.db", 7, {"env": "NOPE"}])
+def test_a_table_that_is_none_is_told_so_also_where_a_variable_would_set_its_field(wrong):
+    with pytest.raises(SettingsError) as caught:
+        parse(minimal(database=wrong), {"DELIVERY_DATABASE_URL": "sqlite:///y.db"})
+    assert [field for field, _ in caught.value.mistakes] == ["database"]
+
+
 def test_how_long_things_are_kept_is_told_in_days():
     kept = parse(minimal(retention={"ticks": "2d", "inbox": "forever"}), {}).retention
     assert (kept.ticks, kept.inbox, kept.outbox) == (48 * HOUR, None, 90 * 24 * HOUR)

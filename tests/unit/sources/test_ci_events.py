@@ -309,6 +309,18 @@ def test_cdevents_of_other_kinds_start_nothing_and_others_are_refused():
         CDEVENTS.receive_each({}, json.dumps(PUBLISHED).encode(), NOW)
 
 
+@pytest.mark.parametrize("time", ["2026-11-24T10:02:11", "2026-11-24", "soon"])
+def test_a_cdevent_whose_time_is_none_has_no_place_in_the_order(time):
+    """CloudEvents wants a zone, not every sender writes one: the event counts all the same."""
+    ((notice, _),) = cdevent({**PUBLISHED, "time": time})
+    assert notice.time is None
+
+
+@pytest.mark.parametrize("kind", [[], {}, None, 7])
+def test_a_body_of_another_shape_starts_nothing(kind):
+    assert gitlab({**PIPELINE, "object_kind": kind}) == []
+
+
 @pytest.mark.parametrize(
     ("url", "version", "image"),
     [
@@ -386,6 +398,11 @@ class TestAsTheyReallyCome:
             from_github({**PACKAGE, "registry_package": named}).says.facts["image"]
             == f"ghcr.io/acme/shop/checkout@{DIGEST}"
         )
+
+    def test_a_package_whose_version_is_none_has_no_version(self) -> None:
+        ((notice, _),) = github({**PACKAGE, "registry_package": {"name": "checkout", "package_version": "1.4.2"}})
+        assert isinstance(notice.says, Happened)
+        assert "version" not in notice.says.facts
 
     def test_a_manifest_without_a_tag_makes_no_version(self) -> None:
         package = PACKAGE["registry_package"]

@@ -134,7 +134,7 @@ def _error(error: SlackApiError, method: str) -> Exception:
     kind = str(response.get("error", "")) if response.status_code != 429 else "ratelimited"
     if kind == "ratelimited":
         after = response.headers.get("Retry-After", "1")
-        return Unavailable(f"Slack asks for patience in {method}", float(after) if after.isdigit() else 1.0)
+        return Unavailable(f"Slack asks for patience in {method}", float(after) if after.isdecimal() else 1.0)
     if kind in ("message_not_found", "cant_update_message", "thread_not_found"):
         return _Gone()
     if kind in _REFUSALS:
