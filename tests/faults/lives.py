@@ -1,11 +1,13 @@
 """Lives of our processes: the real worker, and an API's intake, over a real database and an outside elsewhere."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -37,11 +39,14 @@ LEASES = {"delivery.engine.drain.LEASE": 1_500_000, "delivery.engine.outbox.LEAS
 
 @dataclass(frozen=True)
 class Place:
-    """What a life is told. `skew` is shared: how far the clocks of all are from the right time."""
+    """What a life is told. `skew` is shared: how far the clocks of all are from the right time. `log`: where it tells
+    what it met, which is a lot here.
+    """
 
     url: str
     outside: str
     skew: Any
+    log: str
     broker: str | None = None
     mutant: str | None = None
 
@@ -146,12 +151,20 @@ def _cluster(place: Place, name: str) -> Cluster:
 
 def worker(place: Place, name: str) -> None:
     """A worker, with its scan and with Celery where there is a broker, until it is killed."""
+    _speak_into(place.log)
     with ExitStack() as stack:
         for target, micros in LEASES.items():
             stack.enter_context(patch(target, Micros(micros)))
         if place.mutant is not None:
             stack.enter_context(MUTANTS[place.mutant].patched())
         _work(place, name)
+
+
+def _speak_into(log: str) -> None:
+    """All that this process says goes there: the terminal is for the report."""
+    with Path(log).open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
 
 
 def _work(place: Place, name: str) -> None:
@@ -176,6 +189,7 @@ class _Chat:
 
 def intake(place: Place, questions: Connection) -> None:
     """An API process as far as its engine goes: admits what it is sent, and answers."""
+    _speak_into(place.log)
     inbox = Inbox(parts_of(place))
     while True:
         try:

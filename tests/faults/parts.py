@@ -4,23 +4,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from itertools import count
+from functools import partial
+from itertools import count, cycle
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from tests.faults import deeds
+from tests.faults import deeds, suites
+from tests.faults.deliveries import play as at_the_api
+from tests.faults.result import Bounds, Result
 from tests.faults.storm import Found, Weather, play
 from tests.faults.world import RealWorld
 from tests.integration.worker_parts import Broker
 from tests.simulation.campaign import each
-from tools.postgres import postgres
+from tools.postgres import Server, serving
 
 ROOT = Path(__file__).parents[2]
 KILLS = Weather({"kill_worker": 8, "kill_api": 3}, (0.02, 0.12))
@@ -34,6 +35,7 @@ SYSTEM = Weather(
         "freeze_broker": 2,
         "flush_broker": 3,
         "crash_database": 2,
+        "restart_database": 2,
     },
     (0.3, 1.5),
     ci=(50_000, 300_000),
@@ -45,61 +47,48 @@ SURROUNDINGS = Weather(
     ci=(50_000, 250_000),
 )
 DISK = Weather({"fill_disk": 4, "kill_worker": 2}, (0.5, 2.0))
-TESTS_WITHIN = 1200.0
-"""Seconds that the tests of a part have, however few its minutes: half of them would say nothing."""
+RELEASES, REFUSALS = ("releases",), ("refusals",)
 _NUMBERS = count(1)
-STORM = 45.0
-"""Seconds of each storm; what follows it takes about half as long again."""
-
-
-@dataclass
-class Result:
-    """What a part saw. `counted` is what it is bounded by; `lines` say what else there is to say."""
-
-    part: str
-    seconds: float = 0.0
-    rounds: int = 0
-    counted: Counter[str] = field(default_factory=Counter)
-    broken: list[str] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """`minutes` for the part; `enough` of what it counts; `mutant`: a mistake to plant, which it then has to find."""
-
-    minutes: float
-    enough: int
-    storm: float = STORM
-    mutant: str | None = None
-    seeds: int = 0
 
 
 def kills_sqlite(bounds: Bounds) -> Result:
     """kill -9 of workers and APIs over SQLite."""
-    return _rounds("kills-sqlite", bounds, KILLS, ("kill_worker", "kill_api"))
+    return _rounds("kills-sqlite", bounds, ("kill_worker", "kill_api"), partial(_round, bounds, KILLS))
 
 
 def kills_postgresql(bounds: Bounds) -> Result:
     """kill -9 of workers and APIs, and ended sessions, over PostgreSQL."""
-    with postgres() as server:
-        return _rounds("kills-postgresql", bounds, SESSIONS, ("kill_worker", "kill_api", "end_session"), server=server)
+    counts = ("kill_worker", "kill_api", "end_session")
+    with serving() as server:
+        return _rounds("kills-postgresql", bounds, counts, partial(_round, bounds, SESSIONS, server=server))
 
 
 def system(bounds: Bounds) -> Result:
-    """Releases by Celery workers over PostgreSQL: the broker killed, frozen, flushed, the database crashed, SIGSTOP."""
-    with postgres() as server:
-        return _rounds("system", bounds, SYSTEM, (), server=server, celery=True)
+    """Releases by Celery workers over PostgreSQL: broker killed, frozen, flushed, database crashed, SIGSTOP."""
+    with serving() as server:
+        return _rounds("system", bounds, RELEASES, partial(_round, bounds, SYSTEM, server=server, celery=True))
 
 
 def surroundings(bounds: Bounds) -> Result:
     """Refusals and timeouts before and after apply, a cluster, metrics and the chat down, clocks that jump."""
-    return _rounds("surroundings", bounds, SURROUNDINGS, None)
+    return _rounds("surroundings", bounds, REFUSALS, partial(_round, bounds, SURROUNDINGS))
+
+
+def deliveries(bounds: Bounds) -> Result:
+    """Deliveries in HTTP, tripled, shuffled and replayed, at API processes that die; over either database in turn."""
+    turns = cycle((True, False))
+
+    def one() -> Found:
+        with _directory() as directory:
+            return at_the_api(directory, _database(server) if next(turns) else f"sqlite:///{directory}/delivery.db")
+
+    with serving() as server:
+        return _rounds("deliveries", bounds, ("requests",), one)
 
 
 def disk(bounds: Bounds) -> Result:
     """The file system of the SQLite database is full again and again."""
-    return _rounds("disk", bounds, DISK, ("fill_disk",), small=True)
+    return _rounds("disk", bounds, ("fill_disk",), partial(_round, bounds, DISK, small=True))
 
 
 def simulation(bounds: Bounds) -> Result:
@@ -120,57 +109,31 @@ def simulation(bounds: Bounds) -> Result:
     return result
 
 
-def mutants(bounds: Bounds) -> Result:
-    """Every mistake of the simulation's list has to be found, and the exhaustive sweep of crashes."""
-    return _tests("mutants", bounds, "tests/simulation/test_mutants.py", "tests/simulation/test_crashes.py")
-
-
-def ordinary(bounds: Bounds) -> Result:
-    """What ordinary tests miss: the five of the design, on both databases."""
-    return _tests("ordinary", bounds, *ORDINARY)
-
-
-ORDINARY = (
-    "tests/integration/test_engine_unproven.py",
-    "tests/histories/test_histories.py",
-    "tests/e2e/test_kills.py",
-    "tests/faults/test_faults.py",
-    "tests/integration/test_engine_batch.py",
-    "tests/integration/test_engine_time.py",
-)
 PARTS: Mapping[str, Callable[[Bounds], Result]] = {
     "kills-sqlite": kills_sqlite,
     "kills-postgresql": kills_postgresql,
     "system": system,
     "surroundings": surroundings,
+    "deliveries": deliveries,
     "disk": disk,
-    "ordinary": ordinary,
-    "mutants": mutants,
+    "ordinary": suites.ordinary,
+    "mutants": suites.mutants,
     "simulation": simulation,
 }
 
 
-def _rounds(
-    part: str,
-    bounds: Bounds,
-    weather: Weather,
-    counts: tuple[str, ...] | None,
-    *,
-    server: str | None = None,
-    celery: bool = False,
-    small: bool = False,
-) -> Result:
-    """Rounds, each in a new database, until `enough` of `counts` (none named: releases; None: refusals) were there."""
+def _rounds(part: str, bounds: Bounds, counts: tuple[str, ...], one: Callable[[], Found]) -> Result:
+    """Rounds, each in a new database, until `enough` of `counts` were there."""
     begun, result = time.monotonic(), Result(part)
     while time.monotonic() - begun < bounds.minutes * 60:
-        found = _round(bounds, weather, server, celery, small)
+        found = one()
         result.rounds += 1
         result.counted += found.happened + found.refused
         result.counted["releases"] += found.ends.total()
         result.counted["writes"] += found.writes
         result.counted["refusals"] += found.refused.total()
         result.broken += found.broken
-        done = sum(result.counted[name] for name in counts or ("refusals" if counts is None else "releases",))
+        done = sum(result.counted[name] for name in counts)
         _progress(result, done, begun)
         if done >= bounds.enough or (bounds.mutant and result.broken):
             break
@@ -178,9 +141,11 @@ def _rounds(
     return result
 
 
-def _round(bounds: Bounds, weather: Weather, server: str | None, celery: bool, small: bool) -> Found:
+def _round(
+    bounds: Bounds, weather: Weather, *, server: Server | None = None, celery: bool = False, small: bool = False
+) -> Found:
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="faults-")))
+        directory = stack.enter_context(_directory())
         if small:
             stack.enter_context(_small_disk(directory / "disk"))
         place = directory / "disk" if small else directory
@@ -194,18 +159,38 @@ def _round(bounds: Bounds, weather: Weather, server: str | None, celery: bool, s
         stack.callback(world.end)
         known = {**deeds.of_processes(world), **deeds.of_surroundings(world), **deeds.of_disk(place)}
         if server:
-            known |= deeds.of_database(world)
+            known |= deeds.of_database(world, server)
         if broker is not None:
             known |= deeds.of_broker(broker)
-        return play(world, weather, bounds.storm, known)
+        found = play(world, weather, bounds.storm, known)
+        if found.broken:
+            _keep(directory / "log")
+        return found
 
 
-def _database(server: str) -> str:
+def _keep(log: Path) -> None:
+    """What processes said in a round that broke something."""
+    kept = ROOT / "build" / "faults.log"
+    kept.parent.mkdir(exist_ok=True)
+    with kept.open("ab") as file:
+        file.write(log.read_bytes())
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="faults-") as directory:
+        yield Path(directory)
+
+
+def _database(server: Server) -> str:
     """A new database; its server goes away with all of them."""
-    engine, name = create_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT"), f"faults_{next(_NUMBERS)}"
+    engine, name = (
+        create_engine(server.url, poolclass=NullPool, isolation_level="AUTOCOMMIT"),
+        f"faults_{next(_NUMBERS)}",
+    )
     with engine.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
+    return make_url(server.url).set(database=name).render_as_string(hide_password=False)
 
 
 @contextmanager
@@ -217,19 +202,6 @@ def _small_disk(directory: Path) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", str(directory)], check=True)
-
-
-def _tests(part: str, bounds: Bounds, *files: str) -> Result:
-    begun, result = time.monotonic(), Result(part, rounds=1)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=line", *files]
-    within = max(TESTS_WITHIN, bounds.minutes * 60)
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=within, check=False)
-    last = done.stdout.rstrip().splitlines()[-1]
-    result.lines.append(last)
-    result.broken = [line for line in done.stdout.splitlines() if line.startswith("FAILED")] if done.returncode else []
-    result.broken += ["the tests failed"] if done.returncode and not result.broken else []
-    result.seconds = time.monotonic() - begun
-    return result
 
 
 def _progress(result: Result, done: int, begun: float) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import deliveries
 from tests.faults.deeds import of_processes
 from tests.faults.mutants import MUTANTS
 from tests.faults.report import markdown
@@ -42,6 +43,15 @@ def test_killed_processes_break_no_invariant(tmp_path: Path, url: str) -> None:
     assert found.happened["kill_worker"] + found.happened["kill_api"] >= KILLS.least
     assert found.writes
     assert found.ends
+
+
+@pytest.mark.timeout(300)
+def test_deliveries_in_http_tripled_shuffled_and_replayed_make_one_release_each(tmp_path: Path, url: str) -> None:
+    found = deliveries.play(tmp_path, url, services=8)
+    assert found.broken == []
+    assert found.happened["kill_api"] >= 1
+    assert found.happened["requests"] >= 4 * found.happened["deliveries"]
+    assert found.ends.total() >= 8
 
 
 @pytest.mark.timeout(300)

@@ -111,7 +111,7 @@ class RealWorld:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tests.faults.lives", "tests.faults.outside"])
         skew = self._context.Value("q", 0, lock=False)
-        self.place = Place(url, str(directory / "outside"), skew, broker, mutant)
+        self.place = Place(url, str(directory / "outside"), skew, str(directory / "log"), broker, mutant)
         self.scheduler, self.random = RealTime(), random.Random()
         self.happened: Counter[str] = Counter()
         self.quiet = self.lossy = False
