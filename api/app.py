@@ -15,6 +15,7 @@ from api.access.keyring import Keyring
 from api.access.proofs import Proofs, Senders
 from api.access.sessions import Sessions
 from api.auth import Authenticate
+from api.clock import LoopClock
 from api.headers import SecurityHeaders
 from api.intake import Intake
 from api.limits import BodyLimit
@@ -59,19 +60,19 @@ def create_app(
     `traces` is who is told of requests.
     """
     metrics = metrics or OwnMetrics()
-    counters = Counters(metrics.registry)
-    state = LedgerState(services.ledger, services.history, services.clock, services.clusters)
+    counters, clock = Counters(metrics.registry), services.clock
+    state = LedgerState(services.ledger, services.history, clock, services.clusters)
     intake = Intake(services.inbox.accept, counters.batch)
 
-    keyring = Keyring(services.tokens, services.access, services.clock)
+    keyring = Keyring(services.tokens, services.access, clock)
     secure = services.public_url.startswith("https:")
-    sessions = Sessions(services.access, services.clock, keyring, Cookies(secure=secure))
+    sessions = Sessions(services.access, clock, keyring, Cookies(secure=secure))
     rates = Rates(Rate(services.limits.token_per_second), Rate(services.limits.source_per_second))
     ci = jobs(services.identity, services.public_url)
-    sending = {source: [ci[name] for name in names] for source, names in services.identity.senders.items()}
-    senders = Senders(sending, services.clock)
+    senders = Senders({one: [ci[name] for name in names] for one, names in services.identity.senders.items()}, clock)
     trust, sign_in = trusted(services.identity, ci, services.tokens, services.public_url)
-    running = Running(services, intake, counters, Streams(counters), keyring, senders, sessions, sign_in, rates)
+    streams, kept = Streams(counters), LoopClock(clock)
+    running = Running(services, kept, intake, counters, streams, keyring, senders, sessions, sign_in, rates)
     desk = Desk(running, services.slack) if services.slack else None
     socket = Socket(services.slack, desk) if services.slack and services.slack.app_token and desk else None
 
@@ -81,7 +82,8 @@ def create_app(
         if socket is not None:
             socket.start(asyncio.get_running_loop())
         try:
-            yield
+            async with kept.running():
+                yield
         finally:
             if socket is not None:
                 await run_in_threadpool(socket.stop)
@@ -102,8 +104,7 @@ def create_app(
         servers=[{"url": services.public_url}],
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.running, app.state.desk = running, desk
-    app.state.metrics = metrics.visible([state])
+    app.state.running, app.state.desk, app.state.metrics = running, desk, metrics.visible([state])
     problems.install(app, told)
     openapi.install(app)
     page.install(app, services.public_url)
@@ -111,7 +112,7 @@ def create_app(
     for router in (*ROUTERS, *PAGES):
         app.include_router(router)
     app.add_middleware(BodyLimit)
-    app.add_middleware(Authenticate, proofs=Proofs(keyring, trust, services.clock), sessions=sessions, rates=rates)
+    app.add_middleware(Authenticate, proofs=Proofs(keyring, trust, clock), sessions=sessions, rates=rates)
     app.add_middleware(Requests, counters=counters)
     app.add_middleware(SecurityHeaders, https=secure)
     return app

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from api.access.keyring import Keyring
 from api.access.proofs import Senders
 from api.access.sessions import Sessions
+from api.clock import LoopClock
 from api.intake import Intake
 from api.oidc.setup import Identity, SignIn
 from api.people import People
@@ -95,9 +96,10 @@ class Streams:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The services with what one life of the app adds to them."""
+    """The services with what one life of the app adds to them. `clock` is for the event loop: it waits for nothing."""
 
     services: AppServices
+    clock: LoopClock
     intake: Intake
     counters: Counters
     streams: Streams

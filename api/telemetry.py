@@ -10,9 +10,11 @@ from prometheus_client.registry import Collector
 from delivery.model.ids import SECOND
 from delivery.ports.clock import Clock
 from delivery.ports.errors import PortError
-from delivery.ports.history import Filter, History
-from delivery.ports.ledger import InboxState, Ledger, OutboxState
+from delivery.ports.history import History
+from delivery.ports.ledger import Ledger, OutboxState
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Whoever sends others, however many, makes no series of their own."""
 MOST = 1000
 """Rows that a scrape looks at; a gauge at this value means "or more"."""
 
@@ -61,7 +63,7 @@ class Counters:
         )
 
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        self._requests.labels(method, route, str(status)).inc()
+        self._requests.labels(method if method in METHODS else "other", route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
     def batch(self, size: int) -> None:
@@ -101,7 +103,7 @@ class LedgerState(Collector):
         for worker, heard in self._history.workers().items():
             workers.add_metric([worker], max(now - heard, 0) / SECOND)
         yield workers
-        running = len(self._history.page(Filter(states=("open",)), MOST))
+        running = len(self._history.open_heads(MOST))
         yield GaugeMetricFamily("delivery_releases_open", "Releases that are not over.", running)
 
     def _lateness(self) -> Iterator[GaugeMetricFamily]:
@@ -122,6 +124,6 @@ class LedgerState(Collector):
         yield GaugeMetricFamily("delivery_outbox_waiting", "Messages not yet sent.", len(waiting))
         yield GaugeMetricFamily("delivery_outbox_age_seconds", "How long the oldest is overdue.", max(age, 0) / SECOND)
         dead = GaugeMetricFamily("delivery_dead_rows", "Rows that wait for a person.", labels=["queue"])
-        dead.add_metric(["inbox"], len(self._ledger.inbox(InboxState.DEAD, MOST)))
+        dead.add_metric(["inbox"], self._history.dead_deliveries(MOST))
         dead.add_metric(["outbox"], len(self._ledger.outbox(OutboxState.DEAD, MOST)))
         yield dead

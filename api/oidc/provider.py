@@ -59,10 +59,12 @@ class Provider:
 
     def _fresh(self, good: Callable[[_Known], bool]) -> _Known:
         """What is known, asked for anew where it is old or lacks something; but not too often."""
-        known = self._known
-        if known is not None and good(known) and self.monotonic() - known.at < KEPT:
+        known = self._known if self._known is not None and good(self._known) else None
+        if known is not None and self.monotonic() - known.at < KEPT:
             return known
-        with self._lock:
+        if not self._lock.acquire(blocking=known is None) and known is not None:
+            return known  # it is old and being renewed; an issuer that hangs keeps one thread waiting, not all
+        try:
             now = self.monotonic()
             if self._tried is None or now - self._tried >= AGAIN:
                 self._tried = now
@@ -70,6 +72,8 @@ class Provider:
             if self._known is None:
                 raise Unavailable(f"the keys of {self.issuer} cannot be read", AGAIN)
             return self._known
+        finally:
+            self._lock.release()
 
     def _renew(self, now: float) -> None:
         try:

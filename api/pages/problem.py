@@ -39,7 +39,7 @@ def told(request: Request, problem: Problem) -> Response:
     if not wants_page(request):
         return problem.response(request_id)
     running = request.app.state.running
-    frame = Frame(root(running), "problem", None, running.services.clock.now(), request_id)
+    frame = Frame(root(running), "problem", None, running.clock.now(), request_id)
     return page(
         "problem.html",
         problem.status,

@@ -35,7 +35,7 @@ async def end(app: App, request: Request) -> Response:
     sign_in = _sign_in(app)
     attempt = Attempt.opened(app.sessions.cookies.get(request, "login"))
     onward = attempt.onward if attempt else forms.HOME
-    now = app.services.clock.now()
+    now = app.clock.now()
     try:
         claims = await run_in_threadpool(sign_in.flow.end, attempt, request.query_params, now)
         caller = sign_in.directory.caller(claims)

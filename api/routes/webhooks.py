@@ -92,7 +92,7 @@ async def receive(source: Name, request: Request, app: App) -> AnswerOut:
     job = await _job(app, source, request)
     body = await request.body()
     try:
-        arrivals = _arrivals(found, job, request.headers, body, app.services.clock.now())
+        arrivals = _arrivals(found, job, request.headers, body, app.clock.now())
     except Unsigned as error:
         app.counters.answer(source, error.kind)
         hint = TOKEN_TOO if app.senders.to(source) else ""

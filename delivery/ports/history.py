@@ -52,6 +52,9 @@ class History(Protocol):
     def alerts(self, limit: int) -> tuple[Alert, ...]:
         """Newest first."""
 
+    def dead_deliveries(self, most: int) -> int:
+        """How many wait for a person, counted up to `most`."""
+
     def workers(self) -> Mapping[str, Micros]:
         """When each worker was last heard."""
 

@@ -1,5 +1,8 @@
 """Keys of an issuer: kept, renewed when they rotate, and never asked for by a flood."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import httpx
 import jwt
 import pytest
@@ -12,6 +15,7 @@ from tests.api.world import NOW
 from tests.oidc import new_key
 
 API = "delivery-api"
+LIMIT = 10.0
 
 
 class Watch:
@@ -51,6 +55,28 @@ def test_a_key_that_rotates_is_found_and_the_old_one_forgotten(verifier, idp, wa
     assert valid(verifier, idp.token(API)) == "s-1"
     with pytest.raises(Untrusted, match="no such key"):
         valid(verifier, old)
+
+
+def test_an_issuer_that_hangs_keeps_one_waiting_for_what_is_old_and_nobody_else(verifier, idp, watch):
+    token = idp.token(API)
+    valid(verifier, token)
+    watch.time += KEPT
+    asking, go_on = threading.Event(), threading.Event()
+
+    def hang(_: httpx.Request) -> None:
+        asking.set()
+        assert go_on.wait(LIMIT)
+
+    verifier.provider.http.event_hooks = {"request": [hang]}
+    with ThreadPoolExecutor(2) as threads:
+        try:
+            renewing = threads.submit(valid, verifier, token)
+            assert asking.wait(LIMIT)
+            assert threads.submit(valid, verifier, token).result(LIMIT) == "s-1"
+            assert not renewing.done()
+        finally:
+            go_on.set()
+        assert renewing.result(LIMIT) == "s-1"
 
 
 def test_a_key_that_was_taken_away_counts_no_longer_than_keys_are_kept(verifier, idp, watch):

@@ -1,15 +1,19 @@
 """The stop, dead rows, alerts and health."""
 
+import asyncio
 import json
 from dataclasses import replace
 
 import pytest
+from fastapi.testclient import TestClient
 
+from delivery.adapters.ledger.memory import MemoryLedger
+from delivery.machine.evolve import fold
 from delivery.model.ids import Micros, ReleaseId
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import Alert, Delivery, InboxState, OutboxState, Outgoing, Unit
 from tests.api.test_actions import act, begin, get, problem
-from tests.api.world import NOW, bearer, event, signed
+from tests.api.world import NOW, ManualClock, World, bearer, event, signed
 
 OLGA, VERA, ADAM = bearer("olga"), bearer("vera"), bearer("adam")
 
@@ -187,11 +191,13 @@ def test_metrics_count_requests_intake_and_what_is_in_the_ledger(http, world):
     http.post("/v1/webhooks/ci", content=body, headers=headers)
     http.post("/v1/webhooks/ci", content=body, headers=headers | {"webhook-signature": "v1,AAAA"})
     http.get("/nowhere/at/all")
+    http.request("BREW", "/nowhere/at/all")
     world.ledger.beat("worker-1", "")
     text = http.get("/metrics").text
     for line in (
         'delivery_api_requests_total{method="GET",route="/v1/releases/{id}",status="200"}',
         'delivery_api_requests_total{method="GET",route="other",status="404"} 1.0',
+        'delivery_api_requests_total{method="other",route="other",status="404"} 1.0',
         'delivery_api_intake_answers_total{outcome="unsigned",source="ci"} 1.0',
         'delivery_api_intake_answers_total{outcome="release",source="api"} 2.0',
         "delivery_ledger_up 1.0",
@@ -202,3 +208,29 @@ def test_metrics_count_requests_intake_and_what_is_in_the_ledger(http, world):
     ):
         assert line in text, line
     assert release not in text
+    assert "BREW" not in text
+
+
+def test_a_scrape_reads_no_bodies_of_dead_deliveries(http, world, monkeypatch):
+    world.ledger.commit([Unit(inbox=(dead_delivery(),))])
+    monkeypatch.setattr(type(world.ledger), "inbox", None)
+    assert 'delivery_dead_rows{queue="inbox"} 1.0' in http.get("/metrics").text
+
+
+def test_nobody_asks_the_database_for_its_time_on_the_event_loop():
+    """It may hang for seconds, and everybody with it."""
+
+    class Asked(ManualClock):
+        def now(self) -> Micros:
+            with pytest.raises(RuntimeError, match="no running event loop"):
+                asyncio.get_running_loop()
+            return super().now()
+
+    clock = Asked()
+    world = World(MemoryLedger(clock, fold), clock)
+    headers, body = signed(event())
+    with TestClient(world.app) as http:
+        assert problem(http.post("/v1/webhooks/ci", content=body, headers=headers)) == (422, "unknown-name")
+        assert http.get("/nowhere", headers={"accept": "text/html"}).status_code == 404
+        clock.pause(301)
+        assert problem(http.post("/v1/webhooks/ci", content=body, headers=headers))[1] == "stale-signature"

@@ -1,5 +1,6 @@
 """Hooks over HTTP against the contract, with a real server; and what only they have."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -191,6 +192,33 @@ def test_a_host_that_does_not_answer_holds_nobody_up_twice(world: World, monkeyp
         with pytest.raises(Unavailable, match="did not answer a moment ago"):
             hooks.run(replace(WANTED, key="another-release"))
         accepted[0].close()
+
+
+def test_an_answer_that_comes_by_drops_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each drop comes in time, all of them would not."""
+    monkeypatch.setattr(http, "CALL_SECONDS", 0.3)
+    drops, gone = 100, threading.Event()
+
+    def answer(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(f"HTTP/1.1 200 OK\r\ncontent-length: {drops}\r\n\r\n".encode())
+            for _ in range(drops):
+                connection.sendall(b"x")
+                told.append(gone.wait(0.1))
+
+    told: list[bool] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=answer, args=(listening,))
+        thread.start()
+        try:
+            with pytest.raises(Unavailable, match="did not answer within"):
+                world.adapter(f"http://127.0.0.1:{listening.getsockname()[1]}").run(WANTED)
+            assert len(told) < drops // 2
+        finally:
+            gone.set()
+            thread.join()
 
 
 def test_one_that_is_not_there_is_named(world: World) -> None:

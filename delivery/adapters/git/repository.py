@@ -6,11 +6,13 @@ truth and may be deleted.
 """
 
 import os
+import signal
 import subprocess
 import tempfile
 import threading
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -160,14 +162,7 @@ class Repository:
     def _git(self, *arguments: str, given: bytes = b"", more: Mapping[str, str] | None = None) -> bytes:
         command = ["git", "--git-dir", str(self._directory), *arguments]
         try:
-            done = subprocess.run(
-                command,
-                input=given,
-                capture_output=True,
-                check=False,
-                timeout=CALL_SECONDS,
-                env={**self._environment, **(more or {})},
-            )
+            done = _run(command, given, {**self._environment, **(more or {})})
         except subprocess.TimeoutExpired as error:
             raise Unavailable(f"{self} does not answer within {CALL_SECONDS:g} s") from error
         except OSError as error:
@@ -182,6 +177,19 @@ class Repository:
 
 class Failed(Unavailable):
     """What git said. Most of it is the network's."""
+
+
+def _run(command: Sequence[str], given: bytes, environment: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
+    """In a group of its own: what git starts for the network would otherwise outlive it, and wait for a silent host."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, process_group=0) as running:
+        try:
+            out, err = running.communicate(given, CALL_SECONDS)
+        except BaseException:
+            with suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+            raise
+    return subprocess.CompletedProcess(command, running.returncode, out, err)
 
 
 def _environment(login: Login, author: Author) -> Mapping[str, str]:

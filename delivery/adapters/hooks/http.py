@@ -107,8 +107,8 @@ class HttpHooks:
 
 def _read(response: requests.Response, until: float) -> bytes:
     body = b""
-    for chunk in response.iter_content(1024):
-        body += chunk
+    for byte in response.iter_content(1):  # a larger piece would be waited for until it is whole, however long
+        body += byte
         if len(body) > LARGEST:
             break
         if time.monotonic() > until:

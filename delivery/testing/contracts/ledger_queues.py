@@ -36,6 +36,7 @@ class Queues:
         committed(world.ledger, Unit(inbox=(delivery("c"), replace(delivery("d"), state=InboxState.PENDING))))
         assert [each.key for each in world.ledger.inbox(InboxState.DEAD, 9)] == ["a", "b"]
         assert [each.key for each in world.ledger.inbox(InboxState.DEAD, 1)] == ["a"]
+        assert [world.other.dead_deliveries(most) for most in (1, 2, 9)] == [1, 2, 2]
         assert [each.key for each in world.ledger.inbox(InboxState.PENDING, 9)] == ["d"]
         answered = replace(old, state=InboxState.DONE, outcome="release", reason="", answer={"id": 1}, error="")
         world.other.update_delivery(replace(answered, body=b"another", digest="another", received_at=Micros(0)))

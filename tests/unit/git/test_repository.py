@@ -1,5 +1,6 @@
 """A repository through the real git: what is pushed expects what was read."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from delivery.adapters.git.repository import Repository
 from delivery.ports.errors import Conflict, Refused, Unavailable
 from tests.git_server import GitServer
 
+LIMIT = 10.0
 FILE = "apps/checkout/values.yaml"
 
 
@@ -41,6 +43,21 @@ def test_a_file_that_is_needed_no_more_goes(server, worker):
     worker.write(worker.look(), {"README": None, FILE: b"tag: 2\n"}, "tidy")
     assert server.read(FILE) == "tag: 2\n"
     assert sorted(worker.files(server.head(), "")) == [FILE, "run.sh"]
+
+
+def test_nothing_of_git_stays_behind_where_a_host_is_silent(tmp_path, monkeypatch):
+    """The program that git has for HTTP waits for an answer without end: it has to go with git."""
+    monkeypatch.setattr("delivery.adapters.git.repository.CALL_SECONDS", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        worker = repository(f"http://127.0.0.1:{silent.getsockname()[1]}/x", "main", str(tmp_path / "w"))
+        with pytest.raises(Unavailable, match="does not answer within"):
+            worker.look()
+        silent.settimeout(LIMIT)
+        connection, _ = silent.accept()
+        with connection:
+            connection.settimeout(LIMIT)
+            while connection.recv(4096):  # what it asked, and then the end of who asked
+                pass
 
 
 def test_who_pushed_in_between_wins(server, worker, tmp_path):

@@ -11,7 +11,7 @@ from delivery.model.since import READS
 from delivery.model.verdict import Tick
 from delivery.ports.errors import TooNew
 from delivery.ports.history import Filter
-from delivery.ports.ledger import Alert, Measuring, Row, StoredRelease
+from delivery.ports.ledger import Alert, InboxState, Measuring, Row, StoredRelease
 
 
 class History(Base):
@@ -80,6 +80,10 @@ class History(Base):
         with self._lock:
             newest = sorted(self._tables.alerts, reverse=True)[:limit]
             return tuple(self._tables.alerts[number] for number in newest)
+
+    def dead_deliveries(self, most: int) -> int:
+        with self._lock:
+            return min(most, sum(row.state is InboxState.DEAD for row in self._tables.inbox.values()))
 
     def workers(self) -> Mapping[str, Micros]:
         with self._lock:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from delivery.adapters.ledger.sql import coding
 from delivery.adapters.ledger.sql.measured import ticks_from
 from delivery.adapters.ledger.sql.records import Records
-from delivery.adapters.ledger.sql.tables import ALERT, EVENT, MEASURING, RELEASE, SEGMENT, TARGET, WORKER
+from delivery.adapters.ledger.sql.tables import ALERT, EVENT, INBOX, MEASURING, RELEASE, SEGMENT, TARGET, WORKER
 from delivery.adapters.ledger.sql.targets import RELEASES, ROWS
 from delivery.model.codec import StoredEvent
 from delivery.model.ids import Micros, ReleaseId
@@ -16,7 +16,7 @@ from delivery.model.since import READS
 from delivery.model.verdict import Tick
 from delivery.ports.errors import TooNew
 from delivery.ports.history import Filter
-from delivery.ports.ledger import Alert, Measuring, Row, StoredRelease
+from delivery.ports.ledger import Alert, InboxState, Measuring, Row, StoredRelease
 
 _R = RELEASE.c
 
@@ -79,6 +79,12 @@ class SqlHistory(Records):
         query = select(ALERT).order_by(ALERT.c.id.desc()).limit(limit)
         with self._database.read() as connection:
             return tuple(coding.alert_from(columns) for columns in connection.execute(query))
+
+    def dead_deliveries(self, most: int) -> int:
+        dead = select(INBOX.c.key).where(INBOX.c.state == InboxState.DEAD.value).limit(most).subquery()
+        with self._database.read() as connection:
+            found: int = connection.execute(select(func.count()).select_from(dead)).scalar_one()
+        return found
 
     def workers(self) -> Mapping[str, Micros]:
         query = select(WORKER.c.name, WORKER.c.heard_at).order_by(WORKER.c.name)
