@@ -146,6 +146,13 @@ class Nemesis:
         gone.setdefault(copy.identity, self._world.scheduler.monotonic)
         self._later(lambda: gone.pop(copy.identity, None))
 
+    def fault(self) -> None:
+        """A fault of ours: what is asked of the workloads raises, for one target, for a while."""
+        target = self._random.choice(self._world.targets)
+        faulty = self._world.workloads[target.partition("@")[2]].faulty
+        faulty.setdefault(target, 0)
+        self._later(lambda: faulty.pop(target, None))
+
     def redeploy(self) -> None:
         """The owners have their own workload run something else for a while."""
         world = self._world

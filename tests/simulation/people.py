@@ -18,6 +18,7 @@ from delivery.ports.errors import PortError
 from delivery.ports.history import Filter
 from tests.simulation.profiles import Profile
 from tests.simulation.services import BURNING, FIRST, clusters
+from tests.simulation.workloads import FAULT
 from tests.simulation.world import World
 
 STARTER = Principal("ci")
@@ -153,12 +154,22 @@ class People:
         """With nothing going wrong any more, gives every release what it waits for, until none is open."""
         inbox = self.world.inbox()
         while True:
-            found = self.open_ones()
-            if not found:
+            found, quarantined = self.open_ones(), self._mended(inbox)
+            if not found and not quarantined:
                 return
             for release in found:
                 self._help(inbox, release)
             self.world.scheduler.sleep(600_000)
+
+    def _mended(self, inbox: Inbox) -> bool:
+        """An admin puts back into service what a fault took out of it that was put there, and no other."""
+        rows = [row for row in map(self.world.row, self.world.targets) if row.quarantined and FAULT in row.quarantined]
+        for row in rows:
+            release = row.target.active or row.target.last
+            if release is not None:
+                resume = Resume(APPROVERS[0], "mended", admin=True, holds=(HoldKind.QUARANTINED,))
+                self.say(inbox, ReleaseAction(release, resume))
+        return bool(rows)
 
     def owners(self) -> None:
         """Those who bring home themselves what has proven itself."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from delivery.machine.announce import announce
 from delivery.machine.desired import desired
@@ -25,7 +26,8 @@ def at_rest(world: World, people: People) -> list[str]:
     lossy = world.watch.ghost.lossy
     dead = {row.key for row in world.ledger.outbox(OutboxState.DEAD, EVERYTHING)}
     return [
-        *(text for stored in _all(world) for text in _history(world, stored, dead)),
+        *(text for stored in _all(world) for text in chained(world.ledger, stored)),
+        *(text for stored in _all(world) for text in _announced(world, stored, dead)),
         *(text for target in world.targets for text in _traffic(world, target)),
         *_ends(people),
         *_outbox(world, dead),
@@ -38,21 +40,28 @@ def _all(world: World) -> tuple[StoredRelease, ...]:
     return found
 
 
-def _history(world: World, stored: StoredRelease, dead: set[str]) -> Iterator[str]:
-    """3, 4, 14: the chain holds, state is the fold of stored bytes, stages pass once and in order, people are told."""
+def chained(ledger: Any, stored: StoredRelease) -> Iterator[str]:
+    """3, 4, 6: the chain holds, state is the fold of stored bytes, stages pass once and in order, an end is the end."""
     release, prev = stored.release, GENESIS
-    facts, before = list[Event](), None
-    for number, event in enumerate(world.ledger.events(release.id, limit=EVERYTHING), 1):
+    facts, after = list[Event](), None
+    for number, event in enumerate(ledger.events(release.id, limit=EVERYTHING), 1):
         if event.seq != number or event.prev != prev or link(prev, event.body) != event.hash:
             yield f"invariant 3: {release.id}: the chain is broken at {number}"
-        fact = event.event
-        after = evolve(before, fact)
-        yield from _told(world, announce(before, fact, after), dead)
-        facts.append(fact)
-        prev, before = event.hash, after
-    if before is None or canon(before) != canon(release) or prev != stored.head:
+        after = evolve(after, event.event)
+        facts.append(event.event)
+        prev = event.hash
+    if after is None or canon(after) != canon(release) or prev != stored.head:
         yield f"invariant 3: {release.id} is not the fold of its events"
     yield from _facts(release, facts)
+
+
+def _announced(world: World, stored: StoredRelease, dead: set[str]) -> Iterator[str]:
+    """14: people are told."""
+    before = None
+    for event in world.ledger.events(stored.release.id, limit=EVERYTHING):
+        after = evolve(before, event.event)
+        yield from _told(world, announce(before, event.event, after), dead)
+        before = after
 
 
 def _facts(release: Release, facts: list[Event]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.campaign import run
-from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants import FAULTY, MUTANTS
 from tests.simulation.mutants.mutant import Mutant
 
 
@@ -19,6 +19,14 @@ def test_a_mistake_in_the_engine_is_found(mutant: Mutant) -> None:
             return
         found += broken
     pytest.fail(f"{mutant.name} survived {mutant.seeds} schedules, which broke {found}")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_faults_of_ours_are_told_and_when_they_are_mended_everything_goes_on(seed: int) -> None:
+    """The weather that no other test has: without the mistake nothing breaks in it."""
+    outcome = run(seed, FAULTY)
+    assert outcome.broken == ()
+    assert outcome.happened["fault"]
 
 
 def test_the_documentation_tells_what_each_mistake_breaks() -> None:

@@ -11,6 +11,7 @@ from delivery.ports.workloads import EVERYTHING, Need, Running, always
 from tests.simulation.scheduler import Scheduler
 
 ADDRESS = Endpoint("127.0.0.1", 9000)
+FAULT = "a fault of ours"
 Key = tuple[TargetId, str]
 
 
@@ -30,8 +31,9 @@ class SimWorkloads:
     cannot start.
 
     `unready` and `crashed` are what the nemesis did; `gone` has copies of stable (by identity) of which none answers,
-    each with since when. `watch` is told of every version that is retired, `watch_home` of
-    every version that we are about to have the owners run. `writing` is between the last question and that write.
+    each with since when; `faulty` the targets at which a fault of ours raises, each with how often it did. `watch` is
+    told of every version that is retired, `watch_home` of every version that we are about to have the owners run.
+    `writing` is between the last question and that write.
     """
 
     scheduler: Scheduler
@@ -39,6 +41,7 @@ class SimWorkloads:
     unready: set[str] = field(default_factory=set)
     crashed: set[str] = field(default_factory=set)
     gone: dict[str, int] = field(default_factory=dict)
+    faulty: dict[TargetId, int] = field(default_factory=dict)
     asked: dict[Key, dict[int, int]] = field(default_factory=dict)
     homes: dict[TargetId, Own] = field(default_factory=dict)
     watch: Callable[[TargetId, VersionRef], None] = lambda target, version: None
@@ -48,6 +51,9 @@ class SimWorkloads:
 
     def ensure(self, target: TargetId, workload: Workload, version: VersionRef, need: Need = EVERYTHING) -> Running:
         self._reach()
+        if target in self.faulty:
+            self.faulty[target] += 1
+            raise ZeroDivisionError(FAULT)
         if need.home:
             return self.look(target, workload, version, home=True)
         self.asked.setdefault((target, version.identity), {}).setdefault(need.share, self.scheduler.monotonic)

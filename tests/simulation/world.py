@@ -289,6 +289,7 @@ class World:
         workloads.unready.clear()
         workloads.crashed.clear()
         workloads.gone.clear()
+        workloads.faulty.clear()
 
     def run(self, micros: int) -> None:
         """Lets this much simulated time go by."""

@@ -49,6 +49,17 @@ HARD_TO_REACH = replace(
 AT_HOME = replace(PROFILES["homes"], name="at home", services=("cloning",), deeds={"lag": 4}, bad=0.0)
 """Releases that mostly get home."""
 
+FAULTY = replace(
+    PROFILES["calm"],
+    name="faulty",
+    services=("queueing", "superseding"),
+    deeds={"fault": 1},
+    gap=(2_000_000, 6_000_000),
+    lasts=(20_000_000, 40_000_000),
+    storm=45_000_000,
+    waves=1,
+)
+"""Faults of ours that stay, at one target and another."""
 HOOKS, COPIES = PROFILES["hooks"], PROFILES["copies"]
 ORPHANED = replace(
     COPIES,
@@ -101,6 +112,7 @@ MUTANTS: tuple[Mutant, ...] = (
         only(ports.LongLease, "ledger"),
         engine.cleans_up_at_the_end,
     ),
+    Mutant("an exception backs off for ever", "invariant 2:", FAULTY, patched=engine.backs_off_for_ever),
     Mutant("home entered before it is ready", "home:", AT_HOME, patched=homes.enters_at_once),
     Mutant("home changed before that is stored", "home:", AT_HOME, patched=homes.patches_first),
     Mutant("home changed by whoever lost the target", "home:", HURRIED, only(homes.NeverAsks, "workloads")),

@@ -203,6 +203,18 @@ def pointer_moves_early() -> Iterator[None]:
 
 
 @contextmanager
+def backs_off_for_ever() -> Iterator[None]:
+    """A fault of ours is tried again a while later, however often it was."""
+    note = Working.note_failure
+
+    def again(self: Working, error: str, now: Any, limit: int) -> None:
+        note(self, error, now, 10**9)
+
+    with patch.object(Working, "note_failure", again):
+        yield
+
+
+@contextmanager
 def cleans_up_at_the_end() -> Iterator[None]:
     """Whoever drains hands its claims back in `finally`, and so may hold them long."""
     drain = Drain._drain

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 EVERY = 500_000
 BOUND = 10_000_000
 """A lease, and what is left to do after it."""
+IN_VAIN = 15
+"""How often a fault of ours may raise in a row, deaths of those who counted it included."""
 
 
 class Bounds:
@@ -42,6 +44,7 @@ class Bounds:
         for row in world.ledger.rows():
             self._revert(row, now)
             self._late(row, now, wall)
+            self._in_vain(row)
         self._copies.look(now, self._ghost.running())
 
     def _revert(self, row: Row, now: int) -> None:
@@ -58,6 +61,12 @@ class Bounds:
         self.checked += 1
         if now - since > BOUND + self._world.clock.back:
             self._broken.say(7, f"{release.id} began to go back {(now - since) / 1e6:.0f} s ago and is not at 0")
+
+    def _in_vain(self, row: Row) -> None:
+        """2: what fails by a fault of ours is not tried for ever: it is taken out of service, and people are told."""
+        raised = self._world.workloads[row.target.cluster].faulty.get(row.target.id, 0)
+        if raised > IN_VAIN and row.quarantined is None:
+            self._broken.say(2, f"{row.target.id} is tried for the {raised}th time, and nobody is told why it fails")
 
     def _begun(self, release: Release) -> int:
         events = self._ghost.events[release.id]
