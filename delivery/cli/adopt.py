@@ -4,21 +4,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from delivery.adoption.access import Kube, connect
-from delivery.adoption.adopt import Adoption, inspect
-from delivery.adoption.adopt import adopt as look
-from delivery.adoption.leave import left
 from delivery.cli.errors import Code, CommandError
 from delivery.cli.output import Screen
 from delivery.cli.session import local_command
 from delivery.model.finding import Finding, Weight
 from delivery.model.place import Isolation, Mode, Place
 from delivery.ports.errors import PortError
-from delivery.wiring import parse, read
+
+if TYPE_CHECKING:  # Kubernetes' client and all adapters: seconds that no other command should wait for
+    from delivery.adoption.access import Kube
+    from delivery.adoption.adopt import Adoption
 
 STYLES = {Weight.BLOCKS: "red", Weight.LEAKS: "red", Weight.WARNS: "yellow", Weight.SAYS: "dim"}
 _KINDS = ("deploy", "deployment", "deployments", "deployment.apps")
@@ -66,6 +65,8 @@ def adopt(
 
     Changes nothing in the cluster. Exit code 1 where a release could not work yet.
     """
+    from delivery.adoption.adopt import adopt as look
+
     name = _deployment(workload)
     place = Place(namespace, name, wanted.service or name, wanted.mode, wanted.isolation, wanted.candidate)
     with _looking(access) as kube:
@@ -87,6 +88,8 @@ def release_control(
     access: Access,
 ) -> None:
     """Shows what of ours is in a namespace and how to take it out. Changes nothing."""
+    from delivery.adoption.leave import left
+
     with _looking(access) as kube:
         found = left(kube, namespace, service)
     if not screen.for_people:
@@ -107,6 +110,9 @@ def looked_at(text: str, file: str, access: Access) -> tuple[Finding, ...]:
 
     One context is one cluster: a file with several is looked at as it stands for the first.
     """
+    from delivery.adoption.adopt import inspect
+    from delivery.wiring import parse, read
+
     service = parse(read(text.encode(), file))
     cluster = service.clusters[0]
     if service.workload_in(cluster).place is None:
@@ -115,7 +121,7 @@ def looked_at(text: str, file: str, access: Access) -> tuple[Finding, ...]:
         return inspect(kube, service, cluster).findings
 
 
-def paint(screen: Screen, found: Adoption, written: Path | None) -> None:
+def paint(screen: Screen, found: "Adoption", written: Path | None) -> None:
     """For people: what matters most comes first."""
     show(screen, found.findings)
     where = f"written to {written}" if written else "save it, or run this again with --write FILE"
@@ -141,7 +147,9 @@ def show(screen: Screen, found: tuple[Finding, ...]) -> None:
 
 
 @contextmanager
-def _looking(access: Access) -> Iterator[Kube]:
+def _looking(access: Access) -> Iterator["Kube"]:
+    from delivery.adoption.access import connect
+
     try:
         kube = connect(access.kubeconfig, access.context)
         try:

@@ -11,21 +11,15 @@ from delivery.adapters.ledger.sql import SqlLedger, upgrade
 from delivery.machine.evolve import fold
 from delivery.model.ids import target_id
 from delivery.testing.contracts.ledger_values import created, delivery, row
-from tests.postgres import new_database
 
 ROOT = Path(__file__).parents[2]
 SOURCE = delivery("x").source
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        upgrade(f"sqlite:///{tmp_path}/ledger.db")
-        yield f"sqlite:///{tmp_path}/ledger.db"
-        return
-    with new_database(request.getfixturevalue("postgres_server")) as url:
-        upgrade(url)
-        yield url
+@pytest.fixture
+def url(each_database: str) -> str:
+    upgrade(each_database)
+    return each_database
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A small true slice of `make faults`: real processes die, and what looks at them sees a mistake."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from tests.faults.mutants import MUTANTS
 from tests.faults.report import markdown
 from tests.faults.storm import Found, Weather, play
 from tests.faults.world import RealWorld
-from tests.postgres import new_database
 
 KILLS = Weather({"kill_worker": 4, "kill_api": 1}, (0.1, 0.4), least=8)
 SECONDS = 3.0
@@ -19,13 +17,9 @@ LONGER = 5.0
 """For a mistake to be made, and a process to die of it."""
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/delivery.db"
-        return
-    with new_database(request.getfixturevalue("postgres_server")) as found:
-        yield found
+@pytest.fixture
+def url(each_database: str) -> str:
+    return each_database
 
 
 def storm(directory: Path, url: str, seconds: float, mutant: str | None = None) -> Found:

@@ -12,19 +12,14 @@ from delivery.model.ids import Principal
 from delivery.model.signal import Abort
 from delivery.ports.ledger import Result, Unit
 from tests.integration.engine_fleet import Fleet, Time
-from tests.postgres import new_database
 
 NAMES = [f"service-{number:02}" for number in range(50)]
 RAISES, REFUSED = NAMES[17], NAMES[31]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/delivery.db"
-        return
-    with new_database(request.getfixturevalue("postgres_server")) as found:
-        yield found
+@pytest.fixture
+def url(each_database: str) -> str:
+    return each_database
 
 
 @pytest.fixture

@@ -14,24 +14,15 @@ from delivery.model.signal import Abort
 from delivery.model.verdict import Verdict
 from delivery.wiring import build_gate
 from tests.integration.engine_fleet import Fleet, Time
-from tests.postgres import new_database
 
 HOUR = 3600
 NAME = "checkout"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def fleet(request: pytest.FixtureRequest, tmp_path) -> Iterator[Fleet]:
-    if request.param == "sqlite":
-        yield from baking(f"sqlite:///{tmp_path}/delivery.db")
-        return
-    with new_database(request.getfixturevalue("postgres_server")) as url:
-        yield from baking(url)
-
-
-def baking(url: str) -> Iterator[Fleet]:
-    upgrade(url)
-    made = Fleet(url, Time())
+@pytest.fixture
+def fleet(each_database: str) -> Iterator[Fleet]:
+    upgrade(each_database)
+    made = Fleet(each_database, Time())
     try:
         made.serve(NAME)
         made.release(NAME)

@@ -1,6 +1,5 @@
 """A real Envoy that stops right after a write: what it has not proven begins no bake and counts no tick."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from tests.contracts.envoy_world import EnvoyWorld
 from tests.integration.engine_fleet import Fleet
 from tests.integration.fence_worker import RealTime
 from tests.integration.worker_parts import wait_for
-from tests.postgres import new_database
 
 NAME = "checkout"
 TRIES = 8
@@ -38,13 +36,9 @@ class StopsAfter:
         return written
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/delivery.db"
-        return
-    with new_database(request.getfixturevalue("postgres_server")) as found:
-        yield found
+@pytest.fixture
+def url(each_database: str) -> str:
+    return each_database
 
 
 def test_what_a_stopped_envoy_has_not_proven_begins_no_bake(url: str, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,20 +22,15 @@ from delivery.model.release import Release
 from delivery.sources.buttons import Button, seal
 from delivery.wiring import SlackApp
 from tests.api.world import SERVICE, ManualClock, World, bearer
-from tests.postgres import new_database
 
 ROUNDS = 6
 SIGNING, TOKEN = "8f742231b10e8888abcd99yyyzzz85a5", "xoxb-test"
 CANARY = {"steps": ["5%", "50%"], "bake": "10s", "gates": [], "min_requests": 0}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/delivery.db"
-        return
-    with new_database(request.getfixturevalue("postgres_server")) as found:
-        yield found
+@pytest.fixture
+def url(each_database: str) -> str:
+    return each_database
 
 
 @dataclass

@@ -4,8 +4,6 @@ A migration that takes something away (contracts) says so: `contract = "..."`, w
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +15,6 @@ from sqlalchemy import Connection, MetaData, Table, inspect, select
 from delivery.adapters.ledger.sql import upgrade
 from delivery.adapters.ledger.sql.engine import Database
 from delivery.adapters.ledger.sql.migrate import scripts
-from tests.postgres import new_database
 
 
 def steps() -> list[Script]:
@@ -28,19 +25,9 @@ def steps() -> list[Script]:
 STEPS = steps()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    if request.param == "sqlite":
-        with opened(f"sqlite:///{tmp_path}/ledger.db") as found:
-            yield found
-        return
-    with new_database(request.getfixturevalue("postgres_server")) as url, opened(url) as found:
-        yield found
-
-
-@contextmanager
-def opened(url: str) -> Iterator[Database]:
-    found = Database(url)
+@pytest.fixture
+def database(each_database: str) -> Iterator[Database]:
+    found = Database(each_database)
     try:
         yield found
     finally:

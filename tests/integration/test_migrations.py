@@ -16,25 +16,16 @@ from delivery.adapters.ledger.sql.engine import Database
 from delivery.adapters.ledger.sql.migrate import scripts
 from delivery.adapters.ledger.sql.tables import METADATA
 from delivery.ports.errors import PortError
-from tests.postgres import new_database
 from tests.wheel import unpacked
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/100%/ledger.db"
-        return
-    with new_database(request.getfixturevalue("postgres_server")) as url:
-        yield url
-
-
-@pytest.fixture(autouse=True)
-def odd_folder(tmp_path: Path) -> None:
+@pytest.fixture
+def url(each_database: str, tmp_path: Path) -> str:
+    """SQLite's lies in a folder whose name Alembic's configuration would read as a placeholder."""
     (tmp_path / "100%").mkdir()
+    return each_database.replace(f"{tmp_path}/", f"{tmp_path}/100%/")
 
 
 @contextmanager
