@@ -2,11 +2,16 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from tests.serving import serving
 
 NOBODY: Mapping[str, str] = {
     "PATH": os.environ["PATH"],
@@ -77,3 +82,42 @@ class GitServer:
             ["git", *arguments], cwd=at, env={**NOBODY}, check=True, capture_output=True, text=True, timeout=60
         )
         return done.stdout
+
+
+@contextmanager
+def over_http(server: GitServer, tokens: set[str]) -> Iterator[str]:
+    """The repository's address at a host that asks for a token, by git's own program for that. `tokens` are those that
+    count, as the password of any user; they may change meanwhile."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            kind, _, pair = self.headers.get("authorization", "").partition(" ")
+            if kind != "Basic" or b64decode(pair).decode().partition(":")[2] not in tokens:
+                self._answer(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"")
+                return
+            path, _, query = self.path.partition("?")
+            env = {**NOBODY, "GIT_PROJECT_ROOT": str(server.bare.parent), "GIT_HTTP_EXPORT_ALL": "1"}
+            env |= {"PATH_INFO": path, "QUERY_STRING": query, "REQUEST_METHOD": self.command, "REMOTE_USER": "robot"}
+            env |= {"CONTENT_TYPE": self.headers.get("content-type", ""), "CONTENT_LENGTH": str(len(body))}
+            env |= {"HTTP_CONTENT_ENCODING": self.headers.get("content-encoding", "")}
+            env |= {"GIT_PROTOCOL": self.headers.get("git-protocol", "")}
+            done = subprocess.run(["git", "http-backend"], input=body, env=env, capture_output=True, check=True)
+            head, _, content = done.stdout.partition(b"\r\n\r\n")
+            told = dict(line.split(": ", 1) for line in head.decode().splitlines())
+            self._answer(int(told.pop("Status", "200").split()[0]), told, content)
+
+        do_POST = do_GET  # noqa: N815 - the server's own way to name it
+
+        def _answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing: pytest shows what fails."""
+
+    with serving(Handler) as port:
+        yield f"http://127.0.0.1:{port}/{server.bare.name}"

@@ -9,7 +9,7 @@ from hashlib import sha256
 from html import escape
 from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -34,6 +34,7 @@ def public(key: Any, kid: str, **more: str) -> dict[str, Any]:
 @dataclass
 class Idp:
     """`keys` are shown in the order in which they came; the last one signs. `now` is in seconds. `asked` are paths.
+    `secrets` of our client count.
 
     `asks`: whoever signs in is shown a page, and says yes or no there.
     """
@@ -45,6 +46,7 @@ class Idp:
     user: dict[str, Any] = field(default_factory=dict)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
     wrong: dict[str, Any] = field(default_factory=dict)
+    secrets: set[str] = field(default_factory=lambda: {SECRET})
     down: bool = False
     asks: bool = False
 
@@ -86,8 +88,8 @@ class Idp:
     def redeem(self, form: Mapping[str, str], authorization: str) -> dict[str, str] | None:
         """The tokens for a code: once, by the client that has the secret, with the verifier of the challenge."""
         begun = self.codes.pop(form.get("code", ""), None)
-        pair = "delivery:a%20secret%20of%20the%20client%20%2F%20with%20a%20slash"
-        if begun is None or authorization != "Basic " + base64.b64encode(pair.encode()).decode():
+        pairs = [f"{CLIENT}:{quote(secret, safe='')}" for secret in self.secrets]
+        if begun is None or authorization not in ["Basic " + base64.b64encode(one.encode()).decode() for one in pairs]:
             return None
         digest = base64.urlsafe_b64encode(sha256(form["code_verifier"].encode()).digest()).rstrip(b"=").decode()
         if digest != begun["code_challenge"] or form["redirect_uri"] != begun["redirect_uri"]:

@@ -2,9 +2,10 @@
 
 import json
 import shutil
+import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ Labels = frozenset[tuple[str, str]]
 class Prometheus:
     """`jobs` are scrape configurations as Prometheus reads them; each is scraped every INTERVAL.
 
-    Made in a thread that lives as long as the server is to live.
+    `users` are asked for: bcrypt hashes of passwords by name, which `lets_in` changes. Made in a thread that lives as
+    long as the server is to live.
     """
 
-    def __init__(self, folder: Path, jobs: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, folder: Path, jobs: Sequence[dict[str, Any]], users: Mapping[str, str] | None = None) -> None:
         self._folder = folder
+        self._access = folder / "web.yml" if users is not None else None
+        self.lets_in(users or {})
         self._jobs = jobs
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
@@ -42,8 +46,16 @@ class Prometheus:
         config.write_text(json.dumps({"global": {"scrape_interval": INTERVAL}, "scrape_configs": [*self._jobs]}))
         command = [program, f"--config.file={config}", f"--storage.tsdb.path={self._folder / 'prometheus'}"]
         command += [f"--web.listen-address={HOST}:{self.port}", "--log.level=warn"]
+        command += [f"--web.config.file={self._access}"] if self._access is not None else []
         self.process = Process("prometheus", command, self._folder / "prometheus.log")
         self.process.wait(self._is_ready, START_SECONDS)
+
+    def lets_in(self, users: Mapping[str, str]) -> None:
+        """It reads this again for every request."""
+        if self._access is not None:
+            new = self._access.with_suffix(".new")
+            new.write_text(json.dumps({"basic_auth_users": dict(users)}))
+            new.rename(self._access)
 
     def stop(self) -> None:
         """Idempotent; `start` may follow, on the same port and data."""
@@ -70,6 +82,8 @@ class Prometheus:
         try:
             with urllib.request.urlopen(f"{self.url}/-/ready", timeout=2) as answer:
                 return bool(answer.status == 200)
+        except urllib.error.HTTPError as error:
+            return error.code == 401 and self._access is not None
         except OSError:
             return False
 

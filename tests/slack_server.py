@@ -54,9 +54,11 @@ class SlackServer:
     """Starts nothing by being made; see `slack_server`."""
 
     def __init__(self) -> None:
+        self.token, self.app_token = TOKEN, APP_TOKEN  # those that count
         self.channels: dict[str, list[Message]] = {identity: [] for identity in CHANNELS.values()}
         self.failures: deque[Failure] = deque()
         self.calls: list[str] = []
+        self.refused = 0  # calls with a token that does not count
         self.views: list[JSON] = []
         self.whispers: list[str] = []  # what one person alone sees
         self.away = False
@@ -88,8 +90,9 @@ class SlackServer:
         if failure is not None and not failure.after:
             return _failed(failure)
         arguments = await _arguments(request)
-        token = APP_TOKEN if method == "apps.connections.open" else TOKEN
+        token = self.app_token if method == "apps.connections.open" else self.token
         if request.headers.get("Authorization") != f"Bearer {token}":
+            self.refused += 1
             return web.json_response({"ok": False, "error": "invalid_auth"})
         answer = _METHODS[method](self, arguments)
         return web.json_response(answer) if failure is None else _failed(failure)

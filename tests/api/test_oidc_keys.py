@@ -79,6 +79,20 @@ def test_an_issuer_that_hangs_keeps_one_waiting_for_what_is_old_and_nobody_else(
         assert renewing.result(LIMIT) == "s-1"
 
 
+def test_keys_that_are_both_shown_for_a_while_both_count(verifier, idp, watch):
+    """As providers change them: nobody's token is refused meanwhile, and the old key's are once it is taken away."""
+    old = idp.token(API)
+    valid(verifier, old)
+    idp.keys["k2"] = new_key()
+    watch.time += AGAIN
+    assert valid(verifier, idp.token(API, kid="k2")) == valid(verifier, old) == "s-1"
+    del idp.keys["k1"]
+    watch.time += KEPT
+    assert valid(verifier, idp.token(API, kid="k2")) == "s-1"
+    with pytest.raises(Untrusted, match="no such key"):
+        valid(verifier, old)
+
+
 def test_a_key_that_was_taken_away_counts_no_longer_than_keys_are_kept(verifier, idp, watch):
     old = idp.token(API)
     valid(verifier, old)

@@ -140,7 +140,7 @@ def test_no_access(kube: Kube, cluster: Cluster, namespace: str, tmp_path: Path)
     config["users"][0]["user"] = {"token": "wrong"}
     (tmp_path / "wrong").write_text(json.dumps(config))
     stranger = Kube(str(tmp_path / "wrong"))
-    with pytest.raises(Refused, match="Unauthorized"):
+    with pytest.raises(Unavailable, match="Unauthorized"):
         stranger.get(where(namespace))
     stranger.close()
     with pytest.raises(Refused, match="no access to the Kubernetes API"):

@@ -176,7 +176,7 @@ def test_a_slack_that_is_away_is_tried_again(clock) -> None:
 def test_a_wrong_channel_and_a_wrong_token_say_what_to_do(slack, chat, clock) -> None:
     with pytest.raises(Refused, match="invite the app"):
         tell(chat, clock, Place(), post(7, to="#nowhere"))
-    with pytest.raises(Refused, match="put a new one"):
+    with pytest.raises(Unavailable, match="put a new one"):
         tell(SlackChat("xoxb-old", SECRET, f"{slack.base}/api/", monotonic=clock), clock, Place(), post(7))
 
 

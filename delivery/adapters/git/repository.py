@@ -25,10 +25,8 @@ _CLAIMS = "refs/delivery/"
 _NOTHING = "0" * 40
 _MOVED: Final = ("stale info", "fetch first", "non-fast-forward", "cannot lock ref", "failed to update ref")
 _REFUSED: Final = ("[remote rejected]", "pre-receive hook declined", "protected branch", "GH006", "not allowed to push")
+_UNKNOWN: Final = ("Authentication failed", "Permission denied", "could not read Username")
 _DENIED: Final = (
-    "Authentication failed",
-    "Permission denied",
-    "could not read Username",
     "error: 403",
     "does not appear to be a git repository",
     "not found",
@@ -170,6 +168,8 @@ class Repository:
         if done.returncode == 0:
             return done.stdout
         text = _told(done.stdout + b"\n" + done.stderr)
+        if any(word in text for word in _UNKNOWN):  # it may be being replaced: nothing has failed yet
+            raise Failed(f"{self} does not take our token or key: {text}")
         if any(word in text for word in _DENIED) and not any(word in text for word in _MOVED):
             raise Refused(f"{self}: {text}")
         raise Failed(f"{self}: {text}")

@@ -1,8 +1,9 @@
 """Port Hooks over HTTP: a signed POST as Standard Webhooks 1.0.0 describes it, to hosts that the server knows.
 
 An attempt is one message, sent until it is answered: `webhook-id` is the same each time, so that whoever has had it
-says how it stands instead of beginning anew. 2xx: done. 202: it still works, ask again. 408, 425, 429, 502, 503, 504
-and no answer: nothing is known, it is sent again. Any other status: it has failed.
+says how it stands instead of beginning anew. 2xx: done. 202: it still works, ask again. 401 (one of us two may be
+changing a secret), 408, 425, 429, 502, 503, 504 and no answer: nothing is known, it is sent again. Any other status:
+it has failed.
 """
 
 import json
@@ -29,7 +30,7 @@ SILENT = 15.0
 LARGEST = 16 * 1024
 REMEMBERED = 1000
 TYPE = "delivery.hook.v1"
-_UNKNOWN = frozenset({408, 425, 429, 502, 503, 504})
+_UNKNOWN = frozenset({401, 408, 425, 429, 502, 503, 504})
 
 
 @dataclass(frozen=True, slots=True)

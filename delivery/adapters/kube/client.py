@@ -1,7 +1,8 @@
 """The Kubernetes API in plain documents, over the official client: every call is bounded in time.
 
 Its errors are told in the engine's words: Conflict for what changed since it was read, Refused for what repeating will
-not help (with the API server's own message), Unavailable for all that may be over in a moment.
+not help (with the API server's own message), Unavailable for all that may be over in a moment. That we are not known
+any more (401) is among that: credentials are being replaced, which says nothing against what was asked for.
 """
 
 import json
@@ -10,35 +11,33 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
-import kubernetes
 import urllib3
 from kubernetes.client.exceptions import ApiException
-from kubernetes.utils.keepalive import tcp_keepalive_socket_options
 
 from delivery.adapters.kube import labels, objects
+from delivery.adapters.kube.access import Access
 from delivery.adapters.kube.objects import Document, collection, path_of
 from delivery.ports.errors import Conflict, Refused, Unavailable
 
 CALL_SECONDS = 5.0
 WATCH_SLACK = 5.0  # beyond the time after which the server ends a watch by itself
-KEEPALIVE = (10, 5, 3)  # seconds until a quiet connection is probed, and between probes; how many of them
 MANAGER = "delivery"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
-_config: Any = kubernetes.config  # it has no types
 
 
 class Kube:
     """`context` of a kubeconfig file; without a file, the account of the pod that we run in.
 
-    Connections are made at the first call. Raises Refused where the configuration cannot be used.
+    Connections are made at the first call, and what proves who we are is read again when its file changes. Raises
+    Refused where the configuration cannot be used.
     """
 
     def __init__(self, kubeconfig: str | None = None, context: str | None = None) -> None:
-        self._client = _connect(kubeconfig, context)
+        self._access = Access(kubeconfig, context)
 
     def close(self) -> None:
-        self._client.close()
+        self._access.close()
 
     def find(self, path: str) -> Document | None:
         """The object; None where there is none."""
@@ -118,11 +117,12 @@ class Kube:
     def _send(self, method: str, path: str, body: Any, query: Mapping[str, str], kind: str | None, limit: float) -> Any:
         headers = {"Accept": "application/json", "Content-Type": kind or "application/json"}
         address = f"{path}?{urlencode(query)}" if query else path
-        request = self._client.param_serialize(
+        client = self._access.client()
+        request = client.param_serialize(
             method, address, header_params=headers, body=body, auth_settings=["BearerToken"]
         )
         try:
-            response = self._client.call_api(*request, _request_timeout=(CALL_SECONDS, limit))
+            response = client.call_api(*request, _request_timeout=(CALL_SECONDS, limit))
             if 200 <= response.status <= 299:
                 return response
             raise _error(response.status, response.getheaders(), response.read(), f"{method} {path}")
@@ -134,20 +134,6 @@ class Kube:
 
 class Absent(Refused):
     """There is no such object, or no such kind of object."""
-
-
-def _connect(kubeconfig: str | None, context: str | None) -> Any:
-    configuration = kubernetes.client.Configuration()
-    try:
-        if kubeconfig is None:
-            _config.load_incluster_config(client_configuration=configuration)
-        else:
-            _config.load_kube_config(kubeconfig, context, client_configuration=configuration)
-    except (kubernetes.config.ConfigException, OSError) as error:
-        raise Refused(f"no access to the Kubernetes API: {error}") from error
-    configuration.socket_options = tcp_keepalive_socket_options(*KEEPALIVE)
-    configuration.retries = False  # who calls decides whether and when to ask again
-    return kubernetes.client.ApiClient(configuration)
 
 
 def _writing(dry_run: bool) -> Mapping[str, str]:
@@ -170,6 +156,8 @@ def _events(response: Any) -> Iterator[Document]:
 def _error(status: int, headers: Mapping[str, str], body: bytes | str, call: str) -> Exception:
     text = f"{_message(body)} ({call}: {status})"
     match status:
+        case 401:
+            return Unavailable(f"{text}: it does not take our credentials; they are read again when a file changes")
         case 404:
             return Absent(text)
         case 409 | 410:

@@ -48,15 +48,16 @@ def let_look(api: Api, namespace: str, account: str) -> None:
     api.create({**head, "kind": "ClusterRoleBinding", "roleRef": role, "subjects": [subject]})
 
 
-def write_kubeconfig(path: Path, server: str, authority: Path, secret: str) -> Path:
-    """A kubeconfig for a bearer token, readable by its owner alone."""
+def write_kubeconfig(path: Path, server: str, authority: Path, secret: str | Mapping[str, str]) -> Path:
+    """A kubeconfig for a bearer token, or a user as a kubeconfig describes one; readable by its owner alone."""
+    user = {"token": secret} if isinstance(secret, str) else dict(secret)
     content = {
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [
             {"name": "testbed", "cluster": {"server": server, "certificate-authority": str(authority.resolve())}}
         ],
-        "users": [{"name": "user", "user": {"token": secret}}],
+        "users": [{"name": "user", "user": user}],
         "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": "user"}}],
         "current-context": "testbed",
     }

@@ -13,9 +13,11 @@ _NAMES = "subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:kubernetes.default.svc,D
 
 @dataclasses.dataclass(frozen=True)
 class Certificates:
-    """PEM files: the authority, a server on 127.0.0.1, and the key that signs service account tokens."""
+    """PEM files: the authority, a server on 127.0.0.1, the key that signs service account tokens, and the authorities
+    whose client certificates the API server takes, which it reads again when the file changes."""
 
     authority: Path
+    clients: Path
     certificate: Path
     key: Path
     accounts_key: Path
@@ -26,7 +28,9 @@ def make_certificates(folder: Path) -> Certificates:
     if shutil.which("openssl") is None:
         raise CannotRun("there is no openssl; on Debian or Ubuntu: apt-get install openssl")
     folder.mkdir(parents=True)
-    made = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key", folder / "accounts.key")
+    made = Certificates(
+        folder / "ca.pem", folder / "clients.pem", folder / "server.pem", folder / "server.key", folder / "accounts.key"
+    )
     authority_key, request, names = folder / "ca.key", folder / "server.csr", folder / "names"
     names.write_text(f"{_NAMES}\nextendedKeyUsage=serverAuth\n")
     new = ("req", "-newkey", "rsa:2048", "-nodes")
@@ -35,6 +39,28 @@ def make_certificates(folder: Path) -> Certificates:
     signer = ("-CA", made.authority, "-CAkey", authority_key, "-CAcreateserial")
     _openssl("x509", "-req", "-days", DAYS, "-in", request, *signer, "-extfile", names, "-out", made.certificate)
     _openssl("genrsa", "-out", made.accounts_key, "2048")
+    made.clients.write_bytes(made.authority.read_bytes())
+    return made
+
+
+@dataclasses.dataclass(frozen=True)
+class Client:
+    """An administrator's client certificate, and the authority that it is signed by: PEM files."""
+
+    authority: Path
+    certificate: Path
+    key: Path
+
+
+def make_client(folder: Path, name: str) -> Client:
+    """One of a new authority of its own, called `name`."""
+    made = Client(folder / f"{name}-ca.pem", folder / f"{name}.pem", folder / f"{name}.key")
+    authority_key, request = folder / f"{name}-ca.key", folder / f"{name}.csr"
+    new = ("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    _openssl(*new, "-x509", "-days", DAYS, "-subj", f"/CN={name}-ca", "-keyout", authority_key, "-out", made.authority)
+    _openssl(*new, "-subj", f"/O=system:masters/CN={name}", "-keyout", made.key, "-out", request)
+    signer = ("-CA", made.authority, "-CAkey", authority_key, "-CAcreateserial")
+    _openssl("x509", "-req", "-days", DAYS, "-in", request, *signer, "-out", made.certificate)
     return made
 
 

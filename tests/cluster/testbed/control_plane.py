@@ -76,7 +76,7 @@ class ControlPlane:
             *(f"--bind-address={HOST}", f"--advertise-address={HOST}", f"--secure-port={port}"),
             "--endpoint-reconciler-type=none",
             *(f"--tls-cert-file={made.certificate}", f"--tls-private-key-file={made.key}"),
-            *(f"--token-auth-file={tokens}", "--authorization-mode=RBAC"),
+            *(f"--token-auth-file={tokens}", f"--client-ca-file={made.clients}", "--authorization-mode=RBAC"),
             f"--service-account-issuer={self.url}/",
             f"--service-account-key-file={made.accounts_key}",
             f"--service-account-signing-key-file={made.accounts_key}",

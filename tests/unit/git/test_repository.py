@@ -8,7 +8,7 @@ import pytest
 from delivery.adapters.git.configured import repository
 from delivery.adapters.git.repository import Repository
 from delivery.ports.errors import Conflict, Refused, Unavailable
-from tests.git_server import GitServer
+from tests.git_server import GitServer, over_http
 
 LIMIT = 10.0
 FILE = "apps/checkout/values.yaml"
@@ -145,3 +145,26 @@ def test_no_secret_is_told(tmp_path):
         found.look()
     assert "hunter" not in str(caught.value)
     assert "hunter" not in repr(found)
+
+
+def test_a_token_is_replaced_while_both_count(server, tmp_path):
+    """As the runbook says; who still has the old one then is unavailable, as in an outage: that takes nothing back."""
+    tokens = {"old"}
+    with over_http(server, tokens) as url:
+        before = repository(url, "main", str(tmp_path / "before"), password="old")
+        after = repository(url, "main", str(tmp_path / "after"), password="new")
+        write(before, "tag: 2\n")
+        read = before.look()
+        with pytest.raises(Unavailable):
+            after.look()
+        tokens.add("new")
+        write(before, "tag: 3\n", "t2")
+        write(after, "tag: 4\n", "t3")
+        tokens.remove("old")
+        with pytest.raises(Unavailable):
+            before.look()
+        with pytest.raises(Unavailable):
+            before.write(read, {FILE: b"tag: 5\n"}, "late", ("prod/checkout", "t4"))
+        assert server.read(FILE) == "tag: 4\n"
+        write(after, "tag: 6\n", "t5")
+    assert server.read(FILE) == "tag: 6\n"

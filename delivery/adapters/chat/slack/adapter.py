@@ -19,15 +19,18 @@ CALL_SECONDS = 5
 TEXT_MOST = 4000  # characters that Slack recommends at most; it refuses ten times as many
 PACE = 1.0  # seconds between two messages to one channel, which is what Slack asks for
 
-_REFUSALS: Mapping[str, str] = {
-    "channel_not_found": "there is no such channel, or the app is not in it: invite the app, or correct `notify`",
-    "not_in_channel": "the app is not in the channel: invite it there",
-    "is_archived": "the channel is archived: name another one in `notify`",
+_UNKNOWN: Mapping[str, str] = {
     "invalid_auth": "Slack does not accept the token: put a new one into the server's configuration",
     "not_authed": "Slack does not accept the token: put a new one into the server's configuration",
     "account_inactive": "the app's account is gone: install the app again",
     "token_revoked": "the token was revoked: put a new one into the server's configuration",
     "token_expired": "the token is no longer valid: put a new one into the server's configuration",
+}
+"""A token may be being replaced: tried again for as long as messages are."""
+_REFUSALS: Mapping[str, str] = {
+    "channel_not_found": "there is no such channel, or the app is not in it: invite the app, or correct `notify`",
+    "not_in_channel": "the app is not in the channel: invite it there",
+    "is_archived": "the channel is archived: name another one in `notify`",
     "missing_scope": "the app lacks a right: it needs chat:write (and chat:write.public for channels it is not in)",
     "no_permission": "the app may not write there",
     "restricted_action": "the workspace does not let the app write there",
@@ -137,6 +140,8 @@ def _error(error: SlackApiError, method: str) -> Exception:
         return Unavailable(f"Slack asks for patience in {method}", float(after) if after.isdecimal() else 1.0)
     if kind in ("message_not_found", "cant_update_message", "thread_not_found"):
         return _Gone()
+    if kind in _UNKNOWN:
+        return Unavailable(f"{_UNKNOWN[kind]} (Slack: {kind})")
     if kind in _REFUSALS:
         return Refused(f"{_REFUSALS[kind]} (Slack: {kind})")
     return Unavailable(f"Slack fails in {method}: {kind or response.status_code}")
