@@ -439,3 +439,20 @@ def test_a_click_on_a_release_that_is_over_says_so(chatting: Chatting) -> None:
     answer = chatting.interact(chatting.sent_off("UADAM", "late"))
     assert "it is over (rolled_back)" in answer.json()["errors"]["reason"]
     assert chatting.state(release) == "rolled_back"
+
+
+def test_an_app_token_is_replaced_by_a_restart(slack: SlackServer) -> None:
+    """Slack lets nobody in any more with the old one; what is clicked once the new one is there counts."""
+    with Chatting(slack, app_token=APP_TOKEN).serving():
+        until(lambda: slack.sockets)
+        slack.app_token = "xapp-new"
+        slack.hang_up()
+        until(lambda: slack.refused and not slack.sockets)
+    with Chatting(slack, app_token="xapp-new").serving() as chatting:
+        until(lambda: slack.sockets)
+        release = chatting.waiting()
+        slack.push("interactive", chatting.click("abort", "UADAM"), "e1")
+        until(lambda: "e1" in slack.acknowledged and slack.views)
+        slack.push("interactive", chatting.sent_off("UADAM", "odd"), "e2")
+        until(lambda: "e2" in slack.acknowledged)
+        assert chatting.state(release) == "rolling_back"
