@@ -16,6 +16,8 @@ from delivery.settings import Token
 PREFIX = "dlv_"
 """By it scanners find a token that was published by mistake; and nothing else is looked up in the database."""
 
+_MARK = 16  # hex digits of a digest
+
 
 class Keyring:
     """Everything may ask the database, so it belongs in a thread. Raises Unavailable."""
@@ -41,11 +43,22 @@ class Keyring:
                 self._note(token.name, now)
         return _caller(token) if token is not None and token.valid(now) else None
 
-    def named(self, name: str) -> Caller | None:
-        """Who has the token of this name; None where it is not valid any more."""
+    def kept(self, name: str) -> str:
+        """What a session keeps of the token of this name: its secret is part of it, by which somebody signed in."""
+        token = self._named(name)
+        return f"{name}:{token.digest[:_MARK]}" if token is not None else name
+
+    def signed_in(self, kept: str) -> Caller | None:
+        """Who signed in with a token; None where it is not valid any more, or has another secret since."""
+        name, _, mark = kept.partition(":")  # the version before kept the name alone
+        token = self._named(name)
+        if token is None or not token.valid(self._clock.now()) or not token.digest.startswith(mark):
+            return None
+        return _caller(token)
+
+    def _named(self, name: str) -> ApiToken | None:
         known = next((token for token in self._configured if token.name == name), None)
-        token = known or self._access.token_named(name)
-        return _caller(token) if token is not None and token.valid(self._clock.now()) else None
+        return known or self._access.token_named(name)
 
     def _of_configuration(self, digest: str) -> ApiToken | None:
         """Looks at every token, so that the time tells nothing."""

@@ -43,7 +43,7 @@ class Sessions:
         session = Session(
             _digest(secret),
             caller.came.value,
-            caller.name,
+            self._keyring.kept(caller.name) if caller.came is Came.TOKEN else caller.name,
             caller.principal,
             caller.role,
             caller.groups,
@@ -63,9 +63,11 @@ class Sessions:
         return SignedIn(replace(caller, came=Came.PAGE), hmac.digest(secret.encode(), b"csrf", "sha256").hex())
 
     def _caller(self, session: Session) -> Caller | None:
-        """A token that is gone takes its sessions with it. What a provider said holds until the session is over."""
+        """A token that is gone takes its sessions with it, and so does its secret. What a provider said holds until the
+        session is over.
+        """
         if session.way == Came.TOKEN:
-            return self._keyring.named(session.name)
+            return self._keyring.signed_in(session.name)
         return Caller(session.name, session.principal, session.role, session.groups, Came.PAGE)
 
     def close(self, secret: str) -> None:

@@ -1,6 +1,7 @@
 """Deliveries that could not be admitted and wait for a person."""
 
 from dataclasses import replace
+from itertools import count
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -13,13 +14,16 @@ from api.problems import Problem
 from api.schemas.admin import DeliveriesIn, DeliveryOut, DoneOut, InboxOut, ReplayedOut, ReplayOut
 from api.services import App, AppServices, Running, Services
 from delivery.engine.addressed import TO_BE_READ
-from delivery.engine.answer import Arrival
-from delivery.model.notice import Alert, Notice, ReleaseRequested
+from delivery.engine.addressees import meant
+from delivery.engine.answer import Answer, Arrival
+from delivery.model.notice import Alert, Happened, Notice, ReleaseRequested, Says
 from delivery.ports.ledger import Delivery, InboxState
 from delivery.wording.units import counted, instant
 
 router = APIRouter(prefix="/v1/inbox", tags=["queues"])
 SHOWN = 64 * 1024
+SETTLED = ("release", "signal", "no_op")
+"""What a delivery came to, for good."""
 
 
 @router.get("", responses=READ)
@@ -63,15 +67,14 @@ def _dead(services: AppServices, body: DeliveriesIn) -> list[Delivery]:
 
 
 async def _replay(app: Running, row: Delivery) -> ReplayOut:
-    """Under a key made from the row's own, so that a replay that was cut short is not done twice."""
     if row.reason == TO_BE_READ.reason:
         return await _read_again(app, row)
     source = app.services.sources.get(row.source)
     if source is None:
         raise Problem("unknown-source", f"{row.source} is not configured any more; discard the delivery")
-    notice = replace(app.services.people.named(source.reread(row.body)), source=row.source, key=f"{row.key}~replayed")
-    answer = await app.intake.submit(Arrival(_narrowed(notice, row.key), row.body))
-    if answer.outcome in ("release", "signal", "no_op"):
+    said = await run_in_threadpool(_said, app.services, row, source.reread(row.body))
+    answer = said if isinstance(said, Answer) else await app.intake.submit(Arrival(said, row.body))
+    if answer.outcome in SETTLED:
         done = replace(
             row, state=InboxState.DONE, outcome=answer.outcome, reason=answer.reason, answer=answer.plain(), error=""
         )
@@ -95,15 +98,37 @@ async def _read_again(app: Running, row: Delivery) -> ReplayOut:
     )
 
 
-def _narrowed(notice: Notice, key: str) -> Notice:
+def _said(services: AppServices, row: Delivery, read: Notice) -> Notice | Answer:
+    """The row's notice as it is admitted now; or the answer, where nobody waits for it any more."""
+    notice = services.people.named(replace(read, source=row.source))
+    says = _narrowed(services, notice, row.key) if "#" in row.key else notice.says
+    return says if isinstance(says, Answer) else replace(notice, says=says, key=_own_key(services, row))
+
+
+def _own_key(services: AppServices, row: Delivery) -> str:
+    """Made from the row's own, so that a replay that was cut short is not done twice. One that came to nothing does not
+    stand in the way of the next.
+    """
+    keys = (f"{row.key}~replayed{number if number > 1 else ''}" for number in count(1))
+    return next(key for key in keys if _can_have(services, (row.source, key)))
+
+
+def _can_have(services: AppServices, key: tuple[str, str]) -> bool:
+    earlier = services.ledger.deliveries([key]).get(key)
+    return earlier is None or earlier.outcome in SETTLED
+
+
+def _narrowed(services: AppServices, notice: Notice, key: str) -> Says | Answer:
     """A row of one target (`KEY#SERVICE@CLUSTER`) is for that target alone."""
     service, _, cluster = key.rpartition("#")[2].rpartition("@")
-    says = notice.says
-    if "#" in key and isinstance(says, ReleaseRequested):
-        return replace(notice, says=replace(says, cluster=cluster))
-    if "#" in key and isinstance(says, Alert):
-        return replace(notice, says=replace(says, labels={**says.labels, "service": service, "cluster": cluster}))
-    return notice
+    says: Says | Answer = notice.says
+    if isinstance(says, Happened):
+        says = meant(notice.source, says, {service: services.book.fresh(service)})[0]
+    if isinstance(says, ReleaseRequested):
+        return replace(says, cluster=cluster)
+    if isinstance(says, Alert):
+        return replace(says, labels={**says.labels, "service": service, "cluster": cluster})
+    return says
 
 
 def _shown(row: Delivery) -> DeliveryOut:

@@ -81,6 +81,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as error:
         _show(error)
         return Code.USAGE
+    except typer.Abort:
+        print("error: it was not confirmed, and nothing was done", file=sys.stderr)
+        return Code.FAILED
+    except OSError as error:
+        print(f"error: {error.filename or 'this machine'}: {error.strerror or error}", file=sys.stderr)
+        return Code.FAILED
     return code if isinstance(code, int) else Code.OK
 
 

@@ -45,10 +45,8 @@ class Pipeline:
         page = self.summary or (self.environ.get("GITHUB_STEP_SUMMARY") if self._github else None)
         _append(page, "".join(map(_page, ends)))
         if self.annotations is not None:
-            links = [
-                {"external_link": {"label": f"{full_name(end.release)}: {end.text}", "url": end.link}} for end in ends
-            ]
-            self.annotations.write_text(json.dumps({"Releases": links}), encoding="utf-8")
+            report = {"Releases": [_link(end) for end in ends]}
+            self.annotations.write_text(json.dumps(report), encoding="utf-8")
 
     def failed(self, text: str) -> None:
         """Says why there is no release to speak of."""

@@ -8,7 +8,7 @@ import typer
 import yaml
 
 from delivery.cli.client import Json
-from delivery.cli.errors import CommandError
+from delivery.cli.errors import CommandError, Refusal
 from delivery.cli.files import checked, read
 from delivery.cli.groups import new_group
 from delivery.cli.output import Cell
@@ -117,8 +117,12 @@ def _paint(session: Session, changes: list[Json]) -> None:
 
 
 def _stored(session: Session, service: str) -> str:
-    found = [one for one in session.api.get(PATH)["services"] if one["name"] == service]
-    return _yaml(found[0]["document"]) if found else ""
+    try:
+        return _yaml(session.api.get(f"{PATH}/{service}")["document"])
+    except Refusal as refusal:
+        if refusal.status != 404:
+            raise
+        return ""
 
 
 @command(group, "export")

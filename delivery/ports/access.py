@@ -39,7 +39,7 @@ class ApiToken:
 class Session:
     """A browser that is signed in until `until`. `digest` is the SHA-256 of its cookie in hex.
 
-    `way` and `name` say by what: (token, the token's name) or (oidc, the subject).
+    `way` and `name` say by what: (token, its name and which secret it had) or (oidc, the subject).
     """
 
     digest: str

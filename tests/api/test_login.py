@@ -1,6 +1,7 @@
 """Pages: who is signed in, where they come from and go to, and what another site cannot make them do."""
 
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from fastapi import APIRouter
@@ -139,6 +140,18 @@ def test_a_token_that_is_gone_takes_its_sessions_with_it(browser, world):
     app.include_router(router)
     with TestClient(app, base_url=BASE, follow_redirects=False, cookies=browser.http.cookies) as http:
         assert http.get("/page").status_code == 303
+
+
+@pytest.mark.parametrize(("secret", "status"), [(None, 200), ("another", 303)])
+def test_so_does_a_secret_that_another_took_the_place_of(browser, world, secret, status):
+    """It has leaked: whoever had it may have signed in."""
+    browser.sign_in("vera")
+    change = {} if secret is None else {"sha256": sha256(secret.encode()).hexdigest()}
+    tokens = tuple(one.model_copy(update=change if one.principal == "vera" else {}) for one in world.services.tokens)
+    app = create_app(replace(world.services, tokens=tokens))
+    app.include_router(router)
+    with TestClient(app, base_url=BASE, follow_redirects=False, cookies=browser.http.cookies) as http:
+        assert http.get("/page").status_code == status
 
 
 def test_what_a_form_does_is_told_as_done_on_the_page(browser, world):

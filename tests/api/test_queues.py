@@ -98,6 +98,21 @@ def test_a_replay_that_is_refused_again_leaves_the_row(http, world):
     assert len(http.get("/v1/inbox", headers=OLGA).json()["deliveries"]) == 1
 
 
+def test_a_replay_that_came_to_nothing_stands_in_the_way_of_no_other(checkout, world, monkeypatch):
+    world.ledger.commit([Unit(inbox=(dead_delivery(),))])
+    named = {"deliveries": [{"source": "ci", "key": dead_delivery().key}]}
+
+    def fault(*_):
+        raise ArithmeticError("not mended yet")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("delivery.engine.reception.admit", fault)
+        (done,) = checkout.post("/v1/inbox/replay", json=named, headers=OLGA).json()["replayed"]
+        assert (done["outcome"], done["reason"]) == ("accepted", "dead")
+    (done,) = checkout.post("/v1/inbox/replay", json=named, headers=OLGA).json()["replayed"]
+    assert done["outcome"] == "release"
+
+
 def test_a_dead_delivery_is_discarded(http, world):
     world.ledger.commit([Unit(inbox=(dead_delivery(),))])
     named = {"deliveries": [{"source": "ci", "key": dead_delivery().key}]}

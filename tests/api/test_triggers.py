@@ -4,7 +4,8 @@ import hashlib
 import hmac
 import json
 
-from tests.api.world import GITHUB, SERVICE, bearer
+from delivery.ports.ledger import Delivery, InboxState, Unit
+from tests.api.world import GITHUB, NOW, SERVICE, bearer
 from tests.unit.sources.test_ci_events import RUN, SHA
 
 TRIGGER = {
@@ -59,6 +60,18 @@ def test_several_services_may_wait_for_one_build(http):
     assert answer["outcome"] == "release"
     assert len(answer["releases"]) == 3
     assert send(http, RUN).json() == answer
+
+
+def test_a_replay_of_what_one_target_missed_is_for_that_target_alone(http, world):
+    """The others had it, and may have gone back since."""
+    apply(http, cluster=["local", "other"])
+    row = Delivery("github", "a run#checkout@other", "d", NOW, json.dumps(RUN).encode(), InboxState.DEAD, error="x")
+    world.ledger.commit([Unit(inbox=(row,))])
+    named = {"deliveries": [{"source": row.source, "key": row.key}]}
+    (done,) = http.post("/v1/inbox/replay", json=named, headers=bearer("olga")).json()["replayed"]
+    assert done["outcome"] == "release"
+    listed = http.get("/v1/releases", headers=bearer("vera")).json()["releases"]
+    assert [(one["cluster"], one["actor"]) for one in listed] == [("other", "alice-acme")]
 
 
 def test_what_nobody_waits_for_is_a_no_op_with_its_reason(http):

@@ -1,5 +1,6 @@
 """Somebody's names out of all that is stored, and the history that is left proves itself."""
 
+import io
 import json
 
 import pytest
@@ -42,6 +43,13 @@ def test_what_is_open_is_waited_for(sh, checkout):
     refused = sh("people", "erase", "otto", "--yes", who="root")
     assert refused.code == 1
     assert "is open and names them: wait until it is over" in refused.err
+
+
+def test_what_is_not_confirmed_is_not_done(sh, checkout, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    refused = sh("people", "erase", "otto", who="root")
+    assert refused.code == 1
+    assert refused.err.endswith("error: it was not confirmed, and nothing was done\n")
 
 
 def test_only_admins_may_and_not_themselves(sh, checkout):

@@ -117,6 +117,13 @@ def test_what_is_exported_can_be_applied_again(sh, folder, tmp_path):
     assert (again.code, "is there already" in again.err) == (1, True)
 
 
+def test_a_place_that_cannot_be_written_is_named(sh, folder, tmp_path):
+    sh("services", "apply", "-f", str(folder))
+    (tmp_path / "file").write_text("")
+    refused = sh("services", "export", "--to", str(tmp_path / "file" / "out"))
+    assert (refused.code, refused.err) == (1, f"error: {tmp_path}/file/out: Not a directory\n")
+
+
 def test_delete_needs_an_admin(sh, folder):
     sh("services", "apply", "-f", str(folder))
     assert "needs the role admin" in sh("services", "delete", "checkout").err
