@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
@@ -24,7 +25,8 @@ def install(app: FastAPI, public_url: str) -> None:
     connect = f"'self' {ours.scheme}://{ours.netloc}"
 
     @app.get(PATH, include_in_schema=False)
-    def docs() -> HTMLResponse:
+    def docs(request: Request) -> HTMLResponse:
+        app = request.app  # not install's own: FastAPI remembers handlers for ever, and would whole applications
         page = get_swagger_ui_html(
             openapi_url=(app.openapi_url or "").lstrip("/"),
             title=f"{app.title}: API",
