@@ -1,5 +1,7 @@
 """Service files: read, applied, checked, deleted."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Response
@@ -15,9 +17,11 @@ from api.schemas.service import CheckOut, ServiceOut, ServicesOut
 from api.services import AppServices, Services
 from api.views.beside import beside
 from api.views.service import plan, service
+from delivery.engine.beside import application_of
+from delivery.engine.book import Entry
 from delivery.model.codec import digest
 from delivery.model.mistake import Invalid
-from delivery.ports.ledger import ServiceRecord
+from delivery.ports.ledger import Row, ServiceRecord
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
 Named = Annotated[Name, Path(alias="name", examples=["checkout"])]
@@ -28,7 +32,7 @@ _WRITE = WRITE | errors("changed-meanwhile", "in-use", "unsupported-media-type")
 @router.get("", responses=READ)
 def list_services(services: Services, _: Viewer) -> ServicesOut:
     """List services with their targets: what is stable, what runs, what waits."""
-    return ServicesOut(services=[shown(services, record) for record in services.ledger.services()])
+    return ServicesOut(services=every(services))
 
 
 @router.get("/{name}", responses=READ | errors("unknown-service"))
@@ -94,7 +98,23 @@ def stored(services: AppServices, name: str) -> ServiceRecord:
 
 
 def shown(services: AppServices, record: ServiceRecord) -> ServiceOut:
-    entry = services.book.fresh(record.name)
-    rows = services.history.rows(record.name)
-    near = {row.target.cluster: beside(services.ledger, row.target.active or row.target.last) for row in rows}
+    return _shown(services, record, services.book.fresh(record.name), services.history.rows(record.name))
+
+
+def every(services: AppServices) -> list[ServiceOut]:
+    """All services, asked for together, however many."""
+    records, rows = services.ledger.services(), defaultdict[str, list[Row]](list)
+    entries = services.book.read([record.name for record in records])
+    for row in services.history.rows():
+        rows[row.target.service].append(row)
+    return [_shown(services, record, entries[record.name], rows[record.name]) for record in records]
+
+
+def _shown(services: AppServices, record: ServiceRecord, entry: Entry | None, rows: Sequence[Row]) -> ServiceOut:
+    """A deployer is asked after only where the service file names one."""
+    near = {
+        row.target.cluster: beside(services.ledger, row.target.active or row.target.last)
+        for row in rows
+        if entry and entry.service and application_of(entry.service, row.target.cluster)
+    }
     return service(record, rows, entry.broken if entry else "", near)

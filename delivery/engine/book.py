@@ -20,6 +20,8 @@ Parse = Callable[[Mapping[str, object]], Service]
 Compile = Callable[[Service], Plan]
 Frozen = Callable[[Sequence[FreezeRule], Micros], tuple[Freeze | None, Micros | None]]
 STALE_AFTER = SECOND
+MADE_UP = 1000
+"""Names of services that are not there, of which so many are remembered: anybody who may ask can make them up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Book:
         self._compile = compile_plan
         self._frozen = frozen
         self._subscribers = tuple(subscribers)
-        self._entries: dict[tuple[str, str], Entry] = {}
+        self._entries: dict[str, Entry] = {}
         self._recent: dict[str, tuple[Micros, Entry | None]] = {}
         self._stops: tuple[Micros, tuple[StopOrder, ...]] | None = None
 
@@ -69,6 +71,8 @@ class Book:
         entries = {record.name: self._entry(record) for record in self._ledger.services(names)}
         found = {name: entries.get(name) for name in names}
         self._recent |= {name: (now, entry) for name, entry in found.items()}
+        if len(self._recent) > len(self._entries) + MADE_UP:
+            self._recent = {name: one for name, one in dict(self._recent).items() if one[1] is not None}
         return found
 
     def recent(self, name: str) -> Entry | None:
@@ -135,10 +139,10 @@ class Book:
         return None
 
     def _entry(self, record: ServiceRecord) -> Entry:
-        key = (record.name, record.digest)
-        if key not in self._entries:
-            self._entries[key] = self._read(record)
-        return self._entries[key]
+        known = self._entries.get(record.name)
+        if known is None or known.record.digest != record.digest:
+            known = self._entries[record.name] = self._read(record)
+        return known
 
     def _plans(self, service: Service) -> Mapping[str, Plan]:
         """Those of clusters in which it lives otherwise than the file says at first."""

@@ -25,6 +25,26 @@ def test_a_service_is_applied_and_shown_with_its_target(either):
     assert either.get("/v1/services", headers=VERA).json()["services"] == [shown.json()]
 
 
+def noting(asked, name, method):
+    def noted(*arguments):
+        asked.append(name)
+        return method(*arguments)
+
+    return noted
+
+
+def test_all_services_are_asked_for_together_however_many(http, world, monkeypatch):
+    for name in ("cart", "checkout", "mail"):
+        body = {**SERVICE, "service": name, "cluster": ["local", "other"]}
+        assert http.put(f"/v1/services/{name}", json=body, headers=OLGA).status_code == 201
+    asked: list[str] = []
+    for name in ("rows", "services", "service", "posted"):
+        monkeypatch.setattr(type(world.ledger), name, noting(asked, name, getattr(type(world.ledger), name)))
+    found = http.get("/v1/services", headers=VERA).json()["services"]
+    assert [(one["name"], len(one["targets"])) for one in found] == [("cart", 2), ("checkout", 2), ("mail", 2)]
+    assert sorted(asked) == ["rows", "services", "services"]
+
+
 def test_the_same_file_again_changes_nothing_and_another_one_is_a_revision(checkout):
     again = checkout.put("/v1/services/checkout", json=SERVICE, headers=OLGA)
     assert (again.status_code, again.json()["revision"]) == (200, 1)

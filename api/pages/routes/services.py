@@ -15,7 +15,7 @@ from api.pages.routes.actions import once
 from api.pages.views.row import row
 from api.routes.calls import Calling
 from api.routes.hands import HandsIn, say
-from api.routes.services import shown, stored
+from api.routes.services import every, shown, stored
 from api.schemas.common import Name
 from api.services import App, AppServices
 from delivery.model.ids import ReleaseId
@@ -34,9 +34,7 @@ _DONE = {
 
 @router.get("/services")
 def services_page(app: App, viewer: PageViewer, request: Request) -> Response:
-    services = app.services
-    found = [shown(services, one) for one in services.ledger.services()]
-    return framed(app, request, viewer, "services.html", services=found)
+    return framed(app, request, viewer, "services.html", services=every(app.services))
 
 
 @router.get("/services/{name}")

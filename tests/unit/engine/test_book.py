@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from delivery.adapters.ledger.memory import MemoryLedger
-from delivery.engine.book import STALE_AFTER, Book
+from delivery.engine.book import MADE_UP, STALE_AFTER, Book
 from delivery.machine.evolve import fold
 from delivery.model.codec import digest
 from delivery.model.context import Freeze, Stop
@@ -210,3 +210,17 @@ class TestContext:
         shelf.stop("*")
         stop = shelf.book.context(replace(CHECKOUT, paused="olga: incident 7: the routes are mine")).stop
         assert stop == Stop(OLGA, "incident 7: the routes are mine", shelf.clock.at)
+
+
+def test_it_does_not_grow_with_what_was_applied_before_nor_with_names_that_somebody_made_up() -> None:
+    shelf = Shelf()
+    for seconds in range(2, 6):
+        shelf.apply(tick=f"{seconds}s")
+        assert shelf.book.fresh("checkout") is not None
+    for number in range(2 * MADE_UP):
+        assert shelf.book.fresh(f"made-up-{number}") is None
+    assert len(shelf.book._entries) == 1
+    assert len(shelf.book._recent) <= 1 + MADE_UP
+    parsed = shelf.parsed
+    assert shelf.book.fresh("checkout") is not None
+    assert shelf.parsed == parsed
