@@ -8,7 +8,7 @@ import structlog
 from fastapi.testclient import TestClient
 
 from delivery.adapters.ledger.memory import MemoryLedger
-from delivery.adapters.ledger.sql import SqlLedger, upgrade
+from delivery.adapters.ledger.sql import SqlLedger
 from delivery.machine.evolve import fold
 from delivery.model.ids import SECOND
 from tests.api.world import NOW, SERVICE, ManualClock, World, bearer
@@ -22,15 +22,13 @@ def world() -> World:
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def either_world(request: pytest.FixtureRequest, tmp_path) -> Iterator[World]:
+def either_world(request: pytest.FixtureRequest) -> Iterator[World]:
     """The same world over each ledger."""
     clock = ManualClock()
     if request.param == "memory":
         yield World(MemoryLedger(clock, fold), clock)
         return
-    url = f"sqlite:///{tmp_path}/delivery.db"
-    upgrade(url)
-    ledger = SqlLedger(url, fold=fold)
+    ledger = SqlLedger(request.getfixturevalue("migrated_sqlite"), fold=fold)
     try:
         yield World(ledger, clock)
     finally:

@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -34,10 +33,8 @@ def opened(url: str) -> Iterator[SqlWorld]:
 
 class TestSqliteLedger(LedgerContract):
     @pytest.fixture
-    def world(self, tmp_path: Path) -> Iterator[SqlWorld]:
-        url = f"sqlite:///{tmp_path}/ledger.db"
-        upgrade(url)
-        with opened(url) as world:
+    def world(self, migrated_sqlite: str) -> Iterator[SqlWorld]:
+        with opened(migrated_sqlite) as world:
             yield world
 
 
