@@ -1,6 +1,7 @@
 """What happens as it happens (Server-Sent Events): to one release, and to all that are open."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Annotated
 
@@ -31,6 +32,10 @@ MOST = 1000
 EVERY = 0.5
 """Seconds between two looks. A look is one indexed read, and people cannot tell."""
 PING = 15
+LASTS = 900.0
+"""Seconds after which a stream ends, so that its reader comes again and shows anew who they are: their token may be
+revoked by then, or their session over.
+"""
 LastId = Annotated[
     int | None,
     Header(alias="Last-Event-ID", ge=0, lt=2**31, description="The number of the last event that was seen."),
@@ -50,7 +55,7 @@ LastId = Annotated[
     response_class=EventSourceResponse,
 )
 async def stream_all(app: App, _: Viewer, service: Name | None = None, cluster: Name | None = None) -> Response:
-    """Follow all releases: each that is open now, then each as it changes, its end too. It never ends by itself."""
+    """Follow all releases: each that is open now, then each as it changes, its end too. After 15 minutes come again."""
     _room(app)
     return EventSourceResponse(_follow_all(app, service, cluster), ping=PING)
 
@@ -85,9 +90,9 @@ def _room(app: Running) -> None:
 
 
 async def _follow_all(app: Running, service: str | None, cluster: str | None) -> AsyncIterator[ServerSentEvent]:
-    services, heads = app.services, Heads()
+    services, heads, until = app.services, Heads(), time.monotonic() + LASTS
     with app.streams.one():
-        while True:
+        while time.monotonic() < until:
             try:
                 changed = await run_in_threadpool(heads.look, services.history)
             except Unavailable:  # the next look may find it again
@@ -116,8 +121,9 @@ class Heads:
 
 
 async def _follow(app: Running, release: ReleaseId, last: int) -> AsyncIterator[ServerSentEvent]:
+    until = time.monotonic() + LASTS
     with app.streams.one():
-        while True:
+        while time.monotonic() < until:
             try:
                 stored, events = await run_in_threadpool(_look, app.services, release, last)
             except Unavailable:  # the next look may find it again

@@ -73,6 +73,21 @@ def test_a_reconnect_goes_on_after_what_was_seen(live, world):
     assert missed == list(range(last + 1, len(history(client, release)) + 1))
 
 
+@pytest.mark.parametrize("path", ["/v1/releases/stream", "/v1/releases/{}/stream"])
+def test_whoever_follows_shows_anew_who_they_are_by_and_by(live, http, path, monkeypatch):
+    client, release = live
+    monkeypatch.setattr("api.routes.stream.LASTS", 0.5)
+    body = {"name": "robot", "principal": "robot", "role": "viewer"}
+    made = http.post("/v1/tokens", json=body, headers=bearer("root")).json()
+    headers = {"Authorization": f"Bearer {made['secret']}"}
+    with client.stream("GET", path.format(release), headers=headers) as response:
+        told = list(sent(response.iter_lines()))
+    assert told
+    assert "end" not in [one["event"] for one in told]
+    http.delete("/v1/tokens/robot", headers=bearer("root"))
+    assert client.get(path.format(release), headers=headers).status_code == 401
+
+
 def test_a_reader_who_saw_the_end_is_told_not_to_come_back(live, world):
     client, release = live
     act(client, release, "abort", ADAM)
