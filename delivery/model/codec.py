@@ -24,9 +24,9 @@ UPCASTERS: Mapping[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """Schema n -> a function that turns an event of n into one of n + 1."""
 GENESIS = "0" * 64
 PLANS_KEPT = 4096
-_PLANS: dict[int, tuple[Plan, dict[str, Any]]] = {}
+_PLANS: dict[int, "_Written"] = {}
 EVENT_TYPES = {event.__name__: event for event in EVENTS}
-_write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+_write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 
 
 class CodecError(ValueError):
@@ -35,6 +35,15 @@ class CodecError(ValueError):
 
 class Newer(CodecError):
     """A name that this version has never heard of: a newer one stored it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A plan in plain values, and as JSON."""
+
+    plan: Plan
+    plain: dict[str, Any]
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,9 @@ class StoredEvent:
 
 def canon(value: object) -> bytes:
     """The canonical bytes of a plain or dataclass value: sorted keys, no spaces, UTF-8."""
-    return _write(to_plain(value)).encode()
+    if isinstance(value, Plan):
+        return _written(value).text.encode()
+    return _text(to_plain(value), getattr(value, "plan", None)).encode()
 
 
 def digest(value: object) -> str:
@@ -77,7 +88,10 @@ def seal(release: ReleaseId, seq: int, prev: str, event: Event, salt: str) -> St
     document = {"schema": SCHEMA, "type": name, "data": to_plain(event)}
     if salt:
         document, clear = apart(type(event), document, salt)
-    body = _write(document).encode()
+    if isinstance(plan := getattr(event, "plan", None), Plan):
+        body = _with(document, "data", _text(document["data"], plan)).encode()
+    else:
+        body = _write(document).encode()
     return StoredEvent(release, seq, event.at, name, body, prev, link(prev, body), clear)
 
 
@@ -150,19 +164,36 @@ def _plain_dataclass(kind: Any) -> Callable[[Any], dict[str, Any]]:
 
 def _as_plain_dataclass(value: object) -> dict[str, Any]:
     kind: Any = type(value)
-    return _plain_plan(value) if isinstance(value, Plan) else _plain_dataclass(kind)(value)
+    return _written(value).plain if isinstance(value, Plan) else _plain_dataclass(kind)(value)
 
 
-def _plain_plan(plan: Plan) -> dict[str, Any]:
+def _written(plan: Plan) -> _Written:
     """Made once for each plan object: it is the largest part of every release, and never changes."""
     known = _PLANS.get(id(plan))
-    if known is not None and known[0] is plan:
-        return known[1]
+    if known is not None and known.plan is plan:
+        return known
     if len(_PLANS) >= PLANS_KEPT:
         _PLANS.clear()
-    made = _plain_dataclass(cast(Any, Plan))(plan)
-    _PLANS[id(plan)] = (plan, made)
+    plain = _plain_dataclass(cast(Any, Plan))(plan)
+    made = _Written(plan, plain, _write(plain))
+    _PLANS[id(plan)] = made
     return made
+
+
+def _text(plain: Any, plan: object) -> str:
+    """Plain values as JSON; if this plan is among them as `plan`, it is not written again."""
+    if isinstance(plan, Plan) and isinstance(plain, dict):
+        written = _written(plan)
+        if plain.get("plan") is written.plain:
+            return _with(plain, "plan", written.text)
+    return _write(plain)
+
+
+def _with(plain: dict[str, Any], name: str, text: str) -> str:
+    """Plain values as JSON, with this text as the one called `name`."""
+    before = _write({key: value for key, value in plain.items() if key < name})[1:-1]
+    after = _write({key: value for key, value in plain.items() if key > name})[1:-1]
+    return "{" + ",".join(part for part in (before, f'"{name}":{text}', after) if part) + "}"
 
 
 def _plain(hint: Any) -> Callable[[Any], Any] | None:

@@ -72,7 +72,7 @@ class Fields:
                 return default
             self.wrong(key, "is missing", reader.expected)
             return reader.blank
-        return self._one(inside(self.place, key), self._values[key], reader)
+        return self._one((self.place, key), self._values[key], reader)
 
     def text(self, key: str, default: D | Required = REQUIRED, *, longest: int = 200) -> str | D:
         return self.get(key, scalars.text(longest), default)
@@ -121,7 +121,7 @@ class Fields:
             return default
         place = inside(self.place, key)
         items = self._list(key, least, reader.expected)
-        return tuple(self._one(inside(place, index), item, reader) for index, item in enumerate(items))
+        return tuple(self._one((place, index), item, reader) for index, item in enumerate(items))
 
     def one_or_many(self, key: str, reader: Reader[T], default: D | Required = REQUIRED) -> tuple[T, ...] | D:
         """A list of values, or a single one without the list around it."""
@@ -202,11 +202,11 @@ class Fields:
     def _wrong(self, place: str, problem: str, expected: str) -> None:
         self._reading.mistakes.append(Mistake(place, line_of(place, self._reading.lines), problem, expected))
 
-    def _one(self, place: str, raw: object, reader: Reader[T]) -> T:
+    def _one(self, where: tuple[str, str | int], raw: object, reader: Reader[T]) -> T:
         value = reader.read(raw)
         if value is not None:
             return value
-        self._wrong(place, f"is {show(raw)}", reader.expected)
+        self._wrong(inside(*where), f"is {show(raw)}", reader.expected)
         return reader.blank
 
     def _list(self, key: str, least: int, of: str) -> Sequence[object]:

@@ -6,7 +6,7 @@ READS. What was there before formats were counted is not listed: it needs 1.
 """
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
@@ -39,49 +39,86 @@ are known by name, `GateSpec.kind=ratio`.
 """
 
 
+class Formats:
+    """Finds by such a list which format a value needs."""
+
+    def __init__(self, since: Mapping[str, int]) -> None:
+        self._since = since
+        self._telling = cache(self._fields_that_tell)
+        self.listed_below: Callable[[Any], bool] = cache(self._listed_below)
+
+    def stored(self, value: Any) -> int:
+        """Of its stored bytes: a field counts where the codec writes it, which is everywhere but at a None by default.
+
+        Looks only where something listed can be: every event of every release comes by here.
+        """
+        if isinstance(value, Enum):
+            return self._of_member(value)
+        if is_dataclass(value) and not isinstance(value, type):
+            found = self._since.get(type(value).__name__, FLOOR)
+            for name, default, below in self._telling(type(value)):
+                inner = getattr(value, name)
+                if inner is not None or default is not None:
+                    found = max(found, self._of_field(value, name, inner), self.stored(inner) if below else FLOOR)
+            return found
+        return max(map(self.stored, _parts(value)), default=FLOOR)
+
+    def said(self, value: Any) -> int:
+        """Of what a file says: a field counts where it is not its default."""
+        if isinstance(value, Enum):
+            return self._of_member(value)
+        if is_dataclass(value) and not isinstance(value, type):
+            found = self._since.get(type(value).__name__, FLOOR)
+            for field in fields(value):
+                inner = getattr(value, field.name)
+                if inner != field.default:
+                    found = max(found, self._of_field(value, field.name, inner), self.said(inner))
+            return found
+        return max(map(self.said, _parts(value)), default=FLOOR)
+
+    def _listed_below(self, kind: Any) -> bool:
+        """Whether something that is listed can be in a value of this type."""
+        types = {kind.__name__ for kind in types_in(kind)}
+        return any(name.partition(".")[0] in types for name in self._since)
+
+    def _of_member(self, member: Enum) -> int:
+        return self._since.get(f"{type(member).__name__}.{member.name}", FLOOR)
+
+    def _of_field(self, value: Any, field: str, inner: Any) -> int:
+        name = f"{type(value).__name__}.{field}"
+        by_text = self._since.get(f"{name}={inner}", FLOOR) if isinstance(inner, str) else FLOOR
+        return max(self._since.get(name, FLOOR), by_text)
+
+    def _fields_that_tell(self, kind: Any) -> tuple[tuple[str, Any, bool], ...]:
+        """Those that are listed or that something listed can be below of: name, default, and whether it can."""
+        hints = typing.get_type_hints(kind)
+        below = {field.name: self.listed_below(hints[field.name]) for field in fields(kind)}
+        listed = {name.partition("=")[0] for name in self._since}
+        return tuple(
+            (field.name, field.default, below[field.name])
+            for field in fields(kind)
+            if below[field.name] or f"{kind.__name__}.{field.name}" in listed
+        )
+
+
+FORMATS = Formats(SINCE)
+
+
 def needed(value: object) -> int:
     """The format that whoever reads this value's stored bytes has to know."""
-    kind: Any = type(value)
-    return walk(value, SINCE, stored=True) if _listed_below(kind) else FLOOR
+    return FORMATS.stored(value) if FORMATS.listed_below(type(value)) else FLOOR
 
 
 def needed_by_file(service: object) -> int:
     """The format that whoever works with what a service file says has to know."""
-    kind: Any = type(service)
-    return walk(service, SINCE, stored=False) if _listed_below(kind) else FLOOR
+    return FORMATS.said(service) if FORMATS.listed_below(type(service)) else FLOOR
 
 
-@cache
-def _listed_below(kind: Any) -> bool:
-    """Whether something that is listed can be in a value of this type: mostly nothing is, and nothing is walked."""
-    types = {kind.__name__ for kind in types_in(kind)}
-    return any(name.partition(".")[0] in types for name in SINCE)
-
-
-def walk(value: Any, since: Mapping[str, int], *, stored: bool) -> int:
-    """As the two above, by this list. `stored`: a field counts where the codec writes it, which is everywhere but at a
-    None by default; otherwise where it is not its default.
-    """
-    if isinstance(value, Enum):
-        return since.get(f"{type(value).__name__}.{value.name}", FLOOR)
-    if is_dataclass(value) and not isinstance(value, type):
-        return _walk_fields(value, since, stored)
+def _parts(value: Any) -> Iterable[Any]:
+    """What is in a mapping or a sequence; nothing in anything else."""
     if isinstance(value, Mapping):
-        return max((walk(part, since, stored=stored) for pair in value.items() for part in pair), default=FLOOR)
-    if isinstance(value, tuple | list | set | frozenset):
-        return max((walk(item, since, stored=stored) for item in value), default=FLOOR)
-    return FLOOR
-
-
-def _walk_fields(value: Any, since: Mapping[str, int], stored: bool) -> int:
-    found = since.get(type(value).__name__, FLOOR)
-    for field in fields(value):
-        inner, name = getattr(value, field.name), f"{type(value).__name__}.{field.name}"
-        unsaid = inner == field.default if not stored or field.default is None else False
-        if not unsaid:
-            by_name = since.get(f"{name}={inner}", FLOOR) if isinstance(inner, str) else FLOOR
-            found = max(found, since.get(name, FLOOR), by_name, walk(inner, since, stored=stored))
-    return found
+        return (part for pair in value.items() for part in pair)
+    return value if isinstance(value, tuple | list | set | frozenset) else ()
 
 
 def types_in(kind: Any, known: set[Any] | None = None) -> set[Any]:

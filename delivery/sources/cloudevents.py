@@ -6,11 +6,12 @@ whoever sees one request could send it again as a new event.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from delivery.model.codec import digest
 from delivery.model.fields import Fields
+from delivery.model.frozen import replace
 from delivery.model.ids import Micros
 from delivery.model.mistake import Mistake
 from delivery.model.notice import Notice
@@ -24,6 +25,8 @@ MEDIA_TYPES = ("application/cloudevents+json", "application/json")
 _CORE = ("specversion", "id", "source", "type", "time", "datacontenttype", "data", "data_base64")
 _ID: Final = pattern(r"[!-~]{1,100}", "text of at most 100 visible characters, one for each event")
 _SOURCE: Final = pattern(r"[!-~]{1,160}", "a URI of at most 160 characters: what the event is about, or who says so")
+_SPECVERSION: Final = pattern(r"1\.0", '"1.0"')
+_JSON: Final = pattern("application/json", "application/json")
 _TYPE: Final = pattern(re.escape(RELEASE_REQUESTED), RELEASE_REQUESTED)
 
 
@@ -71,8 +74,8 @@ def _notice(name: str, event: Mapping[str, Any]) -> Notice:
     core = {key: value for key, value in event.items() if key in _CORE}
     fields = Fields(core)
     fields.refuse(["data_base64"], "is not understood: send the data as JSON")
-    fields.get("specversion", pattern(r"1\.0", '"1.0"'))
-    fields.get("datacontenttype", pattern("application/json", "application/json"), None)
+    fields.get("specversion", _SPECVERSION)
+    fields.get("datacontenttype", _JSON, None)
     kind = fields.get("type", _TYPE)
     source, event_id = fields.get("source", _SOURCE), fields.get("id", _ID)
     time = fields.get("time", TIME)

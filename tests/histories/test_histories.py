@@ -46,6 +46,22 @@ def test_what_is_read_is_written_without_a_loss(golden: Golden) -> None:
         assert seal(ReleaseId("rel"), 1, codec.GENESIS, event, "salt").event == event
 
 
+@pytest.mark.parametrize("golden", GOLDEN, ids=lambda golden: f"{golden.form}-{golden.schema}-{golden.name}")
+def test_bytes_are_canonical_json_whatever_was_written_before(golden: Golden) -> None:
+    """A plan is written once for all that have it: that must not show."""
+
+    def written(plain: object) -> bytes:
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    release = fold(golden.facts)
+    for _ in range(2):
+        for value in (release, release.plan, *golden.facts):
+            assert codec.canon(value) == written(codec.to_plain(value))
+        for event in golden.facts:
+            body = {"schema": SCHEMA, "type": type(event).__name__, "data": codec.to_plain(event)}
+            assert seal(release.id, 1, codec.GENESIS, event, "").body == written(body)
+
+
 def test_an_event_of_an_older_schema_is_brought_up_step_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
     def renamed(old: str, new: str):
         def upcast(document):

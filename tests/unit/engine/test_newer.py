@@ -71,13 +71,9 @@ def test_a_message_about_an_event_that_is_unknown_here_waits_for_others(monkeypa
 
 
 def test_what_is_decided_makes_the_row_require_what_its_events_need(world: World, monkeypatch) -> None:
-    monkeypatch.setattr(since, "SINCE", {"Created": READS + 1})
-    since._listed_below.cache_clear()
-    try:
-        world.inbox.accept([asks("checkout", "one")])
-        assert world.ledger.unreadable([TARGET, target_id("cart", "local")]) == {TARGET}
-    finally:
-        since._listed_below.cache_clear()
+    monkeypatch.setattr(since, "FORMATS", since.Formats({"Created": READS + 1}))
+    world.inbox.accept([asks("checkout", "one")])
+    assert world.ledger.unreadable([TARGET, target_id("cart", "local")]) == {TARGET}
 
 
 @pytest.mark.parametrize(
