@@ -3,14 +3,14 @@
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import make_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from types import GenericAlias
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import Engine, event, select, text, update
 
 from delivery.adapters.ledger.sql import SqlLedger, engine, upgrade
 from delivery.adapters.ledger.sql.shape import shape
@@ -47,6 +47,21 @@ def ledger(url: str) -> Iterator[SqlLedger]:
     opened = SqlLedger(url, fold)
     yield opened
     opened.close()
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """What is sent to databases meanwhile."""
+    seen: list[str] = []
+
+    def sent(_: object, __: object, statement: str, *more: object) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", sent)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", sent)
 
 
 def alert(text: str) -> Unit:
@@ -167,6 +182,19 @@ def test_a_snapshot_of_another_version_is_folded_anew(ledger: SqlLedger, url: st
     assert fresh.load([T])[T].releases == {R1: story.stored}
     assert fresh.release(R1) == story.stored
     fresh.close()
+
+
+def test_a_release_is_read_once_for_each_change_of_it(ledger: SqlLedger, url: str) -> None:
+    """Whoever wrote it last, and whoever has read it, finds by its head that there is nothing new."""
+    created(ledger, row())
+    story = Story(T, R1).started()
+    begin(ledger, story)
+    other = SqlLedger(url, fold)
+    with statements() as seen:
+        for reader in (ledger, other, other):
+            assert reader.load([T])[T].releases == {R1: story.stored}
+    assert len([one for one in seen if "release.body" in one]) == 1
+    other.close()
 
 
 def test_the_shape_of_a_snapshot_tells_every_field_that_it_can_hold() -> None:

@@ -36,11 +36,18 @@ class Recent(Generic[K, V]):
         self._size = size
         self._values: OrderedDict[K, V] = OrderedDict()
 
-    def get(self, key: K, make: Callable[[], V]) -> V:
+    def find(self, key: K) -> V | None:
+        """What was kept under this key, used just now."""
         try:
             value = self._values[key]
             self._values.move_to_end(key)  # a KeyError as well where another thread drops it just now
         except KeyError:
+            return None
+        return value
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        value = self.find(key)
+        if value is None:
             value = make()
             self.keep(key, value)
         return value

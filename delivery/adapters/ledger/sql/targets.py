@@ -21,6 +21,7 @@ _READABLE = _C.requires <= READS
 ROWS = select(TARGET, TARGET_STATE.c.body).join_from(TARGET, TARGET_STATE, _C.id == TARGET_STATE.c.id)
 _COLUMNS = ("id", "seq", "head", "shape", "body", "erased")
 RELEASES = select(*(RELEASE.c[name] for name in _COLUMNS))
+_HEADS = select(RELEASE.c.id, RELEASE.c.head, RELEASE.c.erased)
 
 
 class Targets(Part):
@@ -88,10 +89,21 @@ class Targets(Part):
             connection.execute(statement)
 
     def _read_releases(self, connection: Connection, ids: Collection[ReleaseId]) -> dict[ReleaseId, StoredRelease]:
+        """Most are known by their heads: their bodies, which are most of what there is, are not read again."""
         if not ids:
             return {}
-        found = connection.execute(RELEASES.where(RELEASE.c.id.in_(list(ids))))
-        return {columns.id: self._stored(connection, columns) for columns in found}
+        found: dict[ReleaseId, StoredRelease] = {}
+        unread: list[ReleaseId] = []
+        for columns in connection.execute(_HEADS.where(RELEASE.c.id.in_(list(ids)))):
+            known = self._decoded.find((columns.id, columns.head, columns.erased))
+            if known is None:
+                unread.append(columns.id)
+            else:
+                found[columns.id] = StoredRelease(known, columns.head)
+        if unread:
+            rows = connection.execute(RELEASES.where(RELEASE.c.id.in_(unread)))
+            found |= {columns.id: self._stored(connection, columns) for columns in rows}
+        return found
 
     def _read_measuring(self, connection: Connection, ids: Collection[ReleaseId]) -> dict[ReleaseId, Measuring]:
         if not ids:
