@@ -41,7 +41,7 @@ class Authenticate:
                 raise _unauthenticated("send a valid token as `Authorization: Bearer TOKEN`")
             scope["state"]["caller"] = caller
             structlog.contextvars.bind_contextvars(token=caller.name, principal=caller.principal)
-            self._rates.caller(caller.name, scope["method"], scope["path"])
+            self._rates.caller(caller.credential, scope["method"], scope["path"])
         await self._app(scope, receive, send)
 
     async def _caller(self, request: HTTPConnection) -> Caller | None:

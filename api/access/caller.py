@@ -34,6 +34,11 @@ class Caller:
     once: str = ""
 
     @property
+    def credential(self) -> str:
+        """The name by which it is told from every other: who comes by the provider may be called as a token is."""
+        return f"oidc {self.name}" if self.came is Came.OIDC else self.name
+
+    @property
     def unlimited(self) -> bool:
         return any(scope.everything for scope in self.scopes)
 

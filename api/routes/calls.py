@@ -50,7 +50,7 @@ class Call:
 
     @property
     def source(self) -> str:
-        return f"{self.caller.via}:{self.caller.name}"
+        return f"{self.caller.via}:{self.caller.credential}"
 
     async def seen_before(self) -> bool:
         """Whether this key was used already: then the answer is the earlier one, whatever has changed since."""

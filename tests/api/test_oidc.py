@@ -18,7 +18,7 @@ from delivery.machine.evolve import fold
 from delivery.settings import Oidc, Person
 from tests.api.browser import Browser
 from tests.api.test_webhooks import kind
-from tests.api.world import BASE, ManualClock, World
+from tests.api.world import BASE, SERVICE, ManualClock, World, bearer
 from tests.oidc import CLIENT, LEFT_OUT, SECRET, new_key
 
 API = "delivery-api"
@@ -61,6 +61,16 @@ def test_a_token_of_the_provider_opens_what_the_groups_open(http, idp):
         token = idp.token(API, **{**ALICE, "email": "carol@example.org", "groups": groups})
         answer = http.put("/v1/stop", json={"reason": "x"}, headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == (200 if may else 403), groups
+
+
+def test_somebody_who_is_called_as_a_token_is_meets_it_nowhere(http, idp):
+    """Its keys are its own, and so is how often it may ask."""
+    http.put("/v1/services/checkout", json=SERVICE, headers=bearer("olga"))
+    token = idp.token(API, **{**ALICE, "email": "olga-laptop"})
+    for number, headers in enumerate(({"Authorization": f"Bearer {token}"}, bearer("olga"))):
+        body = {"service": "checkout", "version": f"1.4.{number}"}
+        answer = http.post("/v1/releases", json=body, headers={**headers, "Idempotency-Key": "build-912"})
+        assert answer.status_code == 201, answer.text
 
 
 def test_somebody_is_the_same_person_whatever_they_come_with(http, idp):
