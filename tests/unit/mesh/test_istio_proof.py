@@ -237,7 +237,7 @@ def test_a_replica_that_does_not_answer_is_named_and_nothing_is_proven_meanwhile
         old = ago(proof.DEBOUNCE + proof.SLACK + 1)
         assert not of(istiod.address, address).routes(mesh_only(), LEAST, old).proven, "time alone proves it neither"
         with pytest.raises(Unavailable, match="does not answer: what the proxies know that it serves cannot be told"):
-            of(istiod.address, address).backends(ago(5))
+            of(istiod.address, address).backends(ago(5), "shop/a@1")
         with pytest.raises(Unavailable, match="does not answer"):
             of(address).routes(mesh_only(), LEAST, ago(5))
 
@@ -267,6 +267,36 @@ def test_where_istiod_does_not_tell_only_time_does_and_a_refusal_is_seen(istiod,
     assert (found.proven, found.level) == (True, Level.SETTLED)
     istiod.metrics = "pilot_total_xds_rejects 1\n"
     assert not asked.routes(mesh_only(), LEAST, ago(proof.DEBOUNCE + 1)).proven
+
+
+def test_a_refusal_of_somebody_elses_keeps_no_backend_from_being_known_that_is_written_later(istiod):
+    """It was counted against every backend that this process ever asked after from then on: no release began again."""
+    istiod.status, old = 403, ago(proof.DEBOUNCE + 1)
+    asked = by(istiod)
+    assert asked.backends(old, "shop/checkout-a@1")
+    istiod.metrics = "pilot_total_xds_rejects 1\n"
+    assert not asked.backends(old, "shop/checkout-a@1"), "it may have been this one"
+    assert asked.backends(old, "shop/checkout-b@2")
+
+
+def test_a_refusal_is_seen_also_after_a_replica_has_begun_to_count_anew(istiod):
+    istiod.status, istiod.metrics = 403, "pilot_total_xds_rejects 7\n"
+    asked, old = by(istiod), ago(proof.DEBOUNCE + 1)
+    assert asked.routes(mesh_only(), LEAST, old).proven
+    istiod.metrics = "pilot_total_xds_rejects 0\n"
+    assert asked.routes(mesh_only(), LEAST, old).proven
+    istiod.metrics = "pilot_total_xds_rejects 1\n"
+    assert not asked.routes(mesh_only(), LEAST, old).proven
+
+
+@pytest.mark.parametrize("told", [None, "no", {"a": 1}, [{"resources": {ROUTES: "x"}}], [{"resources": {}}]])
+def test_an_istiod_that_tells_something_else_is_an_outage_and_no_fault_of_ours(istiod, told):
+    istiod.proxies = told
+    if told is None:  # no proxy is connected
+        assert by(istiod).routes(mesh_only(), LEAST, ago(5)).proxies == 0
+        return
+    with pytest.raises(Unavailable, match="with something else"):
+        by(istiod).routes(mesh_only(), LEAST, ago(5))
 
 
 def test_where_nobody_can_be_asked_it_is_only_written():

@@ -107,9 +107,11 @@ class Istiods:
     def _listed(self, address: str) -> list[Synced] | Unavailable:
         try:
             clock, listed = self.clock(address), json.loads(self._ask(address, "/debug/syncz"))
+            return [_synced(entry, clock) for entry in listed or ()]
         except Unavailable as error:
             return error
-        return [_synced(entry, clock) for entry in listed]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return Unavailable(f"istiod at {address} answers to /debug/syncz with something else: {error!r}")
 
     def rejects(self) -> metrics.Told:
         """What all replicas tell of refused configurations and of how long pushes take. It needs no right."""

@@ -16,19 +16,20 @@ class Moments:
     """Of the writes of this process; of others it is known less well."""
 
     def __init__(self) -> None:
-        self._spans: dict[tuple[str, str], Span] = {}
+        self._spans: dict[tuple[str, str], tuple[Span, str | None]] = {}
 
     def during(self, key: str, token: str, write: Callable[[], T]) -> T:
         """Notes when the write was made."""
         first = time.monotonic()
         done = write()
         self._spans = {known: span for known, span in self._spans.items() if known[0] != key}
-        self._spans[(key, token)] = Span(first, time.monotonic())
+        self._spans[(key, token)] = Span(first, time.monotonic()), _revision(done)
         return done
 
     def of(self, key: str, token: str, document: Mapping[str, Any]) -> Span:
-        """When it was; for another process' write by what the API server noted on the object."""
-        return self._spans.get((key, token)) or changed(document)
+        """When it was; for a write of another process, also of the same again, by what the API server noted."""
+        span, revision = self._spans.get((key, token), (None, None))
+        return span if span is not None and revision in (None, _revision(document)) else changed(document)
 
     def forget(self, key: str) -> None:
         self._spans = {known: span for known, span in self._spans.items() if known[0] != key}
@@ -42,6 +43,11 @@ class Applied(Moments):
 
     def of(self, key: str, token: str, document: Mapping[str, Any]) -> Span:
         return changed(document)
+
+
+def _revision(written: object) -> str | None:
+    """Of one object; several written at once have a token that no other write has."""
+    return written["metadata"].get("resourceVersion") if isinstance(written, Mapping) else None
 
 
 def changed(document: Mapping[str, Any]) -> Span:

@@ -65,12 +65,13 @@ class Proof:
         rest = self._pushed(change, (ROUTES,), types, f"{least[0]}/{least[1]}")
         return _together(probed, rest) if probed.proxies else rest
 
-    def backends(self, change: Span) -> bool:
-        """Whether every proxy knows a backend that was made known within `change`, and where it is.
+    def backends(self, change: Span, write: str) -> bool:
+        """Whether every proxy knows a backend that was made known within `change`, and where it is. `write` tells this
+        change from every other: refusals are counted from when it is first asked after.
 
         Raises Unavailable where a replica of istiod keeps that from being known: the candidate cannot help it.
         """
-        found = self._pushed(change, (CLUSTERS, ENDPOINTS), BOTH, "backends")
+        found = self._pushed(change, (CLUSTERS, ENDPOINTS), BOTH, write)
         silent = self._istiods.silent if self._istiods else ()
         if silent and not found.proven:
             raise Unavailable(f"{silent[0]} does not answer: what the proxies know that it serves cannot be told")
@@ -127,7 +128,9 @@ class Proof:
             return _by_time(_age(change) >= DEBOUNCE + SLACK, Level.WRITTEN)
         if len(self._rejects) >= REMEMBERED:
             self._rejects.clear()
-        before = self._rejects.setdefault(key, told.rejects)
+        before = self._rejects[key] = min(
+            told.rejects, self._rejects.get(key, told.rejects)
+        )  # a replica may begin anew
         if told.rejects > before:
             return Confirmation(False, Level.SETTLED, 0, ("a proxy that refused a configuration since",))
         return _by_time(_age(change) >= DEBOUNCE + told.p99, Level.SETTLED)

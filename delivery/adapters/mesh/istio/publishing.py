@@ -26,7 +26,7 @@ class Publishing:
         self._kube = kube
         self._proof = proof
         self._moments = moments
-        self._proven: set[tuple[str, str]] = set()
+        self._proven: dict[str, str] = {}
 
     def publish(self, target: TargetId, place: Place, backend: Backend) -> bool:
         """One step; True once every proxy could send the version a request."""
@@ -37,7 +37,7 @@ class Publishing:
     def withdraw(self, target: TargetId, place: Place, backend: Backend) -> None:
         """Takes away what `publish` has made."""
         key = _key(place, backend)
-        self._proven = {known for known in self._proven if known[0] != key}
+        self._proven.pop(key, None)
         self._moments.forget(key)
         if place.isolation is Isolation.SUBSET:
             self._without_subsets(target, place, backend)
@@ -75,10 +75,15 @@ class Publishing:
         return marked is not None and bool(ready[2]) and self._is_known(_key(place, backend), told, marked)
 
     def _is_known(self, key: str, told: str, marked: Document) -> bool:
-        """Whether every proxy knows it. What they knew once they know: a proxy that comes later is told all at once."""
-        if (key, told) not in self._proven and self._proof.backends(self._moments.of(key, told, marked)):
-            self._proven.add((key, told))
-        return (key, told) in self._proven
+        """Whether every proxy knows it. What they knew once they know until it is written again, by whichever process:
+        a proxy that comes later is told all at once."""
+        written = str(marked["metadata"]["resourceVersion"])
+        if self._proven.get(key) == written:
+            return True
+        proven = self._proof.backends(self._moments.of(key, told, marked), f"{key}@{written}")
+        if proven:
+            self._proven[key] = written
+        return proven
 
     def _has_originals(self, target: TargetId, plain: Document, backend: Backend) -> bool:
         """Whether the lane of the mirrored requests' originals is there; it is made where it is not."""
