@@ -75,6 +75,8 @@ class Performer:
         self._telemetry.count("effects", kind=kind, outcome=_outcome(result))
         turn.took(task.effect, result.row, later=result.later, lost=result.lost)
         turn.working.alerts += _alerts(turn, result, now)
+        if result.refused:
+            self._telemetry.log("refused", target=turn.working.target.id, effect=kind, error=result.refused)
         if isinstance(task.effect, Retire | Rest):
             _let_go(turn, task.effect, result.retired, now)
         if isinstance(task.effect, WriteTraffic) and result.row is not None:
@@ -228,4 +230,6 @@ def _outcome(done: Done | Exception) -> str:
         return "lost"
     if done.paused:
         return "paused"
+    if done.refused:
+        return "refused"
     return type(done.signals[0]).__name__ if done.signals else "done"

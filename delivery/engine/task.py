@@ -36,7 +36,7 @@ class Task:
 class Done:
     """What came of it. `later`: nothing more to be had from this effect in this drain; `lost`: give the target up.
 
-    `paused`: nothing was written, because of whom. `times`: when the call began and ended, where somebody asks.
+    `paused`: nothing was written, because of whom. `refused`: why what is left over could not be taken away. `times`: when the call began and ended, where somebody asks.
     """
 
     signals: tuple[Signal, ...] = ()
@@ -46,6 +46,7 @@ class Done:
     foreign: str = ""
     paused: str | None = None
     retired: bool = False
+    refused: str = ""
     missing: tuple[str, ...] = field(default=())
     times: tuple[Micros, Micros] | None = None
 

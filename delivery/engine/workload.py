@@ -174,6 +174,8 @@ def retire(task: Task, version: VersionRef, fence: Fence) -> Done:
         return Done(later=True, lost=not fence.owns(task.row))
     except Unavailable:
         return Done(later=True)
+    except Refused as error:  # what is left over harms no release
+        return Done(later=True, refused=str(error))
     return Done(later=True, retired=True)
 
 
@@ -192,6 +194,6 @@ def rest(task: Task, fence: Fence) -> Done:
         if not fence.owns(task.row):
             return Done(lost=True)
         task.cluster.workloads.rest(task.row.target.id, workload_of(task))
-    except PortError:
-        return Done(later=True)
+    except PortError as error:
+        return Done(later=True, refused=str(error) if isinstance(error, Refused) else "")
     return Done(later=True, retired=True)

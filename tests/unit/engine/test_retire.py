@@ -13,6 +13,7 @@ from delivery.model.ids import TargetId
 from delivery.model.service import Workload
 from delivery.model.traffic import Traffic
 from delivery.model.version import VersionRef
+from delivery.ports.errors import Refused
 from delivery.ports.ledger import Row
 from delivery.ports.workloads import always
 from tests.api.world import SERVICE, ManualClock, World, bearer
@@ -133,6 +134,41 @@ def test_a_cluster_that_does_not_answer_is_asked_again(scene: Scene) -> None:
     scene.workloads.down = False
     scene.world.go(30)
     assert scene.workloads.stopped == ["1.4.1"]
+
+
+def test_what_may_not_be_taken_away_keeps_no_release_from_beginning(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A right that is missing is no fault of the target's: it is told, and tried again now and then."""
+
+    def forbidden(*_: Any) -> None:
+        raise Refused('deployments.apps "checkout-1-4-1" is forbidden')
+
+    scene.world.go(WINDOW - 20)
+    monkeypatch.setattr(scene.workloads, "retire", forbidden)
+    scene.world.go(120)
+    assert (scene.retiring, scene.row.quarantined, scene.row.failures) == (["1.4.1"], None, 0)
+    refused = [fields for name, fields in scene.world.telemetry.lines if name == "refused"]
+    assert 1 <= len(refused) <= 12, "not all the time"
+    assert "is forbidden" in str(refused[0]["error"])
+    scene.begin("1.4.3")
+    assert scene.row.target.active is not None
+    monkeypatch.undo()
+    scene.world.go(30)
+    assert scene.retiring == []
+
+
+def test_a_service_that_was_deleted_and_comes_back_can_be_released_again(scene: Scene) -> None:
+    """Whoever changes its route meanwhile wakes its target, which does not know where it lives any more."""
+    assert scene.http.delete("/v1/services/checkout", headers=ADMIN).status_code == 204
+    scene.world.go(WINDOW, step=20)
+    for weight in (50, 100):
+        scene.edit(weight)
+        scene.world.go(60)
+    assert (scene.retiring, scene.row.quarantined) == (["1.4.1"], None)
+    scene.post("services/checkout", SERVICE, put=True)
+    scene.begin("1.4.3")
+    assert scene.row.target.active is not None
 
 
 def test_whoever_lost_the_target_meanwhile_stops_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
