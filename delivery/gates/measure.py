@@ -9,7 +9,7 @@ What = int | str | None
 def events(counts: Counts, what: What) -> tuple[int, int] | None:
     """Events, and what they are counted of; never more than that, as proxies do not add both in one instant.
 
-    None where it is not measured.
+    None where it is not measured: requests that nobody timed are neither slow nor fast.
     """
     if isinstance(what, str):
         return next(((min(bad, of), of) for name, bad, of in counts.rates or () if name == what), None)
@@ -18,7 +18,7 @@ def events(counts: Counts, what: What) -> tuple[int, int] | None:
     for bound, slower in counts.slow:
         if bound == what:
             return min(slower, counts.requests), counts.requests
-    return None if counts.slow else (0, counts.requests)
+    return None if counts.slow or counts.requests else (0, 0)
 
 
 def lacking(what: What, tick: Tick) -> str:
@@ -28,7 +28,8 @@ def lacking(what: What, tick: Tick) -> str:
     counts = tick.candidate if events(tick.candidate, what) is None else tick.stable
     if not isinstance(what, str):
         bounds = ", ".join(str(bound) for bound, _ in counts.slow)
-        return f"no latency bucket at {what} ms; there is: {bounds}"
+        missing = f"no latency bucket at {what} ms; there is: {bounds}"
+        return missing if bounds else "no latency is measured: there is no histogram"
     return unmeasured_name(what, counts)
 
 

@@ -65,9 +65,15 @@ def test_a_bound_that_nobody_measures_is_no_data_and_is_named():
     assert (found.verdict, found.detail) == (Verdict.NO_DATA, "no latency bucket at 300 ms; there is: 250, 500")
 
 
-def test_requests_that_never_got_a_time_are_not_slow():
-    """All of them ended with a refused connection: there is no histogram yet."""
-    assert judged(gate(LATENCY), [tick((200, 200), (0, 3800))] * 4).verdict is Verdict.CONTINUE
+TIMED = ((250, 190), (500, 38))
+
+
+@pytest.mark.parametrize("timed", [((), TIMED), (TIMED, ()), ((), ())])
+@pytest.mark.parametrize("bad", [0, 3800])
+def test_requests_of_which_nobody_measures_how_long_they_took_are_no_data(timed, bad):
+    """A version without a histogram would have no slow requests, and so would one that answers nothing at all."""
+    found = judged(gate(LATENCY), [tick((bad, 3800), (0, 3800), slow=timed)] * PATIENCE)
+    assert (found.verdict, found.detail) == (Verdict.NO_DATA, "no latency is measured: there is no histogram")
 
 
 def test_at_full_it_says_nothing():

@@ -80,6 +80,8 @@ def test_slow_requests_have_a_share_too():
     found = judged(made, [tick((0, 100), slow=(slow, ()))])
     assert found.verdict is Verdict.FAIL
     assert found.detail == "6 % of 100 slower than 500 ms in 15s, at most 5 % wanted; breach 1, 0 allowed"
+    found = judged(made, [tick((0, 100))] * PATIENCE)
+    assert (found.verdict, found.detail) == (Verdict.NO_DATA, "no latency is measured: there is no histogram")
     unknown = gate({"threshold": "http_slow_rate", "above": "300ms", "at_most": "5%"})
     found = judged(unknown, [tick((0, 100), slow=(slow, ()))] * PATIENCE)
     assert (found.verdict, found.detail) == (Verdict.NO_DATA, "no latency bucket at 300 ms; there is: 250, 500")
