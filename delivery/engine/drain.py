@@ -116,7 +116,9 @@ class Drain:
         except Unavailable as error:
             self._cautious.add(cluster.name)
             self._telemetry.log("mesh_unavailable", cluster=cluster.name, error=str(error))
-            return {}
+        except Exception as error:  # a fault of ours: what is not seen from afar is read
+            self._telemetry.log("fault", cluster=cluster.name, error=repr(error))
+        return {}
 
     def _turn(self, cluster: Cluster, snapshot: Snapshot, observed: Mapping[TargetId, Seen]) -> Turn:
         target = snapshot.row.target

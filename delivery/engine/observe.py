@@ -47,6 +47,9 @@ class Observer:
         except Unavailable as error:
             self._telemetry.log("mesh_unavailable", cluster=name, error=str(error))
             return 0
+        except Exception as error:  # a fault of ours keeps nobody's drain away
+            self._telemetry.log("fault", cluster=name, error=repr(error))
+            return 0
         changed = _changed(self._seen.get(name, {}), observed)
         if changed:
             wake = Wake(self._clock.now(), "the route changed", sooner=True)

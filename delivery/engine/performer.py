@@ -72,11 +72,9 @@ class Performer:
         if isinstance(result, Exception):
             self._faulted(turn, task.effect, result)
             return ()
-        self._telemetry.count("effects", kind=kind, outcome=_outcome(result))
+        self._count(turn, kind, result)
         turn.took(task.effect, result.row, later=result.later, lost=result.lost)
         turn.working.alerts += _alerts(turn, result, now)
-        if result.refused:
-            self._telemetry.log("refused", target=turn.working.target.id, effect=kind, error=result.refused)
         if isinstance(task.effect, Retire | Rest):
             _let_go(turn, task.effect, result.retired, now)
         if isinstance(task.effect, WriteTraffic) and result.row is not None:
@@ -89,6 +87,11 @@ class Performer:
         if isinstance(task.effect, ConfirmTraffic) and not result.later:
             return self._waits(turn, task.effect, result, now)
         return result.signals
+
+    def _count(self, turn: Turn, kind: str, done: Done) -> None:
+        self._telemetry.count("effects", kind=kind, outcome=_outcome(done))
+        if done.refused:
+            self._telemetry.log("refused", target=turn.working.target.id, effect=kind, error=done.refused)
 
     def _faulted(self, turn: Turn, effect: Effect, error: Exception) -> None:
         """A fault of ours: it is tried again, and counted against its own target alone."""
@@ -140,13 +143,17 @@ class Performer:
             turn.trail.looked(_measured_release(turn), effect, told, (asked, self._clock.now()))
 
     def _sample(self, cluster: Cluster, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | Unread]:
-        """One call for all; a server that does not answer leaves every side unread."""
-        try:
-            return cluster.metrics.sample(subjects)
-        except Unavailable as error:
-            self._telemetry.count("effects", kind="Measure", outcome="unavailable")
-            self._telemetry.log("metrics_unavailable", cluster=cluster.name, error=str(error))
-            return dict.fromkeys(subjects, unread(error))
+        """One call for all, in time; a server that does not answer leaves every side unread, and so does a fault: no
+        revert of this round waits for either.
+        """
+        (found,) = self._slots.run([(f"metrics of {cluster.name}", False, partial(cluster.metrics.sample, subjects))])
+        if not isinstance(found, Exception):
+            return found
+        away = isinstance(found, Unavailable)
+        self._telemetry.count("effects", kind="Measure", outcome="unavailable" if away else "fault")
+        text = str(found) if away else repr(found)
+        self._telemetry.log("metrics_unavailable" if away else "fault", cluster=cluster.name, error=text)
+        return dict.fromkeys(subjects, unread(found if isinstance(found, Unavailable) else Unavailable(text)))
 
     def _look(self, turn: Turn, effect: Measure, samples: Samples, now: Micros) -> tuple[Signal, ...]:
         """`now`: when the samples were asked for. What they have happened before that."""

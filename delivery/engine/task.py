@@ -36,7 +36,8 @@ class Task:
 class Done:
     """What came of it. `later`: nothing more to be had from this effect in this drain; `lost`: give the target up.
 
-    `paused`: nothing was written, because of whom. `refused`: why what is left over could not be taken away. `times`: when the call began and ended, where somebody asks.
+    `paused`: nothing was written, because of whom. `refused`: why what is left over could not be taken away. `times`:
+    when the call began and ended, where somebody asks.
     """
 
     signals: tuple[Signal, ...] = ()

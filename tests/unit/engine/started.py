@@ -2,7 +2,7 @@
 
 from fastapi.testclient import TestClient
 
-from delivery.model.ids import TargetId
+from delivery.model.ids import ReleaseId, TargetId
 from tests.api.world import SERVICE, World, bearer
 
 
@@ -15,3 +15,11 @@ def baking(world: World) -> None:
     traffic = world.mesh.traffic(TargetId("checkout@local"))
     assert traffic is not None
     assert traffic.weight == 5
+
+
+def aborted(world: World) -> ReleaseId:
+    """The release that runs, which somebody has just taken back."""
+    release = world.ledger.rows()[0].target.active
+    with TestClient(world.app) as http:
+        http.post(f"/v1/releases/{release}/abort", json={"reason": "it is bad"}, headers=bearer("olga"))
+    return ReleaseId(release)

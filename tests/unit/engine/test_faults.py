@@ -5,9 +5,10 @@ import pytest
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.adapters.workloads.memory import MemoryWorkloads
 from delivery.machine.evolve import fold
+from delivery.model.event import Phase
 from delivery.model.ids import TargetId
 from tests.api.world import ManualClock, World
-from tests.unit.engine.started import baking
+from tests.unit.engine.started import aborted, baking
 
 CHECKOUT = TargetId("checkout@local")
 
@@ -57,3 +58,29 @@ def test_faults_that_end_are_forgotten(world, monkeypatch):
     world.go(30)
     (row,) = world.ledger.rows()
     assert (left, row.failures, row.quarantined) == ([0], 0, None)
+
+
+@pytest.mark.parametrize("part", ["sample", "observe"])
+def test_what_looks_at_all_targets_at_once_and_raises_keeps_none_of_them_from_going_back(world, monkeypatch, part):
+    """What an adapter does not translate must not end the drain: a revert that was written has to be confirmed too."""
+
+    def broken(*_):
+        raise OSError("no such file: /etc/ca.pem")
+
+    monkeypatch.setattr(world.metrics if part == "sample" else world.mesh, part, broken)
+    world.go(30)
+    assert world.ledger.rows()[0].quarantined is None
+    release = aborted(world)
+    world.go(5)
+    assert world.mesh.traffic(CHECKOUT).weight == 0
+    assert world.ledger.release(release).release.phase is Phase.ROLLED_BACK
+    assert any("ca.pem" in str(fields) for _, fields in world.telemetry.lines), "and it is told"
+
+
+def test_a_release_is_held_while_what_measures_it_raises(world, monkeypatch):
+    world.load("checkout@local")
+    monkeypatch.setattr(world.metrics, "sample", lambda subjects: subjects["counters"])
+    world.go(600)
+    (row,) = world.ledger.rows()
+    release = world.ledger.release(row.target.active).release
+    assert (release.stage, [hold.kind.value for hold in release.holds]) == (0, ["no_data"])

@@ -161,3 +161,11 @@ def test_nobody_there_is_said_in_one_line():
     with pytest.raises(Unavailable, match=r"does not answer: .*refused") as told:
         Server(gone.url).query("up")
     assert "\n" not in str(told.value)
+
+
+def test_a_file_of_authorities_that_is_not_there_is_an_answer_that_cannot_be_had(tmp_path):
+    """It may be mounted a moment later, or have been renamed: the client library tells it as no error of its own."""
+    server = Server("https://127.0.0.1:9", Access(ca=str(tmp_path / "ca.pem")))
+    with pytest.raises(Unavailable, match=r"ca\.pem"):
+        server.query("up")
+    server.close()

@@ -33,7 +33,7 @@ class Limits:
     """
 
     stale: int = 60
-    seconds: float = 10.0
+    seconds: float = 5.0
     each: int = 2_000
     total: int = 50_000
 

@@ -22,6 +22,8 @@ from delivery.ports.metrics import Unmeasured
 
 LARGEST = 64 * 1024 * 1024
 _CHUNK = 64 * 1024
+_TROUBLE = (OSError, PrometheusApiClientException, ValueError, KeyError, TypeError)
+"""What the client raises where there is no answer. Those of `requests` are OSErrors, as is a file that is not there."""
 Row: TypeAlias = Mapping[str, Any]
 """As Prometheus' API has it: {"metric": {label: value}, "value": [time, "1"]}, or "values" of a range."""
 
@@ -106,7 +108,7 @@ class Server:
         except _Told as error:  # it answered: another query may well be answered
             self._breaker.worked()
             raise Unmeasured(f"{self.name} {error}", error.why) from error
-        except (requests.RequestException, PrometheusApiClientException, ValueError, KeyError, TypeError) as error:
+        except _TROUBLE as error:
             reason = _reason(error)
             self._breaker.failed(reason)
             raise Unmeasured(f"{self.name} does not answer: {reason}", Why.UNAVAILABLE) from error
