@@ -1,3 +1,4 @@
+import gc
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -5,6 +6,12 @@ from pathlib import Path
 import pytest
 
 pytest.register_assert_rewrite("delivery.testing")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays till the end: garbage is looked for only in what tests make."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from delivery.model.signal import Abort
 from delivery.ports.ledger import Result, Unit
 from tests.integration.engine_fleet import Fleet, Time
 
-NAMES = [f"service-{number:02}" for number in range(50)]
-RAISES, REFUSED = NAMES[17], NAMES[31]
+NAMES = [f"service-{number:02}" for number in range(16)]
+RAISES, REFUSED = NAMES[5], NAMES[10]
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from tests.simulation.coverage import FAULTS, MET, Pair, counting
 from tests.simulation.profiles import PROFILES
 
 SEEDS = range(4 * len(PROFILES))
+pytestmark = pytest.mark.timeout(600)  # all of them are played in the first test's setup
 
 
 class Campaign:
