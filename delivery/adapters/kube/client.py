@@ -115,12 +115,8 @@ class Kube:
             raise Unavailable(f"the Kubernetes API broke off its answer to {method} {path}: {error}") from error
 
     def _send(self, method: str, path: str, body: Any, query: Mapping[str, str], kind: str | None, limit: float) -> Any:
-        headers = {"Accept": "application/json", "Content-Type": kind or "application/json"}
-        address = f"{path}?{urlencode(query)}" if query else path
-        client = self._access.client()
-        request = client.param_serialize(
-            method, address, header_params=headers, body=body, auth_settings=["BearerToken"]
-        )
+        client, address = self._access.client(), f"{path}?{urlencode(query)}" if query else path
+        request = _request(client, method, address, body, kind)
         try:
             response = client.call_api(*request, _request_timeout=(CALL_SECONDS, limit))
             if 200 <= response.status <= 299:
@@ -130,6 +126,15 @@ class Kube:
             raise _error(error.status or 0, error.headers or {}, error.body or b"", f"{method} {path}") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Unavailable(f"the Kubernetes API does not answer to {method} {path}: {error}") from error
+
+
+def _request(client: Any, method: str, address: str, body: Any, kind: str | None) -> Any:
+    """With credentials, which are renewed here: by a plugin, say, that may raise whatever it likes."""
+    headers = {"Accept": "application/json", "Content-Type": kind or "application/json"}
+    try:
+        return client.param_serialize(method, address, header_params=headers, body=body, auth_settings=["BearerToken"])
+    except Exception as error:
+        raise Unavailable(f"no credentials for the Kubernetes API: {str(error) or repr(error)}") from error
 
 
 class Absent(Refused):

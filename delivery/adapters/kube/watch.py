@@ -23,6 +23,8 @@ BETWEEN = 2.0
 IDLE = 300.0
 """Seconds after which a watch ends that nobody has asked."""
 FIRST_SECONDS = 5.0
+SHORT = 1.0
+"""Seconds in which a watch that ends without a word has come to nothing."""
 PAUSES = (0.2, 1.0, 5.0)
 Key = tuple[str, str]
 
@@ -100,8 +102,7 @@ class Watch:
         while self._is_wanted():
             try:
                 if self._since:
-                    self._follow()
-                    failures = 0
+                    failures = self._followed(failures)
                 else:
                     self._list()
             except PortError as error:
@@ -133,6 +134,15 @@ class Watch:
             self._since = str(listed["metadata"]["resourceVersion"])
             self._good(BETWEEN)
         self._synced.set()
+
+    def _followed(self, failures: int) -> int:
+        """One watch; how many came to nothing in a row: what ends as soon as it begins is not begun all the time."""
+        begun, heard = time.monotonic(), self._since
+        self._follow()
+        if self._since != heard or time.monotonic() - begun >= SHORT:
+            return 0
+        self._ended.wait(PAUSES[min(failures, len(PAUSES) - 1)])
+        return failures + 1
 
     def _follow(self) -> None:
         with self._kube.watch(self._path, self._since, WATCH_SECONDS, QUIET, allowWatchBookmarks="true") as events:
