@@ -4,6 +4,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -21,6 +22,7 @@ from tests.faults.storm import Found, Weather, play
 from tests.faults.world import RealWorld
 from tests.integration.worker_parts import Broker
 from tests.simulation.campaign import each
+from tools.cluster_build import CannotBuild
 from tools.postgres import Server, serving
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +49,8 @@ SURROUNDINGS = Weather(
     ci=(50_000, 250_000),
 )
 DISK = Weather({"fill_disk": 4, "kill_worker": 2}, (0.5, 2.0))
+LONGER = 3
+"""Times as long as other storms is one before the real Kubernetes API, which takes its time to be there."""
 RELEASES, REFUSALS = ("releases",), ("refusals",)
 _NUMBERS = count(1)
 
@@ -72,6 +76,23 @@ def system(bounds: Bounds) -> Result:
 def surroundings(bounds: Bounds) -> Result:
     """Refusals and timeouts before and after apply, a cluster, metrics and the chat down, clocks that jump."""
     return _rounds("surroundings", bounds, REFUSALS, partial(_round, bounds, SURROUNDINGS))
+
+
+def wire(bounds: Bounds) -> Result:
+    """409, 429, 500, cut connections and timeouts in HTTP, between the real adapters and a real Kubernetes API."""
+    from tests.cluster.testbed.cluster import running
+    from tests.cluster.testbed.process import CannotRun
+    from tests.faults.wire import play as on_the_wire
+
+    def one() -> Found:
+        with _directory() as directory:
+            return on_the_wire(cluster, directory, _database(server), LONGER * bounds.storm)
+
+    try:
+        with _directory() as directory, running(directory) as cluster, serving() as server:
+            return _rounds("wire", bounds, REFUSALS, one)
+    except (CannotRun, CannotBuild) as reason:
+        return Result("wire", broken=[f"not run: {reason}"])
 
 
 def deliveries(bounds: Bounds) -> Result:
@@ -114,6 +135,7 @@ PARTS: Mapping[str, Callable[[Bounds], Result]] = {
     "kills-postgresql": kills_postgresql,
     "system": system,
     "surroundings": surroundings,
+    "wire": wire,
     "deliveries": deliveries,
     "disk": disk,
     "ordinary": suites.ordinary,
@@ -124,9 +146,11 @@ PARTS: Mapping[str, Callable[[Bounds], Result]] = {
 
 def _rounds(part: str, bounds: Bounds, counts: tuple[str, ...], one: Callable[[], Found]) -> Result:
     """Rounds, each in a new database, until `enough` of `counts` were there."""
-    begun, result = time.monotonic(), Result(part)
+    begun, result, kinds = time.monotonic(), Result(part), Counter[str]()
     while time.monotonic() - begun < bounds.minutes * 60:
         found = one()
+        for name, times in found.refused.items():
+            kinds[name.rpartition(" ")[0]] += times  # without what was asked
         result.rounds += 1
         result.counted += found.happened + found.refused
         result.counted["releases"] += found.ends.total()
@@ -137,6 +161,7 @@ def _rounds(part: str, bounds: Bounds, counts: tuple[str, ...], one: Callable[[]
         _progress(result, done, begun)
         if done >= bounds.enough or (bounds.mutant and result.broken):
             break
+    result.lines += [", ".join(f"{times} {name}" for name, times in sorted(kinds.items()))] if kinds else []
     result.seconds = time.monotonic() - begun
     return result
 

@@ -9,7 +9,9 @@ from tests.faults.deeds import of_processes
 from tests.faults.mutants import MUTANTS
 from tests.faults.report import markdown
 from tests.faults.storm import Found, Weather, play
+from tests.faults.trouble import DRAWN, READS, Trouble
 from tests.faults.world import RealWorld
+from tests.faults.writers import Outcome, Try, broken
 
 KILLS = Weather({"kill_worker": 4, "kill_api": 1}, (0.1, 0.4), least=8)
 SECONDS = 3.0
@@ -53,6 +55,38 @@ def test_a_mistake_in_real_processes_is_found(tmp_path: Path) -> None:
     name = "verdict not committed before the revert"
     found = storm(tmp_path, f"sqlite:///{tmp_path}/delivery.db", LONGER, name)
     assert [text for text in found.broken if text.startswith(MUTANTS[name].breaks)], found
+
+
+def test_a_share_of_all_requests_is_refused_and_only_as_a_server_may() -> None:
+    trouble = Trouble()
+    assert trouble.take("PUT", "/x")[1] is None
+    trouble.rate = 0.5
+    for verb in ("GET", "WATCH", "PUT"):
+        taken = [trouble.take(verb, "/x")[1] for _ in range(2000)]
+        assert 800 < sum(fault is not None for fault in taken) < 1200
+    kinds = {verb: {name.rpartition(" ")[0] for name in trouble.refused if name.endswith(verb)} for verb in READS}
+    every = {name for name, _, _ in DRAWN}
+    assert kinds == {"GET": every - {"409"}, "WATCH": every - {"409", "cut after", "timeout after"}}
+    assert {name.rpartition(" ")[0] for name in trouble.refused if name.endswith("PUT")} == every
+
+
+HISTORY = (("raced@1", 2), ("raced@4", 3), ("raced@7", 4))
+
+
+@pytest.mark.parametrize(
+    ("tries", "says"),
+    [
+        ({3: Try("raced@1", Outcome.DONE), 4: Try("raced@4", Outcome.UNKNOWN)}, ""),
+        ({5: Try("raced@4", Outcome.CONFLICT), 6: Try("raced@4", Outcome.UNKNOWN)}, ""),
+        ({4: Try("raced@1", Outcome.DONE)}, "lost update: 4 expected raced@1"),
+        ({3: Try("raced@1", Outcome.CONFLICT)}, "told conflict is stored 1 times: 3"),
+        ({5: Try("raced@7", Outcome.DONE)}, "told done is stored 0 times: 5"),
+    ],
+)
+def test_writes_over_something_else_than_was_read_are_seen(tries: dict[int, Try], says: str) -> None:
+    found = broken(HISTORY, tries)
+    assert len(found) == bool(says)
+    assert says in "".join(found)
 
 
 def test_the_report_tells_what_was_run_and_what_broke() -> None:
