@@ -99,7 +99,10 @@ class Performer:
         self._telemetry.count("effects", kind=kind, outcome="fault")
         self._telemetry.log("fault", target=turn.working.target.id, effect=kind, error=repr(error))
         turn.faulted = True
+        known = turn.quarantined
         turn.working.note_failure(f"{kind}: {error!r}", self._clock.now(), FAULTS)
+        if turn.quarantined and not known:
+            self._telemetry.count("quarantined")
         turn.give_up(effect)
         turn.wake_in = RETRY
 
@@ -148,6 +151,7 @@ class Performer:
         """
         (found,) = self._slots.run([(f"metrics of {cluster.name}", False, partial(cluster.metrics.sample, subjects))])
         if not isinstance(found, Exception):
+            self._telemetry.count("effects", kind="Measure", outcome="done")
             return found
         away = isinstance(found, Unavailable)
         self._telemetry.count("effects", kind="Measure", outcome="unavailable" if away else "fault")

@@ -35,6 +35,7 @@ def test_a_fault_that_stays_ends_in_quarantine_though_everything_else_works(worl
     assert row.quarantined is not None
     assert "EnsureWorkload" in row.quarantined
     assert [alert.kind for alert in world.ledger.alerts(9)] == ["quarantined"]
+    assert world.telemetry.counts["quarantined", ()] == 1, "which DeliveryQuarantined asks for"
 
 
 def test_a_gate_that_raises_quarantines_its_target(world, monkeypatch):
@@ -75,6 +76,14 @@ def test_what_looks_at_all_targets_at_once_and_raises_keeps_none_of_them_from_go
     assert world.mesh.traffic(CHECKOUT).weight == 0
     assert world.ledger.release(release).release.phase is Phase.ROLLED_BACK
     assert any("ca.pem" in str(fields) for _, fields in world.telemetry.lines), "and it is told"
+
+
+def test_measurements_that_work_are_counted_too(world):
+    """DeliveryMeasuresUnavailable asks for the share of those that do not: without them any failure is all of them."""
+    world.load("checkout@local")
+    world.go(30)
+    done = (("kind", "Measure"), ("outcome", "done"))
+    assert world.telemetry.counts["effects", done] > 1
 
 
 def test_a_release_is_held_while_what_measures_it_raises(world, monkeypatch):
