@@ -6,12 +6,13 @@ the weekend when clocks change, `60h` from Friday 18:00 ends at 05:00 or 07:00 o
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
 from delivery.model.context import Freeze
-from delivery.model.ids import Micros
+from delivery.model.ids import SECOND, Micros
 from delivery.model.service import FreezeRule
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -56,11 +57,22 @@ def _open(rule: FreezeRule, now: Micros) -> Freeze | None:
 
 def _last(rule: FreezeRule, now: Micros) -> Micros | None:
     """The last opening up to `now`, that time included."""
-    return next((start for start in _starts(rule, now, reverse=True) if start <= now), None)
+    return _opening(rule, now // SECOND, back=True)
 
 
 def _next(rule: FreezeRule, now: Micros) -> Micros | None:
     """The first opening after `now`."""
+    return _opening(rule, now // SECOND, back=False)
+
+
+@lru_cache(maxsize=4096)
+def _opening(rule: FreezeRule, second: int, *, back: bool) -> Micros | None:
+    """Openings are at whole seconds, so that all that is decided within one has the same: reading an expression takes
+    longer than many a decision.
+    """
+    now = Micros(second * SECOND)
+    if back:
+        return next((start for start in _starts(rule, now, reverse=True) if start <= now), None)
     return next((start for start in _starts(rule, now, reverse=False) if start > now), None)
 
 

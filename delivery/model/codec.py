@@ -27,6 +27,7 @@ PLANS_KEPT = 4096
 _PLANS: dict[int, "_Written"] = {}
 EVENT_TYPES = {event.__name__: event for event in EVENTS}
 _write = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+_read = json.JSONDecoder().decode
 
 
 class CodecError(ValueError):
@@ -105,7 +106,7 @@ def unseal(body: bytes, said: bytes = b"") -> Event:
     this version has never heard of.
     """
     try:
-        document = json.loads(body)
+        document = _read(body.decode())
         schema = document["schema"]
         if schema > SCHEMA or document["type"] not in EVENT_TYPES:
             raise Newer(f"a newer version stored this event: {body[:120]!r}")

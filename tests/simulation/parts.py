@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.adapters.mesh.memory import Entry, MemoryMesh, Mood, Proxy
@@ -40,7 +41,8 @@ class SimClock:
         self.skew = self.furthest
 
     def now(self) -> Micros:
-        return Micros(self._scheduler.now + self.skew)
+        scheduler = self._scheduler
+        return cast(Micros, scheduler.beginning + scheduler.monotonic + self.skew)
 
     def monotonic(self) -> float:
         return self._scheduler.monotonic / 1_000_000

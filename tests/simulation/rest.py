@@ -16,6 +16,7 @@ from delivery.model.target import Target
 from delivery.ports.history import Filter
 from delivery.ports.ledger import InboxState, OutboxState, StoredRelease
 from tests.simulation.people import People
+from tests.simulation.watch.ghost import read
 from tests.simulation.world import World
 
 EVERYTHING = 1_000_000
@@ -47,8 +48,8 @@ def chained(ledger: Any, stored: StoredRelease) -> Iterator[str]:
     for number, event in enumerate(ledger.events(release.id, limit=EVERYTHING), 1):
         if event.seq != number or event.prev != prev or link(prev, event.body) != event.hash:
             yield f"invariant 3: {release.id}: the chain is broken at {number}"
-        after = evolve(after, event.event)
-        facts.append(event.event)
+        facts.append(read(event))
+        after = evolve(after, facts[-1])
         prev = event.hash
     if after is None or canon(after) != canon(release) or prev != stored.head:
         yield f"invariant 3: {release.id} is not the fold of its events"
@@ -59,8 +60,9 @@ def _announced(world: World, stored: StoredRelease, dead: set[str]) -> Iterator[
     """14: people are told."""
     before = None
     for event in world.ledger.events(stored.release.id, limit=EVERYTHING):
-        after = evolve(before, event.event)
-        yield from _told(world, announce(before, event.event, after), dead)
+        fact = read(event)
+        after = evolve(before, fact)
+        yield from _told(world, announce(before, fact, after), dead)
         before = after
 
 

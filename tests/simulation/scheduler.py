@@ -74,6 +74,7 @@ class Scheduler:
         self._digest = 0
         self.graveyard: list[Actor] = []
         self._hub = getcurrent()
+        self._draw, self._until = self.random.random, 0
         self.actors: list[Actor] = []
         self._spawned = self._waits = 0
         self._ready: list[Actor] = []
@@ -106,13 +107,13 @@ class Scheduler:
         return self._current
 
     def point(self, name: str) -> None:
-        """Lets the hub decide who goes on; called before and after every port call."""
+        """Whoever is drawn goes on; called before and after every port call."""
         actor = self._current
         if actor is None:
             return
         self._passed.append(f"{actor.name} {name}")
         self.trace.append((self.monotonic, actor.name, name))
-        self._hub.switch()
+        self._pass_on(actor)
 
     def sleep(self, micros: int) -> None:
         """The running actor goes on after this long, or when somebody wakes it."""
@@ -120,7 +121,7 @@ class Scheduler:
         if actor is None:
             raise RuntimeError("only an actor can sleep")
         actor.wakes = self.monotonic + micros
-        self._hub.switch()
+        self._pass_on(actor)
 
     def wake(self, actor: Actor) -> None:
         if actor.wakes > self.monotonic:
@@ -132,7 +133,7 @@ class Scheduler:
         process.dead = True
         self._remove([actor for actor in self.actors if actor.process is process])
         if self._current is not None and self._current.process is process:
-            self._hub.switch()
+            self._pass_on(self._current)
 
     def stop(self, process: Process, micros: int) -> None:
         """SIGSTOP, and SIGCONT after this long."""
@@ -143,30 +144,45 @@ class Scheduler:
             elif not actor.gone:
                 self._wait(actor)
         if self._current is not None and self._current.process is process:
-            self._hub.switch()
+            self._pass_on(self._current)
 
     def run(self, until: int) -> None:
         """Runs until the monotonic time `until`, or until nobody is left."""
-        draw, ready, later = self.random.random, self._ready, self._later
-        while self.monotonic < until and self.actors:
+        self._until = until
+        while (actor := self._next()) is not None:
+            self._current = actor
+            try:
+                actor.run.switch()
+            finally:
+                self._back()
+
+    def _back(self) -> None:
+        """The hub goes on: the actor that ran gave way to nobody, or is over."""
+        over, self._current = self._current, None
+        if over is not None and over.run.dead:
+            self._remove([over])
+
+    def _next(self) -> Actor | None:
+        """Draws who goes on; None when the time is over."""
+        ready, later = self._ready, self._later
+        while self.monotonic < self._until and self.actors:
             while later and later[0][0] <= self.monotonic:
                 self._look(heappop(later)[2])
-            if not ready:
-                self.monotonic = min(until, later[0][0]) if later else until
-                continue
-            self.monotonic += int(draw() * LONGEST_STEP)
-            self._resume(ready[int(draw() * len(ready))])
+            if ready:
+                self.monotonic += int(self._draw() * LONGEST_STEP)
+                return ready[int(self._draw() * len(ready))]
+            self.monotonic = min(self._until, later[0][0]) if later else self._until
+        return None
 
-    def _resume(self, actor: Actor) -> None:
-        self._current = actor
-        try:
-            actor.run.switch()
-        finally:
-            self._current = None
-        if actor.run.dead:
-            self._remove([actor])
-        elif actor.ready and actor.goes_on > self.monotonic:
+    def _pass_on(self, actor: Actor) -> None:
+        """From the running actor straight to the next one, which is often itself; the hub has beginnings and ends."""
+        if actor.ready and (actor.wakes > self.monotonic or actor.process.stopped_until > self.monotonic):
             self._rest(actor)
+        chosen = self._next()
+        if chosen is actor:
+            return
+        self._current = chosen
+        (self._hub if chosen is None else chosen.run).switch()
 
     def _look(self, actor: Actor) -> None:
         """Its time may have come: unless it went on before, is no more, or stands still by now."""

@@ -167,7 +167,7 @@ class World:
             self._begun(port, name)
         if self.trigger is not None:
             self.trigger(actor, f"{when} {name}")
-        if actor in self._cut and name.startswith("ledger."):
+        if self._cut and actor in self._cut and name.startswith("ledger."):
             self._cut.discard(actor)
             self.disturb()
             raise Unavailable("the connection was cut")

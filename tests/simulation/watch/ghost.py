@@ -1,10 +1,11 @@
 """A copy of what was committed, kept beside the ledger by folding the stored bytes of every commit anew."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from delivery.machine.evolve import evolve
-from delivery.model.codec import StoredEvent
+from delivery.model.codec import StoredEvent, unseal
 from delivery.model.event import Event
 from delivery.model.ids import ReleaseId, TargetId
 from delivery.model.release import Release
@@ -46,7 +47,7 @@ class Ghost:
 
     def add(self, stored: StoredEvent) -> tuple[Release | None, Event, Release]:
         """Folds one more event; the release before and after it."""
-        fact, before = stored.event, self.releases.get(stored.release)
+        fact, before = read(stored), self.releases.get(stored.release)
         try:
             after = evolve(before, fact)
         except (LookupError, ValueError) as error:
@@ -72,10 +73,20 @@ class Ghost:
         self.rows = {row.target.id: row for row in ledger.rows()}
         kept = [stored.release.id for stored in ledger.page(Filter(), EVERYTHING)]
         stored = {one: ledger.events(one, limit=EVERYTHING) for one in kept}
-        self.events = {one: [event.event for event in events] for one, events in stored.items()}
+        self.events = {one: [read(event) for event in events] for one, events in stored.items()}
         self.heads = {one: [event.hash for event in events] for one, events in stored.items()}
         self.states = {one: list(_states(events)) for one, events in self.events.items()}
         self.releases = {one: states[-1] for one, states in self.states.items()}
+
+
+def read(stored: StoredEvent) -> Event:
+    """What the stored bytes say; the same bytes are looked at by many and read once."""
+    return _said(stored.body, stored.said)
+
+
+@lru_cache(maxsize=4096)
+def _said(body: bytes, said: bytes) -> Event:
+    return unseal(body, said)
 
 
 def _states(events: list[Event]) -> Iterator[Release]:

@@ -50,6 +50,8 @@ class Watch:
 class Watched:
     """A ledger whose commits and checks are looked at as they happen."""
 
+    down = False
+
     def __init__(self, ledger: Any, watch: Watch) -> None:
         self._ledger, self._watch = ledger, watch
 

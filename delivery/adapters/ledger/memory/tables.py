@@ -2,8 +2,6 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -93,6 +91,22 @@ class Journal:
         return True
 
 
+class Transaction:
+    """Holds the lock, and commits in the end. A class: a generator's context took as long as all that is in it."""
+
+    def __init__(self, journal: Journal, lock: threading.RLock) -> None:
+        self._journal, self._lock = journal, lock
+
+    def __enter__(self) -> Journal:
+        self._lock.acquire()
+        return self._journal
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._journal.commit()
+        self._lock.release()
+
+
 class Base:
     """What the parts of the memory ledger share."""
 
@@ -102,13 +116,11 @@ class Base:
         self._tables = Tables()
         self._journal = Journal(remember)
         self._lock = threading.RLock()
+        self._one = Transaction(self._journal, self._lock)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Journal]:
+    def _transaction(self) -> Transaction:
         """Nothing in here raises half-way: everything is checked before the first change."""
-        with self._lock:
-            yield self._journal
-            self._journal.commit()
+        return self._one
 
     def _keep_outgoing(self, row: Outgoing, leased_until: Micros) -> None:
         self._journal.put(self._tables.outbox, row.key, (row, leased_until))
