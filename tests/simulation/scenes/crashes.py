@@ -23,8 +23,6 @@ from tests.simulation.world import Wrap, unwrapped
 API = "api"
 AGAIN = 100_000
 """Microseconds until a process that died is started again, and until a sender without an answer sends again."""
-QUICK = 2
-"""A seed by which candidates are ready soon, so that what is left to retire is retired before the scene is over."""
 KILL, LOST = "kill", "lost"
 
 
@@ -39,7 +37,7 @@ class Mishaps:
 
 def enact(mishaps: Mishaps, wrap: Wrap = unwrapped) -> list[str]:
     """Plays it; what was broken, in words."""
-    play = Play(seed=QUICK, services=("short",), service="short", wrap=wrap)
+    play = Play(services=("short",), service="short", wrap=wrap)
     try:
         play.event("good-1")
         play.until(lambda: play.world.row(play.target).target.stable)
@@ -49,6 +47,7 @@ def enact(mishaps: Mishaps, wrap: Wrap = unwrapped) -> list[str]:
         play.until(lambda: play.now(good).phase.closed)
         bad = _send(play, "bad-3")
         play.until(lambda: play.now(bad).phase.closed)
+        play.until(lambda: not play.world.row(play.target).target.retiring)
         play.world.trigger = None
         play.until(lambda: not waits(play.world))
     except (AssertionError, InvariantBroken) as error:
