@@ -97,8 +97,9 @@ async def receive(source: Name, request: Request, app: App) -> AnswerOut:
         app.counters.answer(source, error.kind)
         hint = TOKEN_TOO if app.senders.to(source) else ""
         raise Problem("stale-signature" if isinstance(error, Stale) else "unsigned", f"{error}{hint}") from None
-    except Malformed:
+    except Malformed as error:
         app.counters.answer(source, "malformed")
+        await asyncio.gather(*(app.intake.submit(Arrival(notice, own)) for notice, own in error.beside))
         raise
     if not any(isinstance(one.notice.says, Alert) for one in arrivals):  # an alert takes releases back: it never waits
         app.rates.sources.take(source)

@@ -21,6 +21,7 @@ from delivery.sources.times import TIME, micros
 
 FIRING, RESOLVED = "firing", "resolved"
 MOST = 1000
+TOLD = 5  # of the alerts that cannot be read
 _FINGERPRINT: Final = pattern(r"[0-9a-f]{1,32}", "Alertmanager's fingerprint of the alert's labels, in hex")
 _STATUS: Final = pattern(f"{FIRING}|{RESOLVED}", f"{FIRING} or {RESOLVED}")
 _NAME: Final = pattern(r"[^\x00-\x1f\x7f]{1,200}", "the alert's name")
@@ -35,7 +36,11 @@ class Alertmanager:
     secrets: Sequence[str] = field(repr=False)
 
     def receive_each(self, headers: Mapping[str, str], body: bytes, now: Micros) -> Sequence[tuple[Notice, bytes]]:
-        """The notices in a request, each with a body that says it alone. Raises Unsigned or Malformed."""
+        """The notices in a request, each with a body that says it alone.
+
+        Raises Unsigned or Malformed; that with the alerts which can be read `beside` those that cannot: Alertmanager
+        does not send them again.
+        """
         authorization.verify(headers, self.secrets, "http_config of Alertmanager's webhook_configs")
         payload = json_body.parse(body)
         if payload.get("version") != "4":
@@ -43,8 +48,10 @@ class Alertmanager:
         alerts = payload.get("alerts")
         if not isinstance(alerts, list) or not all(isinstance(one, dict) for one in alerts) or len(alerts) > MOST:
             raise Malformed("invalid_alerts", f"`alerts` is a list of at most {MOST} alerts", "/alerts")
-        found = [_read(self.name, alert, number) for number, alert in enumerate(alerts)]
-        return [one for one in found if one is not None]
+        found, wrong = _sorted(self.name, alerts)
+        if wrong:
+            raise Malformed(wrong[0].kind, "; ".join(map(str, wrong[:TOLD])), wrong[0].pointer, found)
+        return found
 
     def reread(self, body: bytes) -> Notice:
         """The notice in a body that `receive_each` made. Raises Malformed."""
@@ -52,6 +59,20 @@ class Alertmanager:
         if found is None:
             raise Malformed("resolved", "the alert is resolved")
         return found[0]
+
+
+def _sorted(source: str, alerts: Sequence[Mapping[str, Any]]) -> tuple[list[tuple[Notice, bytes]], list[Malformed]]:
+    """Those that fire, and what is wrong with those that cannot be read."""
+    found: list[tuple[Notice, bytes]] = []
+    wrong: list[Malformed] = []
+    for number, alert in enumerate(alerts):
+        try:
+            read = _read(source, alert, number)
+        except Malformed as error:
+            wrong.append(error)
+        else:
+            found += [read] if read is not None else []
+    return found, wrong
 
 
 def _read(source: str, alert: Mapping[str, Any], number: int) -> tuple[Notice, bytes] | None:

@@ -45,6 +45,16 @@ def release(http, name):
     return http.get(f"/v1/releases/{name}", headers=bearer("vera")).json()
 
 
+def test_one_that_cannot_be_read_is_refused_by_itself_and_holds_up_no_other(world, http, baking):
+    """Alertmanager sends nothing again that was answered 400."""
+    nameless = alert(world.clock.now(), name=None, fingerprint="1")
+    answer = fire(http, nameless, alert(world.clock.now()))
+    assert (answer.status_code, answer.json()["pointer"]) == (400, "/alerts/0")
+    assert "alertname" in answer.json()["detail"]
+    world.go(0.1, 0.1)
+    assert world.mesh.traffic("checkout@local").weight == 0
+
+
 def test_an_alert_that_began_after_the_shift_aborts_at_once(world, http, baking):
     answer = fire(http, alert(world.clock.now()))
     assert answer.status_code == 202
