@@ -21,7 +21,7 @@ from delivery.model.ids import SECOND, Micros, TargetId
 from delivery.model.signal import Confirmed, Due, Signal
 from delivery.model.trace import trace_id
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Committed, Result, Snapshot, Unit, Wake
+from delivery.ports.ledger import FARTHEST, Committed, Result, Snapshot, Unit, Wake
 from delivery.ports.mesh import Seen
 
 LEASE = Micros(8_000_000)  # after a crash somebody else goes on within this
@@ -177,12 +177,10 @@ class Drain:
             if turn.lost:
                 self._hand_back([turn])
                 continue
-            goes = not turn.todo(now)
-            if goes and not turn.faulted:
-                turn.working.note_success()
-            if goes or turn.working.row_changed or turn.working.alerts:
-                units.append(turn.working.unit(self._owner, turn.wake(now) if goes else None))
-                going.append((turn, goes))
+            wake = self._left(turn, now)
+            if wake is not None or turn.working.row_changed or turn.working.alerts:
+                units.append(turn.working.unit(self._owner, wake))
+                going.append((turn, wake is not None))
             else:
                 stay.append(turn)
         results = self._ledger.commit(units) if units else ()
@@ -190,6 +188,22 @@ class Drain:
             if self._committed(turn, result) and not (goes and result.result is Result.DONE):
                 stay.append(turn)
         return stay
+
+    def _left(self, turn: Turn, now: Micros) -> Wake | None:
+        """When the turn is due again, once nothing is left to do. What raises here takes out this target and no other;
+        it is looked at again now and then, as a revert may be among what cannot be told.
+        """
+        try:
+            if turn.todo(now):
+                return None
+            wake = turn.wake(now)
+        except Exception as error:
+            if not turn.quarantined:
+                self._quarantine(turn, error)
+            return Wake(Micros(now + FARTHEST), "quarantined: a person", release_claim=True)
+        if not turn.faulted:
+            turn.working.note_success()
+        return wake
 
     def _committed(self, turn: Turn, result: Committed) -> bool:
         """Whether the turn goes on: after a conflict with what is stored now, unless somebody else has it."""

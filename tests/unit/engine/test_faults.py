@@ -4,6 +4,7 @@ import pytest
 
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.adapters.workloads.memory import MemoryWorkloads
+from delivery.engine import turn
 from delivery.machine.evolve import fold
 from delivery.model.event import Phase
 from delivery.model.ids import TargetId
@@ -93,3 +94,24 @@ def test_a_release_is_held_while_what_measures_it_raises(world, monkeypatch):
     (row,) = world.ledger.rows()
     release = world.ledger.release(row.target.active).release
     assert (release.stage, [hold.kind.value for hold in release.holds]) == (0, ["no_data"])
+
+
+@pytest.mark.parametrize("part", ["wants", "wake"])
+def test_what_cannot_tell_what_is_to_be_done_takes_out_its_target_and_ends_no_drain(world, monkeypatch, part):
+    original = getattr(turn, part)
+
+    def broken(release, *arguments):
+        if release.bound is not None and release.bound.candidate.version == "1.4.2":
+            raise KeyError("stage")
+        return original(release, *arguments)
+
+    monkeypatch.setattr(turn, part, broken)
+    world.go(90)
+    (row,) = world.ledger.rows()
+    assert row.quarantined == "KeyError('stage')"
+    assert [alert.kind for alert in world.ledger.alerts(9)] == ["quarantined"]
+    assert world.telemetry.counts["quarantined", ()] == 1
+    monkeypatch.setattr(turn, part, original)
+    aborted(world)
+    world.go(5)
+    assert world.mesh.traffic(CHECKOUT).weight == 0
