@@ -93,3 +93,17 @@ def test_a_version_that_another_process_took_away_is_proven_anew_when_it_comes_b
     proxies.told = time.monotonic() + 9  # beyond what whole seconds can tell of another process' write
     assert published(one)
     assert len(set(proxies.asked)) == 2, "and refusals are counted for each write by itself"
+
+
+def test_another_version_in_the_same_rule_leaves_what_is_known_known(objects, monkeypatch):
+    monkeypatch.setattr("delivery.adapters.mesh.istio.publishing.deployment_of", lambda *_: "checkout-1-4-2")
+    proxies, other = Proxies(), Backend("checkout", VersionRef("1.4.3", "1.4.3"))
+    process = Publishing(objects, proxies, Moments())
+    assert not published(process)
+    proxies.learn()
+    assert published(process)
+    assert not process.publish(TARGET, PLACE, other), "it is written first"
+    assert published(process), "nothing was changed of it"
+    assert not process.publish(TARGET, PLACE, other), "nobody has heard of this one yet"
+    process.withdraw(TARGET, PLACE, other)
+    assert published(process)

@@ -22,7 +22,7 @@ class Moments:
         """Notes when the write was made."""
         first = time.monotonic()
         done = write()
-        self._spans = {known: span for known, span in self._spans.items() if known[0] != key}
+        self._spans = {known: span for known, span in tuple(self._spans.items()) if known[0] != key}
         self._spans[(key, token)] = Span(first, time.monotonic()), _revision(done)
         return done
 
@@ -32,7 +32,7 @@ class Moments:
         return span if span is not None and revision in (None, _revision(document)) else changed(document)
 
     def forget(self, key: str) -> None:
-        self._spans = {known: span for known, span in self._spans.items() if known[0] != key}
+        self._spans = {known: span for known, span in tuple(self._spans.items()) if known[0] != key}
 
 
 class Applied(Moments):

@@ -77,7 +77,7 @@ class Publishing:
     def _is_known(self, key: str, told: str, marked: Document) -> bool:
         """Whether every proxy knows it. What they knew once they know until it is written again, by whichever process:
         a proxy that comes later is told all at once."""
-        written = str(marked["metadata"]["resourceVersion"])
+        written = _written(marked)
         if self._proven.get(key) == written:
             return True
         proven = self._proof.backends(self._moments.of(key, told, marked), f"{key}@{written}")
@@ -125,8 +125,17 @@ class Publishing:
         if found == wanted:
             return self._is_known(key, told, wanted)
         write = self._kube.create if found is None else self._kube.replace
-        self._moments.during(key, told, lambda: write(wanted))
+        self._proven.pop(key, None)
+        self._rewritten(found, self._moments.during(key, told, lambda: write(wanted)))
         return False
+
+    def _rewritten(self, before: Document | None, after: Document) -> None:
+        """What proxies know of the other versions in a rule they still know: it was stored over what we had read."""
+        if before is not None:
+            old, new = _written(before), _written(after)
+            for key, written in tuple(self._proven.items()):  # of other threads' too
+                if written == old:
+                    self._proven[key] = new
 
     def _without_subsets(self, target: TargetId, place: Place, backend: Backend) -> None:
         at = self._rule(place, backend.service)
@@ -137,7 +146,7 @@ class Publishing:
         if left is None:
             self._kube.delete(at, uid=found["metadata"]["uid"], revision=found["metadata"]["resourceVersion"])
         elif left != found:
-            self._kube.replace(left)
+            self._rewritten(found, self._kube.replace(left))
 
     def _labels(self, place: Place, backend: Backend) -> Mapping[str, str] | None:
         """What tells the version's pods from others of the Service; None while there is no Deployment of it."""
@@ -172,6 +181,10 @@ class Publishing:
     @staticmethod
     def _at(wanted: Document) -> str:
         return path("v1", "Service", wanted["metadata"]["namespace"], wanted["metadata"]["name"])
+
+
+def _written(document: Document) -> str:
+    return str(document["metadata"]["resourceVersion"])
 
 
 def _key(place: Place, backend: Backend) -> str:
