@@ -46,6 +46,7 @@ def test_looking_at_idle_routes_costs_no_request(watched: tuple[IstioMesh, Fault
     live = case.write(ALL_STABLE)
     assert mesh.observe()[case.target] == live.seen
     case.world.until(lambda: proxy.script.counts()[WATCH, "virtualservices"] == 1)
+    case.world.until(lambda: mesh.observe() is mesh.observe())  # what other tests have left behind is gone
     before = proxy.script.mark()
     pause, known = threading.Event(), mesh.observe()
     assert known[case.target] == live.seen

@@ -9,7 +9,7 @@ from delivery.adapters.kube.objects import path
 from delivery.adapters.workloads.kubernetes.adapter import KubernetesWorkloads
 from delivery.model.place import Isolation, Mode, object_name
 from delivery.model.version import Backend, VersionRef
-from delivery.ports.workloads import Need
+from delivery.ports.workloads import Need, Running
 from tests.cluster import shop as chart
 from tests.cluster.shop import NAME, NEW, OLD, TARGET, Shop
 from tests.cluster.test_workload_clone import (
@@ -91,11 +91,16 @@ def test_one_that_is_to_grow_still_answers(shop: Shop) -> None:
     assert (grown.ready, grown.answers, grown.failing) == (False, True, None)
     ready(shop, workloads, copy, 50)
     shop.set_image(str(NEW.image))
-    another = made(shop)  # a worker that looks for the first time, so that no watch is a moment behind
-    refused = another.ensure(TARGET, shop.workload, copy, Need(share=75))
-    assert (refused.ready, refused.answers) == (False, True)
-    assert "runs 1.4.2" in (refused.failing or "")
-    assert workloads.look(TARGET, shop.workload, copy).ready
+    refused: list[Running] = []
+
+    def told() -> bool:
+        """Watches are a moment behind."""
+        refused.append(workloads.ensure(TARGET, shop.workload, copy, Need(share=75)))
+        return "runs 1.4.2" in (refused[-1].failing or "")
+
+    shop.until(told)
+    assert (refused[-1].ready, refused[-1].answers) == (False, True)
+    shop.until(lambda: workloads.look(TARGET, shop.workload, copy).ready)
     assert not workloads.ensure(TARGET, shop.workload, OLD.copy_for("rel_2"), Need(share=25)).answers
 
 
