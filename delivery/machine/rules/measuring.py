@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from delivery.machine import holds, path
+from delivery.machine import baseline, holds, path
 from delivery.machine.deadlines import left
 from delivery.machine.rules.common import NOTHING, Events, moment, revert
 from delivery.model.context import Context
@@ -80,9 +80,11 @@ class Reading:
 
     @property
     def doubted(self) -> bool:
-        """Whether what was measured is not what the stage was to be; in this tick counts, too."""
+        """Whether what was measured is not what the stage was to be; in this tick counts, too. A stage that is to begin
+        anew with its copy of stable was measured without one.
+        """
         misled = bool(self.divided_otherwise) and HoldKind.SPLIT_MISMATCH not in self.release.waived
-        return misled or holds.doubted(self.release)
+        return misled or holds.doubted(self.release) or baseline.returns(self.release)
 
     @property
     def divided_otherwise(self) -> str:

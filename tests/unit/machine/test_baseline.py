@@ -121,6 +121,14 @@ class TestThatIsGone:
         assert story.said.count("StageEntered") == 2
         assert story.confirm().tick().tell(s.BaselineReady(25)).release.stage == 1
 
+    def test_the_stage_begins_anew_with_it_also_where_it_comes_back_under_another_hold(self):
+        """What was measured without it, while something else kept the stage from beginning anew, passes nothing."""
+        story = baking().tell(MISSING).confirm().tick(Verdict.NO_DATA).tell(s.BaselineReady(5))
+        assert (kinds(story), story.said.count("StageEntered")) == ([HoldKind.NO_DATA], 1)
+        story.tick(Verdict.PASS)
+        assert (story.release.passed, kinds(story), desired(story.release)) == (-1, [], FIVE)
+        assert story.said.count("StageEntered") == 2
+
     def test_one_that_comes_and_goes_does_not_keep_people_away(self):
         """The stage's time goes on, although it begins anew each time."""
         story = baking()
