@@ -144,8 +144,9 @@ def _may_write(order: Order, live: Live, row: Row) -> bool:
     What a person said is carried out once that was written, or the release is over: what is ahead then was lost later.
     """
     release = order.release
-    if HoldKind.HISTORY_LOST in release.waived:
-        return not release.phase.closed and (row.settled is None or row.settled[1:] != order.token)
+    decided = HoldKind.HISTORY_LOST in release.waived and not release.phase.closed
+    if decided and (row.settled is None or row.settled[1:] != order.token):
+        return True
     return release.held(HoldKind.HISTORY_LOST) and order.route.traffic.weight <= own_weight(live, release)
 
 

@@ -318,6 +318,17 @@ class TestLostHistory:
         self.ahead(written, 0, ReleaseId("rel_9"))
         assert (written.write().result, written.weight) == (Fenced.HISTORY_LOST, 0)
 
+    def test_a_revert_that_was_written_is_written_again_over_what_was_lost_since(self, written: Scene) -> None:
+        """Also where a person had decided once before: that decision must not stand in its way."""
+        self.resumed(self.known(self.ahead(written, 2), 2)).write()
+        written.story.act(s.Abort(BOB))
+        written.commit(ME)
+        assert (written.write().result, written.weight) == (Fenced.WRITTEN, 0)
+        self.ahead(written, 50, ReleaseId("rel_9"))
+        assert written.write().result is Fenced.HISTORY_LOST
+        assert self.known(written, 0).write().result is Fenced.WRITTEN
+        assert written.weight == 0
+
 
 class TestDrift:
     def test_what_somebody_else_changed_is_put_back_and_said(self, written: Scene) -> None:
