@@ -128,9 +128,8 @@ class Proof:
             return _by_time(_age(change) >= DEBOUNCE + SLACK, Level.WRITTEN)
         if len(self._rejects) >= REMEMBERED:
             self._rejects.clear()
-        before = self._rejects[key] = min(
-            told.rejects, self._rejects.get(key, told.rejects)
-        )  # a replica may begin anew
+        before = min(told.rejects, self._rejects.get(key, told.rejects))  # a replica may have begun anew
+        self._rejects[key] = before
         if told.rejects > before:
             return Confirmation(False, Level.SETTLED, 0, ("a proxy that refused a configuration since",))
         return _by_time(_age(change) >= DEBOUNCE + told.p99, Level.SETTLED)
