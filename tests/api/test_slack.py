@@ -321,15 +321,20 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
+def a_click_takes_it_back(slack: SlackServer, chatting: Chatting) -> None:
+    """Over the socket: the button, and the dialog that it opens."""
+    release = chatting.waiting()
+    slack.push("interactive", chatting.click("abort", "UADAM"), "e1")
+    until(lambda: "e1" in slack.acknowledged and slack.views)
+    slack.push("interactive", chatting.sent_off("UADAM", "odd"), "e2")
+    until(lambda: "e2" in slack.acknowledged)
+    assert chatting.state(release) == "rolling_back"
+
+
 def test_socket_mode_needs_no_address_of_ours_and_comes_back(slack: SlackServer) -> None:
     with Chatting(slack, app_token=APP_TOKEN).serving() as chatting:
         until(lambda: slack.sockets)
-        release = chatting.waiting()
-        slack.push("interactive", chatting.click("abort", "UADAM"), "e1")
-        until(lambda: "e1" in slack.acknowledged and slack.views)
-        slack.push("interactive", chatting.sent_off("UADAM", "odd"), "e2")
-        until(lambda: "e2" in slack.acknowledged)
-        assert chatting.state(release) == "rolling_back"
+        a_click_takes_it_back(slack, chatting)
         slack.hang_up()
         until(lambda: slack.sockets)
         words = {"user_id": "UVERA", "text": "status checkout", "trigger_id": "t", "command": "/delivery"}
@@ -450,9 +455,4 @@ def test_an_app_token_is_replaced_by_a_restart(slack: SlackServer) -> None:
         until(lambda: slack.refused and not slack.sockets)
     with Chatting(slack, app_token="xapp-new").serving() as chatting:
         until(lambda: slack.sockets)
-        release = chatting.waiting()
-        slack.push("interactive", chatting.click("abort", "UADAM"), "e1")
-        until(lambda: "e1" in slack.acknowledged and slack.views)
-        slack.push("interactive", chatting.sent_off("UADAM", "odd"), "e2")
-        until(lambda: "e2" in slack.acknowledged)
-        assert chatting.state(release) == "rolling_back"
+        a_click_takes_it_back(slack, chatting)
