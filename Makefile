@@ -54,7 +54,7 @@ format: setup ## what ruff can mend by itself
 simulate: setup ## the simulation at length: make simulate SEEDS=20000
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
-faults: setup ## kill, freeze, cut off and fill up everything, about 50 minutes, with a report: as root, on the built testbed
+faults: setup ## kill, freeze, cut off and fill up everything, about 55 minutes, with a report: as root, on the built testbed
 	$(BIN)/python -m tests.faults $(ARGS)
 
 bench: setup ## measure: takes minutes and a quiet machine

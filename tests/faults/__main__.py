@@ -28,6 +28,7 @@ DEFAULTS = {  # minutes at most, and what is enough
     "ordinary": (6.0, 1),
     "mutants": (8.0, 1),
     "simulation": (5.0, 1_000_000),
+    "short-schedules": (5.0, 1_000_000),
 }
 
 PLANTED = {"kills-sqlite", "kills-postgresql", "system", "surroundings", "disk"}
@@ -50,7 +51,7 @@ def main() -> int:
     bad = 0
     for part in options.part or list(DEFAULTS):
         minutes, enough = DEFAULTS[part]
-        seeds = options.seeds if options.seeds is not None else _next_seed(known)
+        seeds = options.seeds if options.seeds is not None else _next_seed(known, part)
         bounds = Bounds(options.minutes or minutes, options.enough or enough, options.storm, options.mutant, seeds)
         result = _run(part, bounds)
         if options.mutant:
@@ -91,8 +92,9 @@ def _found(result: Result, mutant: str) -> int:
     return 0 if found else 1
 
 
-def _next_seed(known: list[dict[str, Any]]) -> int:
-    lines = [str(line) for one in known if one["part"] == "simulation" for line in one["lines"]]
+def _next_seed(known: list[dict[str, Any]], part: str) -> int:
+    """After the last one that was played; parts without seeds have no use for it."""
+    lines = [str(line) for one in known if one["part"] == part for line in one["lines"] if "seeds" in str(line)]
     return max((int(line.split()[-1]) + 1 for line in lines), default=0)
 
 

@@ -22,6 +22,7 @@ from tests.faults.storm import Found, Weather, play
 from tests.faults.world import RealWorld
 from tests.integration.worker_parts import Broker
 from tests.simulation.campaign import each
+from tests.simulation.profiles import Draw, of_seed, short_of_seed
 from tools.cluster_build import CannotBuild
 from tools.postgres import Server, serving
 
@@ -113,10 +114,20 @@ def disk(bounds: Bounds) -> Result:
 
 
 def simulation(bounds: Bounds) -> Result:
-    """The simulation's schedules, in two processes, from seed `seeds` on."""
-    begun, result = time.monotonic(), Result("simulation")
+    """The simulation's schedules."""
+    return _schedules("simulation", bounds, of_seed)
+
+
+def short_schedules(bounds: Bounds) -> Result:
+    """The simulation's short schedules, of which many more can be played."""
+    return _schedules("short-schedules", bounds, short_of_seed)
+
+
+def _schedules(part: str, bounds: Bounds, draw: Draw) -> Result:
+    """In two processes, from seed `seeds` on."""
+    begun, result = time.monotonic(), Result(part)
     seeds = range(bounds.seeds, bounds.seeds + bounds.enough)
-    for outcome in each(seeds, 2):
+    for outcome in each(seeds, 2, draw):
         result.rounds += 1
         result.counted["faults"] += outcome.happened.total()
         result.counted["releases"] += outcome.releases
@@ -141,6 +152,7 @@ PARTS: Mapping[str, Callable[[Bounds], Result]] = {
     "ordinary": suites.ordinary,
     "mutants": suites.mutants,
     "simulation": simulation,
+    "short-schedules": short_schedules,
 }
 
 

@@ -6,16 +6,21 @@ import time
 from collections import Counter
 
 from tests.simulation.campaign import each
+from tests.simulation.profiles import of_seed, short_of_seed
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", default="200", help="how many, or FROM-TO, or one seed as =N")
     parser.add_argument("--jobs", type=int, default=1, help="processes to play them in")
+    parser.add_argument(
+        "--short", action="store_true", help="short schedules: one harsh storm over one or two services"
+    )
     arguments = parser.parse_args()
     seeds = _seeds(arguments.seeds)
     begun, bad, happened = time.monotonic(), 0, Counter[str]()
-    for number, outcome in enumerate(each(seeds, arguments.jobs), 1):
+    draw = short_of_seed if arguments.short else of_seed
+    for number, outcome in enumerate(each(seeds, arguments.jobs, draw), 1):
         happened += outcome.happened
         if outcome.broken or len(seeds) == 1:
             bad += bool(outcome.broken)

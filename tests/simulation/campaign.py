@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from delivery.ports.history import Filter
@@ -13,7 +14,7 @@ from delivery.ports.ledger import OutboxState
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.parts import SimClock
 from tests.simulation.people import People
-from tests.simulation.profiles import Profile, of_seed
+from tests.simulation.profiles import Draw, Profile, of_seed
 from tests.simulation.rest import at_rest
 from tests.simulation.versions import two_versions
 from tests.simulation.watch.ghost import InvariantBroken
@@ -47,13 +48,18 @@ class Outcome:
     trace: tuple[tuple[int, str, str], ...]
 
 
-def each(seeds: Iterable[int], jobs: int) -> Iterator[Outcome]:
+def each(seeds: Iterable[int], jobs: int, draw: Draw = of_seed) -> Iterator[Outcome]:
     """Plays the schedules of many seeds in so many processes; outcomes come in the order of the seeds."""
+    play = partial(_drawn, draw)
     if jobs == 1:
-        yield from map(run, seeds)
+        yield from map(play, seeds)
         return
     with multiprocessing.get_context("fork").Pool(jobs) as pool:
-        yield from pool.imap(run, seeds, chunksize=4)
+        yield from pool.imap(play, seeds, chunksize=4)
+
+
+def _drawn(draw: Draw, seed: int) -> Outcome:
+    return run(seed, draw(seed))
 
 
 def run(
@@ -134,15 +140,7 @@ def _idle(world: World) -> None:
     before, world.counting = world.calls.copy(), True
     world.run(IDLE)
     asked = world.calls - before
-    for name in (
-        "mesh.read",
-        "mesh.write",
-        "mesh.confirm",
-        "mesh.publish",
-        "workloads.ensure",
-        "metrics.sample",
-        "hooks.run",
-    ):
+    for name in ASKING:
         if asked[name]:
             world.watch.broken.say(18, f"{asked[name]} calls of {name} while nothing is to be done")
 

@@ -1,7 +1,8 @@
 """Kinds of weather. A seed draws one, so that what happens in it happens often, and work gets done in between."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from random import Random
 
 SECOND = 1_000_000
 Span = tuple[int, int]
@@ -47,6 +48,16 @@ class Faults:
     stall: float = 0.0
     factor: float = 4.0
     preferred: tuple[str, ...] = FENCE
+
+    def times(self, factor: float) -> "Faults":
+        """The same, so many times as often."""
+        return replace(
+            self,
+            before=self.before * factor,
+            after=self.after * factor,
+            kill=self.kill * factor,
+            stall=self.stall * factor,
+        )
 
 
 @dataclass(frozen=True)
@@ -201,3 +212,34 @@ PROFILES: Mapping[str, Profile] = {
 def of_seed(seed: int) -> Profile:
     """The weather that a seed draws."""
     return list(PROFILES.values())[seed % len(PROFILES)]
+
+
+Draw = Callable[[int], Profile]
+"""The weather of a seed."""
+SHORT = (2 * SECOND, 5 * SECOND)
+HARSHER = 6
+
+
+def short_of_seed(seed: int) -> Profile:
+    """A short schedule: one harsh storm over one or two services of the same weather, a sixth of the time to play.
+
+    What needs few things to go wrong in the right order shows in many of these sooner than in a few long ones.
+    """
+    return shortened(of_seed(seed), seed)
+
+
+def shortened(profile: Profile, seed: int) -> Profile:
+    """A short schedule of this weather."""
+    random = Random(f"short {seed}")
+    names = random.sample(profile.services, min(len(profile.services), random.choice((1, 1, 2))))
+    shortest, longest = profile.gap
+    return replace(
+        profile,
+        services=tuple(names),
+        faults=profile.faults.times(HARSHER),
+        gap=(shortest // 2, longest // 2),
+        storm=random.randrange(*SHORT),
+        lull=profile.lull // 2,
+        waves=1,
+        workers=random.choice((2, 3)),
+    )

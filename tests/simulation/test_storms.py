@@ -7,11 +7,12 @@ from collections import Counter
 
 import pytest
 
-from tests.simulation.campaign import Outcome, run
+from tests.simulation.campaign import Outcome, each, run
 from tests.simulation.coverage import FAULTS, MET, Pair, counting
-from tests.simulation.profiles import PROFILES
+from tests.simulation.profiles import PROFILES, short_of_seed
 
 SEEDS = range(4 * len(PROFILES))
+SHORT_SEEDS = range(6 * len(PROFILES))
 pytestmark = pytest.mark.timeout(600)  # all of them are played in the first test's setup
 
 
@@ -36,6 +37,15 @@ def campaign() -> Campaign:
 def test_no_invariant_breaks(campaign: Campaign) -> None:
     broken = {outcome.seed: outcome.broken for outcome in campaign.outcomes if outcome.broken}
     assert not broken, f"`make simulate SEEDS==N` shows seed N again: {broken}"
+
+
+def test_no_invariant_breaks_in_short_schedules_and_work_gets_done_in_them() -> None:
+    outcomes = list(each(SHORT_SEEDS, 1, short_of_seed))
+    broken = {outcome.seed: outcome.broken for outcome in outcomes if outcome.broken}
+    assert not broken, f"`make simulate SEEDS==N ARGS=--short` shows seed N again: {broken}"
+    ends = sum((outcome.ends for outcome in outcomes), Counter[str]())
+    assert ends["promoted"] > len(SHORT_SEEDS), ends
+    assert all(outcome.happened for outcome in outcomes), "a schedule in which nothing went wrong"
 
 
 def test_every_kind_of_fault_happened(campaign: Campaign) -> None:
