@@ -1,5 +1,6 @@
 """The parts of `make faults`: each ends by itself, by its count or its minutes, and tells what it saw."""
 
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,12 +16,14 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
+from delivery.sandbox.valkey import LocalValkey
 from tests.faults import deeds, suites
 from tests.faults.deliveries import play as at_the_api
 from tests.faults.result import Bounds, Result
 from tests.faults.storm import Found, Weather, play
 from tests.faults.world import RealWorld
 from tests.integration.worker_parts import Broker
+from tests.redis_server import PROGRAM, LocalRedis
 from tests.simulation.campaign import each
 from tests.simulation.profiles import Draw, of_seed, short_of_seed
 from tools.cluster_build import CannotBuild
@@ -70,8 +73,22 @@ def kills_postgresql(bounds: Bounds) -> Result:
 
 def system(bounds: Bounds) -> Result:
     """Releases by Celery workers over PostgreSQL: broker killed, frozen, flushed, database crashed, SIGSTOP."""
+    turns = cycle(brokers())
+
+    def one() -> Found:
+        name, made = next(turns)
+        found = _round(bounds, SYSTEM, server=server, celery=made)
+        found.happened[f"rounds_with_{name}"] += 1
+        return found
+
     with serving() as server:
-        return _rounds("system", bounds, RELEASES, partial(_round, bounds, SYSTEM, server=server, celery=True))
+        return _rounds("system", bounds, RELEASES, one)
+
+
+def brokers() -> tuple[tuple[str, type[LocalValkey]], ...]:
+    """What rounds have for a broker, in turn: Redis too where Debian's is installed."""
+    redis: tuple[tuple[str, type[LocalValkey]], ...] = (("redis", LocalRedis),) if shutil.which(PROGRAM) else ()
+    return (*redis, ("valkey", LocalValkey))
 
 
 def surroundings(bounds: Bounds) -> Result:
@@ -179,7 +196,12 @@ def _rounds(part: str, bounds: Bounds, counts: tuple[str, ...], one: Callable[[]
 
 
 def _round(
-    bounds: Bounds, weather: Weather, *, server: Server | None = None, celery: bool = False, small: bool = False
+    bounds: Bounds,
+    weather: Weather,
+    *,
+    server: Server | None = None,
+    celery: type[LocalValkey] | None = None,
+    small: bool = False,
 ) -> Found:
     with ExitStack() as stack:
         directory = stack.enter_context(_directory())
@@ -187,7 +209,7 @@ def _round(
             stack.enter_context(_small_disk(directory / "disk"))
         place = directory / "disk" if small else directory
         url = _database(server) if server else f"sqlite:///{place}/delivery.db"
-        broker = Broker(directory) if celery else None
+        broker = Broker(directory, celery) if celery else None
         if broker is not None:
             (directory / "valkey").mkdir(exist_ok=True)
             broker.start()

@@ -7,6 +7,7 @@ import pytest
 from tests.faults import deliveries
 from tests.faults.deeds import of_processes
 from tests.faults.mutants import MUTANTS
+from tests.faults.parts import brokers
 from tests.faults.report import markdown
 from tests.faults.storm import Found, Weather, play
 from tests.faults.trouble import DRAWN, READS, Trouble
@@ -87,6 +88,13 @@ def test_writes_over_something_else_than_was_read_are_seen(tries: dict[int, Try]
     found = broken(HISTORY, tries)
     assert len(found) == bool(says)
     assert says in "".join(found)
+
+
+def test_the_system_part_meets_every_broker_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: "/usr/bin/redis-server")
+    assert [name for name, _ in brokers()] == ["redis", "valkey"]
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert [name for name, _ in brokers()] == ["valkey"]
 
 
 def test_the_report_tells_what_was_run_and_what_broke() -> None:

@@ -35,10 +35,10 @@ class Tick:
 
 
 class Broker:
-    """A Valkey that comes and goes on one port."""
+    """A Valkey that comes and goes on one port, or what else is made in its place."""
 
-    def __init__(self, directory: Path) -> None:
-        self.valkey = LocalValkey(directory / "valkey", free_port())
+    def __init__(self, directory: Path, made: type[LocalValkey] = LocalValkey) -> None:
+        self.valkey = made(directory / "valkey", free_port())
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

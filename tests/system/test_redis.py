@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from delivery.sandbox.valkey import LocalValkey
 from tests.integration.test_workers import (  # noqa: F401 - run here too, on this module's `broker`
     hints,
     test_a_frozen_broker_holds_up_nobody,
@@ -21,32 +20,20 @@ from tests.integration.test_workers_configured import (  # noqa: F401
     test_a_worker_by_its_module_lives_shows_its_metrics_and_ends_warm,
 )
 from tests.integration.worker_parts import Broker
+from tests.redis_server import PROGRAM, LocalRedis
 from tests.system.conftest import program
 
 
-class LocalRedis(LocalValkey):
-    """The same configuration, read by Redis."""
-
-    def command(self) -> tuple[str, ...]:
-        _, configuration = super().command()
-        return (program("redis-server", "redis-server"), configuration)
-
-
-class RedisBroker(Broker):
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self.valkey = LocalRedis(directory / "redis", self.valkey.port)
-
-
 @pytest.fixture
-def broker(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RedisBroker]:
+def broker(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Broker]:
     """The tests of `test_workers` start it themselves."""
-    broker = RedisBroker(tmp_path)
+    program(PROGRAM, PROGRAM)
+    broker = Broker(tmp_path, LocalRedis)
     if not request.function.__module__.endswith("test_workers"):
         broker.start()
     yield broker
     broker.kill()
 
 
-def test_it_is_redis(broker: RedisBroker) -> None:
+def test_it_is_redis(broker: Broker) -> None:
     assert Path(broker.valkey.command()[0]).resolve().name.startswith("redis")
