@@ -34,6 +34,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "not-acceptable": (406, "No such representation"),
     "name-taken": (409, "The name is taken"),
     "key-reused": (409, "The same id with another body"),
+    "changed-already": (409, "Somebody else was faster"),
     "not-allowed-now": (409, "The action does not fit the release's state"),
     "needs-reason": (422, "It needs a reason"),
     "in-use": (409, "Something still uses it"),

@@ -37,7 +37,7 @@ def list_inbox(
     return InboxOut(deliveries=[_shown(row) for row in services.ledger.inbox(state, limit)])
 
 
-@router.post("/replay", responses=WRITE | errors("unknown-row"))
+@router.post("/replay", responses=WRITE | errors("unknown-row", "changed-already"))
 async def replay_inbox(app: App, caller: Operator, body: DeliveriesIn) -> ReplayedOut:
     """Admit dead deliveries again, as if they had just come. The sender is told the new answer from now on."""
     check_whole(caller)
@@ -46,13 +46,13 @@ async def replay_inbox(app: App, caller: Operator, body: DeliveriesIn) -> Replay
     return ReplayedOut(replayed=replayed, text="; ".join(f"{one.key}: {one.text}" for one in replayed))
 
 
-@router.post("/discard", responses=WRITE | errors("unknown-row"))
+@router.post("/discard", responses=WRITE | errors("unknown-row", "changed-already"))
 def discard_inbox(services: Services, caller: Operator, body: DeliveriesIn) -> DoneOut:
     """Give dead deliveries up."""
     check_whole(caller)
     rows = _dead(services, body)
     for row in rows:
-        services.ledger.update_delivery(replace(row, state=InboxState.DISCARDED))
+        _decide(services, replace(row, state=InboxState.DISCARDED))
     return DoneOut(done=[row.key for row in rows], text=f"{counted(len(rows), 'row')} discarded")
 
 
@@ -64,6 +64,19 @@ def _dead(services: AppServices, body: DeliveriesIn) -> list[Delivery]:
     if missing:
         raise Problem("unknown-row", f"there is no dead delivery {missing[0][1]} of {missing[0][0]}")
     return [found[key] for key in keys]
+
+
+def _decide(services: AppServices, after: Delivery) -> None:
+    """What becomes of a dead row. Raises the problem that somebody else decided otherwise; the same twice is once."""
+    if services.ledger.update_delivery(after, InboxState.DEAD):
+        return
+    key = (after.source, after.key)
+    now = services.ledger.deliveries([key]).get(key)
+    if now is not None and (now.state, now.outcome) == (after.state, after.outcome):
+        return
+    meanwhile = f"{after.key} of {after.source} is {now.state.value if now else 'gone'}: somebody else decided it"
+    came = f"; what it came to now: {after.outcome}" if after.state is InboxState.DONE else ""
+    raise Problem("changed-already", f"{meanwhile} at this moment{came}")
 
 
 async def _replay(app: Running, row: Delivery) -> ReplayOut:
@@ -78,7 +91,7 @@ async def _replay(app: Running, row: Delivery) -> ReplayOut:
         done = replace(
             row, state=InboxState.DONE, outcome=answer.outcome, reason=answer.reason, answer=answer.plain(), error=""
         )
-        await run_in_threadpool(app.services.ledger.update_delivery, done)
+        await run_in_threadpool(_decide, app.services, done)
     return ReplayOut(
         source=row.source,
         key=row.key,
@@ -91,7 +104,7 @@ async def _replay(app: Running, row: Delivery) -> ReplayOut:
 
 async def _read_again(app: Running, row: Delivery) -> ReplayOut:
     """It only hints: a worker reads again what is there."""
-    await run_in_threadpool(app.services.ledger.update_delivery, replace(row, state=InboxState.PENDING, error=""))
+    await run_in_threadpool(_decide, app.services, replace(row, state=InboxState.PENDING, error=""))
     told = TO_BE_READ
     return ReplayOut(
         source=row.source, key=row.key, outcome=told.outcome, reason=told.reason, text=told.text, release=None

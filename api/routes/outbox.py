@@ -28,7 +28,7 @@ def list_outbox(
     return OutboxOut(messages=[_shown(row) for row in services.ledger.outbox(state, limit)])
 
 
-@router.post("/outbox/replay", responses=WRITE | errors("unknown-row"))
+@router.post("/outbox/replay", responses=WRITE | errors("unknown-row", "changed-already"))
 def replay_outbox(services: Services, caller: Operator, body: KeysIn) -> DoneOut:
     """Try dead messages again, now."""
     check_whole(caller)
@@ -41,7 +41,7 @@ def replay_outbox(services: Services, caller: Operator, body: KeysIn) -> DoneOut
     )
 
 
-@router.post("/outbox/discard", responses=WRITE | errors("unknown-row"))
+@router.post("/outbox/discard", responses=WRITE | errors("unknown-row", "changed-already"))
 def discard_outbox(services: Services, caller: Operator, body: KeysIn) -> DoneOut:
     """Give dead messages up."""
     check_whole(caller)
@@ -60,13 +60,14 @@ def list_alerts(services: Services, _: Viewer, limit: Limit = 100) -> AlertsOut:
 
 
 def _update(services: AppServices, keys: list[str], change: Callable[[Outgoing], Outgoing], text: str) -> DoneOut:
-    """All of the rows or none."""
+    """All of the rows or none. Raises Problem."""
     dead = {row.key: row for row in services.ledger.outbox(OutboxState.DEAD, MOST)}
     missing = [key for key in keys if key not in dead]
     if missing:
         raise Problem("unknown-row", f"there is no dead message {missing[0]}", missing=missing)
     named = list(dict.fromkeys(keys))
-    services.ledger.update_outbox([change(dead[key]) for key in named])
+    if not services.ledger.update_outbox([change(dead[key]) for key in named]):
+        raise Problem("changed-already", "one of these was sent again or discarded at this moment: list them again")
     return DoneOut(done=named, text=f"{counted(len(named), 'message')} {text}")
 
 

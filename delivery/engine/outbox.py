@@ -109,7 +109,7 @@ class Outbox:
             rows = self._claim(lane)
             if not rows:
                 break
-            self._ledger.update_outbox([self._send(row) for row in rows])
+            self._ledger.update_outbox([self._send(row) for row in rows], self._owner)
             handled += len(rows)
         return handled
 

@@ -88,7 +88,7 @@ class Rereader:
         done = replace(
             row, state=InboxState.DONE, outcome=answer.outcome, reason=answer.reason, answer=answer.plain(), error=""
         )
-        self._ledger.update_delivery(done)
+        self._ledger.update_delivery(done, InboxState.PENDING)
         self._telemetry.count("rereads", outcome=answer.outcome)
         return True
 
@@ -134,7 +134,7 @@ class Rereader:
         if over:
             self._bury(row, why)
         elif row.error != why:
-            self._ledger.update_delivery(replace(row, error=why))
+            self._ledger.update_delivery(replace(row, error=why), InboxState.PENDING)
         return over
 
     def _bury(self, row: Delivery, why: str) -> None:
@@ -142,7 +142,7 @@ class Rereader:
         self._telemetry.count("rereads", outcome="dead")
         alert = Alert(self._clock.now(), "inbox_dead", f"{row.source} {row.key}", why)
         self._ledger.commit([Unit(alerts=(alert,))])
-        self._ledger.update_delivery(replace(row, state=InboxState.DEAD, error=why))
+        self._ledger.update_delivery(replace(row, state=InboxState.DEAD, error=why), InboxState.PENDING)
 
 
 def _key(row: Delivery) -> Key:

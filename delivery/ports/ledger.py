@@ -286,8 +286,8 @@ class Ledger(Protocol):
     def deliveries(self, keys: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Delivery]:
         """Inbox rows by (source, key)."""
 
-    def update_delivery(self, delivery: Delivery) -> None:
-        """Replaces state, outcome, reason, answer and error of an existing row."""
+    def update_delivery(self, delivery: Delivery, was: InboxState) -> bool:
+        """Replaces state, outcome, reason, answer and error of a row; False where it is not in that state any more."""
 
     def inbox(self, state: InboxState, limit: int, cluster: str | None = None) -> tuple[Delivery, ...]:
         """Oldest first; those of one cluster alone are told by their key, `KEY#SERVICE@CLUSTER`."""
@@ -307,8 +307,11 @@ class Ledger(Protocol):
         whose rows are meant. `in_turn`: a row whose release has an earlier one waiting for the same channel stays.
         """
 
-    def update_outbox(self, rows: Sequence[Outgoing]) -> None:
-        """Replaces state, attempts, due_at and error, and ends the lease."""
+    def update_outbox(self, rows: Sequence[Outgoing], holder: str | None = None) -> bool:
+        """Replaces state, attempts, due_at and error, and ends the lease: of all these rows, or (False) of none.
+
+        With a holder: of rows that wait, and that it has leased. Without: of rows that are dead.
+        """
 
     def outbox(self, state: OutboxState, limit: int) -> tuple[Outgoing, ...]:
         """Oldest first."""

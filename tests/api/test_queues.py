@@ -9,11 +9,11 @@ from fastapi.testclient import TestClient
 
 from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.machine.evolve import fold
-from delivery.model.ids import Micros, ReleaseId
+from delivery.model.ids import SECOND, Micros, ReleaseId
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import Alert, Delivery, InboxState, OutboxState, Outgoing, Unit
 from tests.api.test_actions import act, begin, get, problem
-from tests.api.world import NOW, ManualClock, World, bearer, event, signed
+from tests.api.world import NOW, SERVICE, ManualClock, World, bearer, event, signed
 
 OLGA, VERA, ADAM = bearer("olga"), bearer("vera"), bearer("adam")
 
@@ -79,8 +79,6 @@ def test_a_dead_delivery_is_replayed_and_its_sender_told_the_new_answer(checkout
 
 
 def test_a_replay_of_one_targets_row_is_for_that_target(checkout, world):
-    from tests.api.world import SERVICE
-
     checkout.put("/v1/services/checkout", json={**SERVICE, "cluster": ["local", "other"]}, headers=OLGA)
     row = dead_delivery("gh-1#checkout@other", json.dumps(event(cluster=None)).encode())
     world.ledger.commit([Unit(inbox=(row,))])
@@ -140,7 +138,8 @@ def dead_message(number=1):
 def test_dead_messages_are_sent_again_or_discarded_all_or_none(http, world):
     rows = [dead_message(number) for number in (1, 2, 3)]
     world.ledger.commit([Unit(outbox=tuple(replace(row, state=OutboxState.WAITING) for row in rows))])
-    world.ledger.update_outbox(rows)
+    assert len(world.ledger.claim_outbox("worker", Micros(SECOND), 9)) == 3
+    assert world.ledger.update_outbox(rows, "worker")
     listed = http.get("/v1/outbox", headers=OLGA).json()["messages"]
     assert [(one["key"], one["error"], one["attempts"]) for one in listed] == [
         (row.key, "channel_not_found", 8) for row in rows
@@ -156,6 +155,58 @@ def test_dead_messages_are_sent_again_or_discarded_all_or_none(http, world):
         assert [one["key"] for one in listed] == [row.key]
     (waiting,) = world.ledger.claim_outbox("worker", Micros(1), 10)
     assert (waiting.attempts, waiting.error) == (0, "")
+
+
+def meanwhile(monkeypatch, ledger, method, happens):
+    """After the next answer of this method of the ledger, and before anybody acts on it, something happens."""
+    ask = getattr(ledger, method)
+
+    def asked(*given):
+        answer = ask(*given)
+        monkeypatch.undo()
+        happens()
+        return answer
+
+    monkeypatch.setattr(ledger, method, asked)
+
+
+def test_a_message_that_two_admins_send_again_at_once_is_sent_once(either, either_world, monkeypatch):
+    ledger, row = either_world.ledger, dead_message()
+    ledger.commit([Unit(outbox=(replace(row, state=OutboxState.WAITING),))])
+    (claimed,) = ledger.claim_outbox("worker", Micros(SECOND), 9)
+    ledger.update_outbox([replace(claimed, state=OutboxState.DEAD)], "worker")
+
+    def first():
+        assert either.post("/v1/outbox/replay", json={"keys": [row.key]}, headers=OLGA).status_code == 200
+        (waiting,) = ledger.claim_outbox("worker", Micros(SECOND), 9)
+        ledger.update_outbox([replace(waiting, state=OutboxState.SENT)], "worker")
+
+    for action in ("replay", "discard"):
+        if action == "replay":
+            meanwhile(monkeypatch, ledger, "outbox", first)
+        second = either.post(f"/v1/outbox/{action}", json={"keys": [row.key]}, headers=bearer("root"))
+        assert problem(second) == ((409, "changed-already") if action == "replay" else (404, "unknown-row"))
+        assert [one.key for one in ledger.outbox(OutboxState.SENT, 9)] == [row.key]
+
+
+@pytest.mark.parametrize("action", ["replay", "discard"])
+def test_a_delivery_that_two_admins_decide_at_once_is_decided_once(either, either_world, monkeypatch, action):
+    ledger, row = either_world.ledger, dead_delivery()
+    put = either.put("/v1/services/checkout", json=SERVICE, headers=OLGA)
+    assert put.status_code == 201
+    ledger.commit([Unit(inbox=(row,))])
+    named = {"deliveries": [{"source": "ci", "key": row.key}]}
+
+    def first():
+        other = "discard" if action == "replay" else "replay"
+        assert either.post(f"/v1/inbox/{other}", json=named, headers=OLGA).status_code == 200
+
+    meanwhile(monkeypatch, ledger, "deliveries", first)
+    second = either.post(f"/v1/inbox/{action}", json=named, headers=bearer("root"))
+    assert problem(second) == (409, "changed-already")
+    (kept,) = ledger.deliveries([("ci", row.key)]).values()
+    expected = (InboxState.DISCARDED, "") if action == "replay" else (InboxState.DONE, "release")
+    assert (kept.state, kept.outcome) == expected
 
 
 def test_alerts_newest_first(http, world):

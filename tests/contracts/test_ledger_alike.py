@@ -118,12 +118,14 @@ def deliver(both: Both, numbers: list[int]) -> None:
     both.ask(lambda ledger: ledger.commit(units))
 
 
-def send(both: Both, owner: str, state: OutboxState, later: int) -> None:
+def send(both: Both, owner: str, state: OutboxState, later: int, holder: str | None) -> None:
     rows = both.ask(lambda ledger: ledger.claim_outbox(owner, Micros(20 * SECOND), 2))
     done = [
         replace(each, state=state, due_at=Micros(both.clock.at + later), attempts=each.attempts + 1) for each in rows
     ]
-    both.ask(lambda ledger: ledger.update_outbox(done[:1]))
+    both.ask(lambda ledger: ledger.update_outbox(done[:1], owner))
+    known = both.ask(lambda ledger: [each for state in OutboxState for each in ledger.outbox(state, 99)])
+    both.ask(lambda ledger: ledger.update_outbox([replace(each, state=state) for each in known[-2:]], holder))
 
 
 def fence(both: Both, target: TargetId, owner: str, above: int, stale: bool) -> None:
@@ -164,7 +166,7 @@ ACTS = st.one_of(
     act(st.tuples(TARGET, TIMES, MAYBE, FLAG, FLAG), decide),
     act(st.tuples(TARGET, MAYBE, st.sampled_from(["tick", "tick", "blind", "start", "stale"])), tick),
     act(st.tuples(st.lists(st.integers(0, 5), max_size=4)), deliver),
-    act(st.tuples(OWNERS, st.sampled_from(OutboxState), st.sampled_from([-1, 5])), send),
+    act(st.tuples(OWNERS, st.sampled_from(OutboxState), st.sampled_from([-1, 5]), MAYBE), send),
     act(st.tuples(TARGET, OWNERS, st.integers(0, 3), FLAG), fence),
     act(st.tuples(SCOPES, FLAG), stop),
     act(st.tuples(OWNERS), live),

@@ -39,7 +39,11 @@ class Queues:
         assert [world.other.dead_deliveries(most) for most in (1, 2, 9)] == [1, 2, 2]
         assert [each.key for each in world.ledger.inbox(InboxState.PENDING, 9)] == ["d"]
         answered = replace(old, state=InboxState.DONE, outcome="release", reason="", answer={"id": 1}, error="")
-        world.other.update_delivery(replace(answered, body=b"another", digest="another", received_at=Micros(0)))
+        late = replace(answered, body=b"another", digest="another", received_at=Micros(0))
+        assert not world.ledger.update_delivery(late, InboxState.PENDING)
+        assert world.other.update_delivery(late, InboxState.DEAD)
+        assert not world.ledger.update_delivery(replace(old, state=InboxState.DISCARDED), InboxState.DEAD)
+        assert not world.ledger.update_delivery(replace(old, key="nobody's"), InboxState.DEAD)
         assert world.ledger.deliveries([(old.source, "a")]) == {(old.source, "a"): answered}
         assert [each.key for each in world.ledger.inbox(InboxState.DEAD, 9)] == ["b"]
 
@@ -77,11 +81,11 @@ class Queues:
         alone, slack = row(other, 11, "audit:"), row(R1, 1, "audit_2:#a")
         committed(world.ledger, Unit(outbox=(first, second, alone, slack)))
         assert world.ledger.claim_outbox("o", LEASE, 9, only="audit", in_turn=True) == (alone,)
-        world.ledger.update_outbox([replace(alone, state=OutboxState.SENT)])
+        world.ledger.update_outbox([replace(alone, state=OutboxState.SENT)], "o")
         world.clock.pass_by(Micros(5))
         assert world.other.claim_outbox("o", LEASE, 9, only="audit", in_turn=True) == (first,)
         assert world.ledger.claim_outbox("o", LEASE, 9, only="audit", in_turn=True) == ()
-        world.ledger.update_outbox([replace(first, state=OutboxState.DEAD)])
+        world.ledger.update_outbox([replace(first, state=OutboxState.DEAD)], "o")
         assert world.other.claim_outbox("o", LEASE, 9, only="audit", in_turn=True) == (second,)
         assert world.other.claim_outbox("o", LEASE, 9) == (slack,)
 
@@ -90,18 +94,42 @@ class Queues:
         first, second = world.ledger.claim_outbox("o1", LEASE, 9)
         again = replace(first, attempts=1, due_at=Micros(START + 5), error="rate limited")
         sent = replace(second, state=OutboxState.SENT, attempts=1)
-        world.ledger.update_outbox([again, sent])
-        world.ledger.update_outbox([])
+        assert world.ledger.update_outbox([again, sent], "o1")
+        assert world.ledger.update_outbox([])
         assert world.other.claim_outbox("o2", LEASE, 9) == ()
         world.clock.pass_by(Micros(5))
         assert world.other.claim_outbox("o2", LEASE, 9) == (again,)
         dead = replace(again, state=OutboxState.DEAD)
-        world.other.update_outbox([dead])
+        assert world.other.update_outbox([dead], "o2")
         world.clock.pass_by(LEASE)
         assert world.other.claim_outbox("o2", LEASE, 9) == ()
         assert world.ledger.outbox(OutboxState.DEAD, 9) == (dead,)
         assert world.ledger.outbox(OutboxState.SENT, 9) == (sent,)
         assert world.ledger.outbox(OutboxState.WAITING, 9) == ()
+
+    def test_of_two_who_send_a_dead_effect_again_one_does(self, world: LedgerWorld) -> None:
+        committed(world.ledger, Unit(outbox=(outgoing(R1, 1), outgoing(R1, 2))))
+        dead = [replace(each, state=OutboxState.DEAD) for each in world.ledger.claim_outbox("o", LEASE, 9)]
+        assert world.ledger.update_outbox(dead, "o")
+        assert not world.ledger.update_outbox([replace(dead[0], state=OutboxState.WAITING)], "o")
+        assert world.ledger.update_outbox([replace(dead[0], state=OutboxState.WAITING)])
+        (again,) = world.ledger.claim_outbox("o", LEASE, 9)
+        assert not world.other.update_outbox([replace(each, state=OutboxState.WAITING) for each in reversed(dead)])
+        assert world.ledger.update_outbox([replace(again, state=OutboxState.SENT)], "o")
+        assert not world.other.update_outbox([replace(dead[0], state=OutboxState.WAITING)])
+        assert not world.other.update_outbox([replace(outgoing(R1, 9), state=OutboxState.WAITING)])
+        assert [len(world.other.outbox(state, 9)) for state in OutboxState] == [0, 1, 1, 0]
+
+    def test_who_was_too_slow_to_send_changes_nothing_any_more(self, world: LedgerWorld) -> None:
+        committed(world.ledger, Unit(outbox=(outgoing(R1, 1),)))
+        (slow,) = world.ledger.claim_outbox("o1", LEASE, 9)
+        world.clock.pass_by(LEASE)
+        (claimed,) = world.other.claim_outbox("o2", LEASE, 9)
+        assert not world.ledger.update_outbox([replace(slow, state=OutboxState.SENT)], "o1")
+        assert world.other.claim_outbox("o1", LEASE, 9) == ()
+        assert world.other.update_outbox([replace(claimed, state=OutboxState.SENT)], "o2")
+        assert not world.ledger.update_outbox([replace(slow, error="it did not answer")], "o1")
+        assert [each.key for each in world.other.outbox(OutboxState.SENT, 9)] == [slow.key]
 
     def test_effects_go_out_oldest_first_and_in_the_order_of_their_events(self, world: LedgerWorld) -> None:
         rows = [outgoing(R1, 10), outgoing(R1, 2), outgoing(ReleaseId("rel_02"), 1, due_at=Micros(START - 1))]

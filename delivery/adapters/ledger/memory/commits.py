@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from delivery.adapters.ledger.memory.tables import Base, Journal
+from delivery.adapters.ledger.memory.tables import NOBODY, Base, Journal
 from delivery.adapters.ledger.units import asked_for, chains, changed, flaw, follows, row_of, running
 from delivery.model.ids import ReleaseId, TargetId
 from delivery.ports.ledger import Committed, Result, Unit
@@ -108,6 +108,6 @@ class Commits(Base):
             journal.put(tables.inbox, (delivery.source, delivery.key), delivery)
         for outgoing in unit.outbox:
             if outgoing.key not in tables.outbox:
-                self._keep_outgoing(outgoing, outgoing.due_at)
+                self._keep_outgoing(outgoing, NOBODY)
         for alert in unit.alerts:
             journal.put(tables.alerts, max(tables.alerts, default=-1) + 1, alert)

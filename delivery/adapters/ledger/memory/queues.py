@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from delivery.adapters.ledger.memory.tables import Base
+from delivery.adapters.ledger.memory.tables import NOBODY, Base, Held
 from delivery.adapters.ledger.units import past
 from delivery.model.frozen import replace
 from delivery.model.ids import Micros, ReleaseId
@@ -14,12 +14,12 @@ class Queues(Base):
         with self._lock:
             return {key: self._tables.inbox[key] for key in keys if key in self._tables.inbox}
 
-    def update_delivery(self, delivery: Delivery) -> None:
+    def update_delivery(self, delivery: Delivery, was: InboxState) -> bool:
         with self._transaction() as journal:
             key = (delivery.source, delivery.key)
             stored = self._tables.inbox.get(key)
-            if stored is None:
-                return
+            if stored is None or stored.state is not was:
+                return False
             after = replace(
                 stored,
                 state=delivery.state,
@@ -29,6 +29,7 @@ class Queues(Base):
                 error=delivery.error,
             )
             journal.put(self._tables.inbox, key, after)
+            return True
 
     def inbox(self, state: InboxState, limit: int, cluster: str | None = None) -> tuple[Delivery, ...]:
         ends = "" if cluster is None else f"@{cluster}"
@@ -49,30 +50,37 @@ class Queues(Base):
             now = self._clock.now()
             due = [
                 row
-                for row, leased_until in map(self._tables.outbox.__getitem__, self._tables.waiting)
+                for row, held in map(self._tables.outbox.__getitem__, self._tables.waiting)
                 if past(row.due_at, now)
-                and past(leased_until, now)
+                and past(held.until, now)
                 and row.channel.partition(":")[0] not in without
                 and only in (None, row.channel.partition(":")[0])
                 and not (in_turn and self._has_earlier(row))
             ]
             due = sorted(due, key=_oldest_first)[:limit]
             for row in due:
-                self._keep_outgoing(row, Micros(now + lease))
+                self._keep_outgoing(row, Held(owner, Micros(now + lease)))
             return tuple(due)
 
     def _has_earlier(self, row: Outgoing) -> bool:
-        waiting = (self._tables.outbox[key][0] for key in self._tables.waiting)
+        waiting = (self._tables.outbox[key].row for key in self._tables.waiting)
         return any((one.release, one.channel) == (row.release, row.channel) and one.seq < row.seq for one in waiting)
 
-    def update_outbox(self, rows: Sequence[Outgoing]) -> None:
+    def update_outbox(self, rows: Sequence[Outgoing], holder: str | None = None) -> bool:
         with self._transaction():
+            if not all(self._changeable(row.key, holder) for row in rows):
+                return False
             for row in rows:
-                if row.key not in self._tables.outbox:
-                    continue
-                stored = self._tables.outbox[row.key][0]
+                stored = self._tables.outbox[row.key].row
                 after = replace(stored, state=row.state, attempts=row.attempts, due_at=row.due_at, error=row.error)
-                self._keep_outgoing(after, Micros(0))
+                self._keep_outgoing(after, NOBODY)
+            return True
+
+    def _changeable(self, key: str, holder: str | None) -> bool:
+        found = self._tables.outbox.get(key)
+        if found is None or holder is None:
+            return found is not None and found.row.state is OutboxState.DEAD
+        return found.row.state is OutboxState.WAITING and found.held.by == holder
 
     def outbox(self, state: OutboxState, limit: int) -> tuple[Outgoing, ...]:
         with self._lock:

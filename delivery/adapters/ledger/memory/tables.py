@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from delivery.adapters.ledger.units import Fold
 from delivery.model.codec import StoredEvent
@@ -30,6 +30,23 @@ _ABSENT: Any = object()
 _Change = tuple[dict[Any, Any], Any, Any]
 
 
+class Held(NamedTuple):
+    """Who has leased a row of the outbox, and until when."""
+
+    by: str
+    until: Micros
+
+
+class Kept(NamedTuple):
+    """A row of the outbox with its lease."""
+
+    row: Outgoing
+    held: Held
+
+
+NOBODY = Held("", Micros(0))
+
+
 @dataclass(slots=True)
 class Tables:
     """`woken` has targets that became due while somebody held them; `running` each target's one running release.
@@ -45,7 +62,7 @@ class Tables:
     measuring: dict[ReleaseId, Measuring] = field(default_factory=dict)
     segments: dict[ReleaseId, tuple[Segment, ...]] = field(default_factory=dict)
     inbox: dict[tuple[str, str], Delivery] = field(default_factory=dict)
-    outbox: dict[str, tuple[Outgoing, Micros]] = field(default_factory=dict)  # with the end of its lease
+    outbox: dict[str, Kept] = field(default_factory=dict)
     waiting: dict[str, bool] = field(default_factory=dict)
     posted: dict[tuple[ReleaseId, str], str] = field(default_factory=dict)
     alerts: dict[int, Alert] = field(default_factory=dict)
@@ -122,8 +139,8 @@ class Base:
         """Nothing in here raises half-way: everything is checked before the first change."""
         return self._one
 
-    def _keep_outgoing(self, row: Outgoing, leased_until: Micros) -> None:
-        self._journal.put(self._tables.outbox, row.key, (row, leased_until))
+    def _keep_outgoing(self, row: Outgoing, held: Held) -> None:
+        self._journal.put(self._tables.outbox, row.key, Kept(row, held))
         if row.state is OutboxState.WAITING:
             self._journal.put(self._tables.waiting, row.key, True)
         else:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, Executable, or_, select
 
 from delivery.adapters.ledger.sql.coding import Recent, release_from
 from delivery.adapters.ledger.sql.engine import Database, Now
@@ -23,6 +23,16 @@ RELEASES_KEPT = 16_384
 def past(time: Any, now: ColumnElement[int]) -> ColumnElement[bool]:
     """Whether a due time or a lease is over, or was set by a clock that has gone back since."""
     return or_(time <= now, time > now + BEYOND)
+
+
+class Moved(Exception):
+    """A statement found fewer rows as they were expected than it had to."""
+
+
+def change(connection: Connection, statement: Executable, values: list[dict[str, Any]]) -> None:
+    """Each of these must find its row as it was expected. Raises Moved."""
+    if values and connection.execute(statement, values).rowcount != len(values):
+        raise Moved
 
 
 class Part:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import bindparam, exists, select, update
 
 from delivery.adapters.ledger.sql import coding
-from delivery.adapters.ledger.sql.part import Part, past
+from delivery.adapters.ledger.sql.part import Moved, Part, change, past
 from delivery.adapters.ledger.sql.tables import INBOX, OUTBOX, POSTED
 from delivery.adapters.ledger.sql.upsert import PUT_POSTED
 from delivery.model.ids import Micros, ReleaseId
@@ -20,7 +20,9 @@ _HAS_EARLIER = exists().where(
     _EARLIER.c.seq < OUTBOX.c.seq,
     _EARLIER.c.state == OutboxState.WAITING.value,
 )
-_OUTCOME = update(OUTBOX).where(OUTBOX.c.key == bindparam("b_key"))
+_OWN = update(OUTBOX).where(OUTBOX.c.key == bindparam("b_key"))
+_OF_HELD = _OWN.where(OUTBOX.c.state == OutboxState.WAITING.value, OUTBOX.c.owner == bindparam("b_holder"))
+_OF_DEAD = _OWN.where(OUTBOX.c.state == OutboxState.DEAD.value)
 
 
 class Queues(Part):
@@ -37,10 +39,11 @@ class Queues(Part):
                 found |= {(row.source, row.key): coding.delivery_from(row) for row in connection.execute(query)}
         return found
 
-    def update_delivery(self, delivery: Delivery) -> None:
-        statement = update(INBOX).where(INBOX.c.source == delivery.source, INBOX.c.key == delivery.key)
+    def update_delivery(self, delivery: Delivery, was: InboxState) -> bool:
+        own = (INBOX.c.source == delivery.source, INBOX.c.key == delivery.key, INBOX.c.state == was.value)
+        statement = update(INBOX).where(*own).values(coding.delivery_answer(delivery))
         with self._database.write() as connection:
-            connection.execute(statement.values(coding.delivery_answer(delivery)))
+            return connection.execute(statement).rowcount == 1
 
     def inbox(self, state: InboxState, limit: int, cluster: str | None = None) -> tuple[Delivery, ...]:
         query = select(INBOX).where(INBOX.c.state == state.value)
@@ -88,10 +91,11 @@ class Queues(Part):
             rows = [coding.outgoing_from(columns) for columns in connection.execute(statement)]
         return tuple(sorted(rows, key=lambda row: (row.due_at, row.release, row.seq, row.channel)))
 
-    def update_outbox(self, rows: Sequence[Outgoing]) -> None:
+    def update_outbox(self, rows: Sequence[Outgoing], holder: str | None = None) -> bool:
         values = [
             {
                 "b_key": row.key,
+                "b_holder": holder,
                 "state": row.state.value,
                 "attempts": row.attempts,
                 "due_at": row.due_at,
@@ -99,11 +103,17 @@ class Queues(Part):
                 "owner": "",
                 "lease_until": 0,
             }
-            for row in rows
+            for row in sorted(rows, key=lambda row: row.key)  # in one order, so that two never wait for each other
         ]
-        if values:
+        if not values:
+            return True
+        statement = _OF_DEAD if holder is None else _OF_HELD
+        try:
             with self._database.write() as connection:
-                connection.execute(_OUTCOME, values)
+                change(connection, statement, values)
+        except Moved:
+            return False
+        return True
 
     def outbox(self, state: OutboxState, limit: int) -> tuple[Outgoing, ...]:
         query = select(OUTBOX).where(OUTBOX.c.state == state.value).order_by(*_OLDEST_FIRST).limit(limit)

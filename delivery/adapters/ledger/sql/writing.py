@@ -5,11 +5,11 @@ halved, until what moved and what is refused stands alone.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Executable, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from delivery.adapters.ledger.sql import row_change
 from delivery.adapters.ledger.sql.engine import in_port_words
-from delivery.adapters.ledger.sql.part import Part
+from delivery.adapters.ledger.sql.part import Moved, Part, change
 from delivery.adapters.ledger.sql.prepared import UNFIT, Prepared, Values, prepare
 from delivery.adapters.ledger.sql.tables import ALERT, EVENT, RELEASE, SEGMENT, TARGET, TARGET_STATE
 from delivery.adapters.ledger.sql.upsert import INSERT_DELIVERY, INSERT_OUTGOING, PUT_MEASURING
@@ -25,10 +25,6 @@ _STATE = update(TARGET_STATE).where(TARGET_STATE.c.id == bindparam("b_id"))
 _NEXT_RELEASE = update(RELEASE).where(RELEASE.c.id == bindparam("b_id"), RELEASE.c.head == bindparam("b_prev"))
 
 
-class _Moved(Exception):
-    """A statement found fewer rows as they were expected than it had to."""
-
-
 class Commits(Part):
     def commit(self, units: Sequence[Unit]) -> tuple[Committed, ...]:
         results = {number: Committed(Result.POISON, text) for number, unit in enumerate(units) if (text := flaw(unit))}
@@ -40,7 +36,7 @@ class Commits(Part):
                     self._apply(connection, layer)
             results |= {unit.number: _DONE for unit in sound}
             self._remember(sound)
-        except (_Moved, *_REFUSALS):
+        except (Moved, *_REFUSALS):
             with self._database.write() as connection:
                 self._lock_targets(connection, sound)
                 for layer in _layers(sound):
@@ -65,12 +61,12 @@ class Commits(Part):
             with in_port_words(), connection.begin_nested():
                 self._apply(connection, units)
             results |= {unit.number: _DONE for unit in units}
-        except (_Moved, *_REFUSALS) as error:
+        except (Moved, *_REFUSALS) as error:
             if len(units) > 1:
                 middle = len(units) // 2
                 self._sort_out(connection, units[:middle], results)
                 self._sort_out(connection, units[middle:], results)
-            elif isinstance(error, _Moved):
+            elif isinstance(error, Moved):
                 results[units[0].number] = _CONFLICT
             else:
                 results[units[0].number] = Committed(Result.POISON, str(error))
@@ -82,9 +78,9 @@ class Commits(Part):
         for unit in units:
             if unit.refusal is not None:
                 raise unit.refusal
-        _change(connection, _STATE, [unit.state for unit in units if unit.state])
-        _change(connection, INSERT_DELIVERY[sqlite], _all(unit.inbox for unit in units))
-        _change(connection, PUT_MEASURING[sqlite], [unit.measuring for unit in units if unit.measuring])
+        change(connection, _STATE, [unit.state for unit in units if unit.state])
+        change(connection, INSERT_DELIVERY[sqlite], _all(unit.inbox for unit in units))
+        change(connection, PUT_MEASURING[sqlite], [unit.measuring for unit in units if unit.measuring])
         self._write_releases(connection, units)
         _add(connection, EVENT, _all(unit.events for unit in units))
         _add(connection, SEGMENT, _all(unit.segments for unit in units))
@@ -99,15 +95,15 @@ class Commits(Part):
             if unit.target is not None:
                 by_form.setdefault(unit.form, []).append(unit.row)
         for form, values in by_form.items():
-            _change(connection, row_change.statement(form), values)
+            change(connection, row_change.statement(form), values)
 
     @staticmethod
     def _write_releases(connection: Connection, units: Sequence[Prepared]) -> None:
         """Those that end first: the next one may run as soon as its predecessor does not."""
         known = _all(unit.next_releases for unit in units)
-        _change(connection, _NEXT_RELEASE, [values for values in known if not values["running"]])
+        change(connection, _NEXT_RELEASE, [values for values in known if not values["running"]])
         _add(connection, RELEASE, _all(unit.new_releases for unit in units))
-        _change(connection, _NEXT_RELEASE, [values for values in known if values["running"]])
+        change(connection, _NEXT_RELEASE, [values for values in known if values["running"]])
 
 
 def _all(parts: Iterable[list[Values]]) -> list[Values]:
@@ -128,12 +124,6 @@ def _layers(units: Sequence[Prepared]) -> list[list[Prepared]]:
             layers.append([])
         layers[level].append(unit)
     return layers
-
-
-def _change(connection: Connection, statement: Executable, values: list[Values]) -> None:
-    """Each of these must find its row as it was expected."""
-    if values and connection.execute(statement, values).rowcount != len(values):
-        raise _Moved
 
 
 def _add(connection: Connection, table: Any, values: list[Values]) -> None:
