@@ -10,6 +10,7 @@ import pytest
 from kubernetes.client.exceptions import ApiException
 
 from delivery.adapters.kube.client import CALL_SECONDS
+from delivery.adapters.kube.objects import ISTIO, path
 from delivery.adapters.mesh.istio.adapter import IstioMesh
 from delivery.adapters.mesh.istio.istiod import Istiods
 from delivery.engine.fence import Fenced
@@ -266,4 +267,29 @@ def test_everything_at_once_is_refused_without_a_route(world: IstioWorld, case: 
         case.write(ALL_CANDIDATE)
     world.places["checkout"] = Place(world.namespace, "checkout", "checkout", routes=(RouteRef("gone"),))
     with pytest.raises(Refused, match=r"there is no VirtualService .*/gone: create it, or correct `routes`"):
-        world.mesh.read(case.target)
+        case.write(ALL_CANDIDATE)
+
+
+def test_a_destination_that_owners_added_refuses_no_revert(world: IstioWorld, case: Case) -> None:
+    case.write(Traffic(weight=50))
+
+    def add(found: dict[str, Any]) -> None:
+        found["spec"]["http"][-1]["route"][-1]["weight"] = 40
+        found["spec"]["http"][-1]["route"].append({"destination": {"host": "legacy"}, "weight": 10})
+
+    world.change(case.target, add)
+    with pytest.raises(Refused, match="sends to legacy"):
+        case.write(Traffic(weight=60))
+    case.shift(ALL_STABLE)
+    weights = [entry["weight"] for entry in world.stored("checkout")["spec"]["http"][-1]["route"]]
+    assert weights == [0, 10, 90], "the owners' own and legacy as they were, stable with all that was ours"
+
+
+def test_a_virtual_service_that_is_gone_keeps_no_other_from_being_lowered(world: IstioWorld) -> None:
+    two = Two(world)
+    two.case.write(Traffic(weight=30))
+    world.testbed.api.delete(path(ISTIO, "VirtualService", world.namespace, "checkout"))
+    with pytest.raises(Refused, match=r"there is no VirtualService .*/checkout"):
+        two.case.write(Traffic(weight=40))
+    two.case.shift(ALL_STABLE)
+    assert two.weight("internal") == 0

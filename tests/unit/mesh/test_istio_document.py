@@ -207,7 +207,8 @@ def test_only_named_routes_are_edited_and_only_where_they_are():
     assert after[1] == main
     assert len(after[2]["route"]) == 3, "the owners' entry stays, with nothing"
     with pytest.raises(Refused, match="no HTTP route called api"):
-        edit(plain(main), route_with(ALL_STABLE), place)
+        edit(plain(main), route_with(Traffic(weight=30)), place)
+    assert edit(plain(main), route_with(ALL_STABLE), place)["spec"]["http"][1:] == [main], "there is nothing to revert"
 
 
 def test_two_services_share_a_virtual_service():

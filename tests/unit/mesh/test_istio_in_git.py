@@ -9,6 +9,8 @@ import yaml
 
 from delivery.adapters.git.configured import objects
 from delivery.adapters.mesh.istio import document, targets
+from delivery.adapters.mesh.istio.adapter import IstioMesh
+from delivery.adapters.mesh.istio.proof import Proof
 from delivery.adapters.mesh.istio.stored import InGit
 from delivery.model.ids import ReleaseId, target_id
 from delivery.model.place import Mode, Place, RouteRef
@@ -59,6 +61,9 @@ def worker(server: GitServer, tmp_path: Path, name: str) -> InGit:
     return InGit(None, stored, NoWatch())  # type: ignore[arg-type]
 
 
+ROUTE = Route(target_id("checkout", "prod"), "checkout", OLD, NEW, Traffic(5), "7")
+
+
 def shifted(found: list[dict[str, Any]], weight: int, dseq: int) -> list[dict[str, Any]]:
     route = Route(target_id("checkout", "prod"), "checkout", OLD, NEW, Traffic(weight), "7")
     written = document.stamped(found, route, PLACE, Stamp(1, ReleaseId("rel_1"), dseq, dseq, "head"))
@@ -107,7 +112,26 @@ def test_what_others_push_to_other_files_is_no_matter(server: GitServer, tmp_pat
 
 
 def test_a_route_that_is_not_in_git_is_named(server: GitServer, tmp_path: Path) -> None:
-    git = worker(server, tmp_path, "w1")
+    place = replace(PLACE, routes=(RouteRef("other"),))
+    stored = objects(url=server.url, directory=str(tmp_path / "w1"), folder="prod")
+    mesh = IstioMesh("prod", None, lambda _: place, Proof({}, None), git=stored)  # type: ignore[arg-type]
+    read = mesh.read(ROUTE.target)
     with pytest.raises(Refused, match="there is no VirtualService shop/other in prod"):
-        git.fetch(replace(PLACE, routes=(RouteRef("other"),)), "checkout")
-    assert git.fetch(replace(PLACE, service="payments"), "checkout") == []
+        mesh.write(ROUTE, Stamp(1, ReleaseId("rel_1"), 2, 2, "head"), read.revision)
+    assert worker(server, tmp_path, "w2").fetch(replace(PLACE, service="payments"), "checkout") == []
+
+
+def test_what_cannot_be_edited_keeps_nothing_else_from_being_lowered(server: GitServer, tmp_path: Path) -> None:
+    second = FILE.replace("name: checkout}", "name: internal}")
+    server.commit("internal", {"prod/internal.yaml": second})
+    git = worker(server, tmp_path, "w1")
+    git.store("checkout", (raised := git.fetch(PLACE, "checkout")), shifted(raised, 50, 2), lowers=False)
+    found = git.fetch(PLACE, "checkout")
+    changed = shifted(found, 0, 3)
+    changed[0]["spec"]["hosts"] = ["not.what.the.file.says"]
+    with pytest.raises(Refused, match="shop/checkout cannot be edited"):
+        git.store("checkout", found, changed, lowers=False)
+    assert "weight: 50" in server.read("prod/internal.yaml")
+    with pytest.raises(Refused, match="shop/checkout cannot be edited"):
+        git.store("checkout", found, changed, lowers=True)
+    assert "weight: 50" not in server.read("prod/internal.yaml")

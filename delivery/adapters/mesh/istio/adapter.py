@@ -16,6 +16,7 @@ from delivery.adapters.mesh.answer import uncarried
 from delivery.adapters.mesh.istio import document, guards, hosts, stamps, tags, targets
 from delivery.adapters.mesh.istio.limiting import Limiting
 from delivery.adapters.mesh.istio.moments import Applied, Moments
+from delivery.adapters.mesh.istio.pieces import takes_back
 from delivery.adapters.mesh.istio.proof import Exposed, Proof, exposed
 from delivery.adapters.mesh.istio.publishing import Publishing
 from delivery.adapters.mesh.istio.stored import InCluster, InGit, Stored
@@ -75,8 +76,12 @@ class IstioMesh:
             raise Unavailable(f"nothing is written: {reason}")
         if (reason := uncarried(route)) is not None:
             raise Refused(f"{route.service}: {reason}")
-        if not found:
-            raise Refused(_no_route(place))
+        if (reason := self._unroutable(found, place, route.service)) is not None:
+            if not takes_back(route):
+                raise Refused(reason)
+            found = found or self._naming(route, place)
+            if not found:
+                return self._keep(route.target, place, [])  # nothing of ours is left that anybody could reach
         before = targets.newest(found, route.service)
         held = frozenset(before.guards if before else ())
         wanted = guards.told(route) | self._tagging.put(route, place, held)
@@ -194,10 +199,22 @@ class IstioMesh:
     def _store(
         self, route: Route, place: Place, found: Sequence[Document], changed: Sequence[Document]
     ) -> list[Document]:
-        lowers = not route.traffic.rules and route.traffic.mirror is None
         live = targets.live(found, place, route.service)
-        lowers = lowers and live.stamp is not None and route.traffic.weight <= live.weight
+        less = not route.traffic.rules and route.traffic.mirror is None and route.traffic.weight <= live.weight
+        lowers = takes_back(route) or (less and live.stamp is not None)
         return self._stored.store(route.service, found, changed, lowers)
+
+    def _naming(self, route: Route, place: Place) -> list[Document]:
+        """Those that send to the release's versions, though nothing of them leads to the service any more."""
+        names = frozenset(hosts.all_lanes(place, route.candidate, route.copy)) - {host(place, place.service)}
+        return [each for each in self._stored.listed(place) if names & document.named(each)]
+
+    def _unroutable(self, found: Sequence[Document], place: Place, service: str) -> str | None:
+        """Why nothing can be raised there."""
+        if (name := targets.missing(found, place)) is not None:
+            text = f"there is no VirtualService {place.namespace}/{name}{self._stored.where}"
+            return f"{text}: create it, or correct `routes` of the service file of {service}"
+        return None if found else _no_route(place)
 
     def _demand_published(
         self, route: Route, place: Place, found: Sequence[Document], changed: Sequence[Document]
@@ -228,7 +245,10 @@ class IstioMesh:
         found = self._proof.probed(asked, least)
         if found.proxies:
             return replace(found, proven=False)
-        return Confirmation(False, Level.WRITTEN, 1, (f"the routes of {target} do not carry {least[0]}/{least[1]}",))
+        text = f"the routes of {target} do not carry {least[0]}/{least[1]}"
+        if not asked:
+            text = self._unroutable([], self._locate(target), _service(target)) or text
+        return Confirmation(False, Level.WRITTEN, 1, (text,))
 
 
 def _unapplied(

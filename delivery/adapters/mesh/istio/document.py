@@ -12,6 +12,7 @@ from delivery.adapters.mesh.istio import hosts, stamps
 from delivery.adapters.mesh.istio.pieces import Edit, Http
 from delivery.adapters.mesh.istio.routes import edited, is_managed
 from delivery.adapters.mesh.istio.stamps import Written
+from delivery.adapters.mesh.istio.way_back import is_ours_to_take_back
 from delivery.model.place import Place, destination, host
 from delivery.ports.errors import Refused
 from delivery.ports.mesh import Route, Stamp
@@ -20,7 +21,8 @@ PROBE_HEADER = "x-delivery-probe"
 
 
 def edit(document: Document, route: Route, place: Place, written: Written, secret: str) -> Document:
-    """The document with this traffic. Raises Refused where its routes cannot carry it, or none leads to the service.
+    """The document with this traffic. Raises Refused where its routes cannot carry it, or none leads to the service;
+    never where all of it is stable's.
 
     `secret` is what a probe has to say to be answered by the marker.
     """
@@ -32,15 +34,16 @@ def edit(document: Document, route: Route, place: Place, written: Written, secre
     for found in stamps.http(document):
         if stamps.is_ours(found, route.service):
             continue
-        if is_managed(found, place, names, known):
+        if is_managed(found, place, names, known) or (whole.takes_back and is_ours_to_take_back(found, whole)):
             managed += 1
             http += edited(found, whole)
         else:
             http.append(found)
-    if not managed:
+    if not managed and not whole.takes_back:
         raise Refused(_nothing(document, place, names))
     changed = copy.deepcopy(document)
-    changed["spec"]["http"] = copy.deepcopy([probe(route.service, written, secret), *http])
+    if http:  # else it routes no HTTP any more, and a route of ours would be the only one
+        changed["spec"]["http"] = copy.deepcopy([probe(route.service, written, secret), *http])
     told = {**stamps.annotations(document), stamps.key(route.service): stamps.encode(written)}
     changed["metadata"]["annotations"] = told
     return changed
@@ -48,9 +51,16 @@ def edit(document: Document, route: Route, place: Place, written: Written, secre
 
 def stamped(documents: Iterable[Document], route: Route, place: Place, stamp: Stamp) -> Written:
     """What a write of this route leaves on the documents."""
-    rev = max([0, *(found.rev for each in documents if (found := stamps.read(each, route.service)))]) + 1
+    rev = 1 + max((_revision(each, route.service) for each in documents), default=0)
     both = [None if each is None else hosts.label(destination(place, each)) for each in (route.stable, route.candidate)]
     return Written(stamp, rev, both[0], both[1], tuple(sorted(_used(route, place))))
+
+
+def _revision(document: Document, service: str) -> int:
+    """The number of the last write that it shows: by our note, or, where somebody took that out, by the probe route."""
+    written, told = stamps.read(document, service), probed(document, service)
+    number = told.rpartition("/")[2]
+    return max(written.rev if written else 0, int(number) if number.isdecimal() else 0)
 
 
 def probe(service: str, written: Written, secret: str) -> Http:
@@ -69,6 +79,17 @@ def secret_of(document: Document, service: str) -> str | None:
             except (KeyError, IndexError, TypeError):
                 return None
     return None
+
+
+def probed(document: Document, service: str) -> str:
+    """What the probe route that is there answers; nothing where there is none that is whole."""
+    for found in stamps.http(document):
+        if found.get("name") == stamps.name_of(service, stamps.PROBE):
+            try:
+                return str(found["directResponse"]["body"]["string"])
+            except (KeyError, TypeError):
+                return ""
+    return ""
 
 
 def part(document: Document, service: str, place: Place) -> dict[str, Any] | None:

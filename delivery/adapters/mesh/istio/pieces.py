@@ -23,6 +23,16 @@ class Edit:
     place: Place
     ours: frozenset[str]
 
+    @property
+    def takes_back(self) -> bool:
+        """Whether nobody is to get the candidate, nor copies be sent to it: that waits for nothing."""
+        return takes_back(self.route)
+
+
+def takes_back(route: Route) -> bool:
+    """Whether all of the route's traffic is stable's."""
+    return not route.traffic.exposes and route.traffic.mirror is None
+
 
 def entries(owners: Http, edit: Edit, weights: tuple[int, int]) -> list[Http]:
     """Stable's and the candidate's entry of a copy of a route, without those that get nothing."""

@@ -8,7 +8,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from delivery.adapters.mesh.istio import hosts, matches, policy, sticky
+from delivery.adapters.mesh.istio import hosts, matches, policy, sticky, way_back
 from delivery.adapters.mesh.istio.pieces import Edit, Http, aimed, entry, origin, port, variant
 from delivery.adapters.mesh.istio.stamps import name_of
 from delivery.model.place import Place, destination
@@ -20,7 +20,17 @@ NOBODY = 503
 
 
 def edited(found: Http, edit: Edit) -> list[Http]:
-    """Our routes, and last the owners' own. Raises Refused for a route that sends to somebody else's hosts too."""
+    """Our routes, and last the owners' own. Raises Refused for a route that sends to somebody else's hosts too, where
+    anything is raised."""
+    try:
+        return _edited(found, edit)
+    except Refused:
+        if edit.takes_back:
+            return [way_back.taken_back(found, edit)]
+        raise
+
+
+def _edited(found: Http, edit: Edit) -> list[Http]:
     stable, candidate, traffic = edit.route.stable, edit.route.candidate, edit.route.traffic
     if stable is None and (candidate is None or traffic.weight < 100):
         return [_nobody(found, edit), _at_rest(found, edit)]
@@ -38,13 +48,12 @@ def edited(found: Http, edit: Edit) -> list[Http]:
 
 
 def is_managed(route: Mapping[str, Any], place: Place, names: Sequence[str], ours: frozenset[str]) -> bool:
-    """Whether a route of the owners is this target's: by its name, or else because it leads to the service."""
+    """Whether a route of the owners is this target's: by its name, or else because it leads to the service, or to a
+    version that we have put there."""
     if names:
         return route.get("name") in names
     found = route.get("route") or []
-    return any(hosts.is_home(each, place) for each in found) or (
-        bool(found) and all(hosts.label_of(each, place.namespace) in ours for each in found)
-    )
+    return any(hosts.is_home(each, place) or hosts.label_of(each, place.namespace) in ours for each in found)
 
 
 def _split(found: Http, edit: Edit) -> Http:

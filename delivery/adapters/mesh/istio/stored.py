@@ -1,10 +1,11 @@
 """Where a target's VirtualServices are stored: in the cluster, or in a git repository that somebody else applies."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from delivery.adapters.git import yaml_parts
 from delivery.adapters.git.objects import Objects, Snapshot
+from delivery.adapters.git.objects import Place as Where
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import ISTIO, Document, path
 from delivery.adapters.kube.watch import Watch
@@ -18,8 +19,12 @@ KIND = targets.KIND
 class Stored(Protocol):
     """Documents have a `resourceVersion` that changes with every change of them."""
 
+    @property
+    def where(self) -> str:
+        """Where they are to be looked for, as a part of a sentence; nothing where that is the cluster."""
+
     def fetch(self, place: Place, service: str) -> list[Document]:
-        """As they are stored now, by name. Raises Refused where one that the service file names is not there."""
+        """As they are stored now, by name; of those that the service file names, the ones that are there."""
 
     def listed(self, place: Place) -> list[Document]:
         """Every VirtualService of the namespace that is stored, or that proxies may still have."""
@@ -27,7 +32,9 @@ class Stored(Protocol):
     def store(
         self, service: str, found: Sequence[Document], changed: Sequence[Document], lowers: bool
     ) -> list[Document]:
-        """Replaces those that were found, if they are still that. Raises Conflict, Refused and Unavailable."""
+        """Replaces those that were found, if they are still that. Where it `lowers`, one that cannot be written keeps
+        no other from being. Raises Conflict, Refused and Unavailable.
+        """
 
     def applied(self, documents: Sequence[Document], service: str) -> list[Document]:
         """The same as the cluster has them, for proxies to take; those that it does not have yet are missing."""
@@ -39,8 +46,12 @@ class InCluster:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
 
+    @property
+    def where(self) -> str:
+        return ""
+
     def fetch(self, place: Place, service: str) -> list[Document]:
-        return targets.fetch(self._kube, place, service)
+        return targets.select(targets.fetch(self._kube, place), place, service)
 
     def listed(self, place: Place) -> list[Document]:
         return list(self._kube.get(path(ISTIO, KIND, place.namespace))["items"])
@@ -62,8 +73,12 @@ class InGit:
         self._objects = objects
         self._watch = watch
 
+    @property
+    def where(self) -> str:
+        return f" in {self._objects.folder or 'any folder'} of {self._objects.repository}"
+
     def fetch(self, place: Place, service: str) -> list[Document]:
-        return self._chosen(self._objects.look(), place, service)
+        return targets.select(self._all(self._objects.look(), place.namespace), place, service)
 
     def listed(self, place: Place) -> list[Document]:
         """What left git may still be in the cluster."""
@@ -76,31 +91,38 @@ class InGit:
         namespace = str(changed[0]["metadata"]["namespace"])
         snapshot = self._objects.look()
         places = {one["metadata"]["name"]: where for where, one in snapshot.objects(KIND, namespace)}
-        texts = dict(snapshot.texts)
-        versions: dict[str, str | None] = {}
+        texts, versions = dict(snapshot.texts), dict[str, str | None]()
+        refused: Refused | None = None
         for one in changed:
-            where = places.get(one["metadata"]["name"])
-            if where is None:
-                raise Refused(f"{_name(one)} is no longer in {self._objects.repository}")
+            try:
+                where, text = self._written(one, places, texts, service)
+            except Refused as error:
+                if not lowers:
+                    raise
+                refused = refused or error
+                continue
             versions.setdefault(where.path, str(one["metadata"]["resourceVersion"]))
-            texts[where.path] = _edited(texts[where.path], where.number, one, service)
+            texts[where.path] = text
         files = {file: (expected, texts[file]) for file, expected in versions.items()}
-        after = self._objects.write(files, _message(changed[0], service))
+        after = self._objects.write(files, _message(changed[0], service)) if files else snapshot
+        if refused is not None:
+            raise refused
         names = [one["metadata"]["name"] for one in changed]
         return [one for one in self._all(after, namespace) if one["metadata"]["name"] in names]
+
+    def _written(
+        self, wanted: Document, places: Mapping[str, Where], texts: Mapping[str, str], service: str
+    ) -> tuple[Where, str]:
+        """The file in which an object is, and its new text."""
+        where = places.get(wanted["metadata"]["name"])
+        if where is None:
+            raise Refused(f"{_name(wanted)} is no longer in {self._objects.repository}")
+        return where, _edited(texts[where.path], where.number, wanted, service)
 
     def applied(self, documents: Sequence[Document], service: str) -> list[Document]:
         there = self._watch.view().documents
         keys = [(one["metadata"]["namespace"], one["metadata"]["name"]) for one in documents]
         return [there[key] for key in keys if key in there]
-
-    def _chosen(self, snapshot: Snapshot, place: Place, service: str) -> list[Document]:
-        found = self._all(snapshot, place.namespace)
-        missing = {ref.virtual_service for ref in place.routes} - {one["metadata"]["name"] for one in found}
-        if missing:
-            name = f"VirtualService {place.namespace}/{min(missing)}"
-            raise Refused(f"there is no {name} in {self._objects.folder or 'any folder'} of {self._objects.repository}")
-        return targets.select(found, place, service)
 
     @staticmethod
     def _all(snapshot: Snapshot, namespace: str) -> list[Document]:

@@ -2,32 +2,29 @@
 
 from collections.abc import Sequence
 
-from delivery.adapters.kube.client import Absent, Kube
+from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import ISTIO, Document, path
 from delivery.adapters.mesh.istio import document, stamps
 from delivery.adapters.mesh.istio.stamps import Written
 from delivery.model.codec import digest
 from delivery.model.place import Place
-from delivery.ports.errors import Refused
 from delivery.ports.mesh import Live
 
 KIND = "VirtualService"
 
 
-def fetch(kube: Kube, place: Place, service: str) -> list[Document]:
-    """As they are stored now, by name. Raises Refused where one that the service file names is not there."""
+def fetch(kube: Kube, place: Place) -> list[Document]:
+    """The VirtualServices of its namespace, or those that the service file names, as far as they are there."""
     if not place.routes:
-        listed = kube.get(path(ISTIO, KIND, place.namespace))["items"]
-        return select(listed, place, service)
-    found = []
-    for ref in sorted(place.routes, key=lambda ref: ref.virtual_service):
-        try:
-            found.append(kube.get(path(ISTIO, KIND, place.namespace, ref.virtual_service)))
-        except Absent:
-            name = f"VirtualService {place.namespace}/{ref.virtual_service}"
-            text = f"there is no {name}: create it, or correct `routes` of the service file of {service}"
-            raise Refused(text) from None
-    return found
+        return list(kube.get(path(ISTIO, KIND, place.namespace))["items"])
+    named = (kube.find(path(ISTIO, KIND, place.namespace, ref.virtual_service)) for ref in place.routes)
+    return [each for each in named if each is not None]
+
+
+def missing(documents: Sequence[Document], place: Place) -> str | None:
+    """The first that the service file names and that is not among these."""
+    there = {each["metadata"]["name"] for each in documents}
+    return min((ref.virtual_service for ref in place.routes if ref.virtual_service not in there), default=None)
 
 
 def select(documents: Sequence[Document], place: Place, service: str) -> list[Document]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from delivery.adapters.kube.objects import Document
-from delivery.ports.errors import PortError
+from delivery.ports.errors import Conflict, PortError
 
 
 class Replaces(Protocol):
@@ -15,7 +15,8 @@ class Replaces(Protocol):
 
 
 def lower(kube: Replaces, changed: Sequence[Document]) -> list[Document]:
-    """One that fails keeps none of the others from being lowered; then its error is raised."""
+    """One that fails keeps none of the others from being lowered; then its error is raised, a conflict first: what is
+    to be read again is written again at once."""
     written, errors = [], []
     for document in changed:
         try:
@@ -23,7 +24,7 @@ def lower(kube: Replaces, changed: Sequence[Document]) -> list[Document]:
         except PortError as error:
             errors.append(error)
     if errors:
-        raise errors[0]
+        raise next((error for error in errors if isinstance(error, Conflict)), errors[0])
     return written
 
 
