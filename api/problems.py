@@ -48,7 +48,7 @@ KINDS: Mapping[str, tuple[int, str]] = {
     "too-many-requests": (429, "Too many requests"),
     "internal": (500, "A fault of ours"),
     "busy": (503, "More is coming in than can be stored"),
-    "unavailable": (503, "The database cannot be reached"),
+    "unavailable": (503, "Something behind the service does not answer"),
 }
 """Kind -> status and title. The type of a problem is PREFIX and its kind."""
 _BY_STATUS = {404: "not-found", 405: "method-not-allowed", 406: "not-acceptable", 413: "too-large", 400: "malformed"}
@@ -98,8 +98,10 @@ def malformed(error: Malformed) -> Problem:
 
 
 def unavailable(error: Unavailable) -> Problem:
+    """Anybody may be told this: where it is that does not answer, and as whom it was asked, is for the log."""
+    log.warning("unavailable", cause=str(error))
     wait = max(1, round(error.retry_after or 1))
-    return Problem("unavailable", f"{error}. Nothing is lost: send it again", {"Retry-After": str(wait)})
+    return Problem("unavailable", f"{error.plain}. Nothing is lost: send it again", {"Retry-After": str(wait)})
 
 
 def too_new(error: TooNew) -> Problem:

@@ -106,7 +106,8 @@ class Flow:
             answer = self.provider.http.post(endpoint, data=form, auth=proof)
             token = answer.json().get("id_token") if answer.is_success else None
         except (httpx.HTTPError, ValueError, AttributeError) as error:
-            raise Unavailable(f"{self.provider.issuer} does not answer: {error}") from error
+            text = f"{self.provider.issuer} does not answer: {error}"
+            raise Unavailable(text, plain="the provider does not answer") from error
         if not isinstance(token, str):
             raise Untrusted(f"the provider took no code of ours ({answer.status_code})")
         return token

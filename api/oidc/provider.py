@@ -17,6 +17,7 @@ KEPT = 3600.0
 """Seconds after which keys are asked for again; those that were known stand in while nobody answers."""
 AGAIN = 30.0
 """Seconds between two questions at least, whatever key ids come: a flood of unknown ones asks nobody anything."""
+PLAIN = "the provider that vouches for people or jobs cannot be asked"
 TIMEOUT = httpx.Timeout(5.0)
 log = structlog.get_logger()
 
@@ -43,7 +44,7 @@ class Provider:
         """The URL that the issuer has for something, as `token_endpoint`. Raises Unavailable."""
         found = self._fresh(lambda known: True).endpoints.get(name, "")
         if not safe(found):
-            raise Unavailable(f"{self.issuer} names no {name} that can be used")
+            raise Unavailable(f"{self.issuer} names no {name} that can be used", plain=PLAIN)
         return found
 
     def key(self, kid: str | None) -> PyJWK | None:
@@ -70,7 +71,7 @@ class Provider:
                 self._tried = now
                 self._renew(now)
             if self._known is None:
-                raise Unavailable(f"the keys of {self.issuer} cannot be read", AGAIN)
+                raise Unavailable(f"the keys of {self.issuer} cannot be read", AGAIN, PLAIN)
             return self._known
         finally:
             self._lock.release()

@@ -21,7 +21,7 @@ _NEXT: Mapping[str, str] = {
     "bad-cursor": "Begin again at the newest release.",
     "forbidden": "Ask somebody who may, or sign in as somebody else.",
     "changed-meanwhile": "Open the page again, look, then decide.",
-    "unavailable": "Nothing is lost. Open the page again in a few seconds; if it stays, look at the database.",
+    "unavailable": "Nothing is lost. Open the page again in a few seconds; if it stays, the log has the cause.",
     "busy": "Nothing is lost. Send it again in a few seconds.",
     "internal": "Try it again; if it stays, whoever runs this server finds it in the log by the request's id below.",
     "invalid": "Correct what is named and send it again.",

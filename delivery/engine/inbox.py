@@ -56,7 +56,8 @@ class Inbox:
         for _ in range(TRIES):
             if not self._attempt([part], entries, answers):
                 return
-        raise Unavailable(f"delivery {part.key[1]} met a busy target {TRIES} times: send it again", 1.0)
+        text = f"delivery {part.key[1]} met a busy target {TRIES} times"
+        raise Unavailable(text, 1.0, text)
 
     def _attempt(
         self, parts: Sequence[Addressed], entries: Mapping[str, Entry | None], answers: dict[int, list[Answer]]

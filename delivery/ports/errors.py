@@ -6,11 +6,17 @@ class PortError(Exception):
 
 
 class Unavailable(PortError):
-    """It did not answer in time, or said that it cannot now. Whether a write was applied is unknown."""
+    """It did not answer in time, or said that it cannot now. Whether a write was applied is unknown.
 
-    def __init__(self, text: str, retry_after: float | None = None) -> None:
+    The text may name hosts and users; `plain` is the cause for people whom nobody knows.
+    """
+
+    def __init__(
+        self, text: str, retry_after: float | None = None, plain: str = "something behind this service does not answer"
+    ) -> None:
         super().__init__(text)
         self.retry_after = retry_after
+        self.plain = plain
 
 
 class Conflict(PortError):

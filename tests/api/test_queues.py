@@ -230,7 +230,7 @@ def test_ready_says_whether_events_are_taken_and_whether_anything_moves(http, wo
 
 def test_an_unreachable_database_is_not_ready_and_is_told_everywhere(http, world, monkeypatch):
     def down(*_, **__):
-        raise Unavailable("the database does not answer within 5s", 2.0)
+        raise Unavailable("the database: no answer from 10.0.0.7 in 5s", 2.0, "the database does not answer")
 
     for name in ("workers", "services", "releases", "load", "deliveries", "outbox", "lateness", "service", "page"):
         monkeypatch.setattr(type(world.ledger), name, down)

@@ -20,6 +20,7 @@ Now = Callable[[], Micros]
 BUSY_SECONDS = 5.0
 STATEMENT_SECONDS = 10
 CONNECT_SECONDS = 5
+PLAIN = "the database does not answer"
 _BY_INDEX = "-c random_page_cost=1.1"
 """PostgreSQL's default is of spinning disks: it reads whole tables where a hundred rows of thousands are asked for."""
 
@@ -145,11 +146,11 @@ def in_port_words() -> Iterator[None]:
     except (IntegrityError, DataError) as error:
         raise Refused(f"the database refuses it: {_first_line(error.orig)}") from error
     except DBAPIError as error:
-        raise Unavailable(f"the database: {_first_line(error.orig)}") from error
+        raise Unavailable(f"the database: {_first_line(error.orig)}", plain=PLAIN) from error
     except StatementError as error:
         raise Refused(f"a value fits no column: {_first_line(error.orig)}") from error
     except SQLAlchemyError as error:
-        raise Unavailable(f"the database: {_first_line(error)}") from error
+        raise Unavailable(f"the database: {_first_line(error)}", plain=PLAIN) from error
 
 
 def _first_line(error: BaseException | None) -> str:
