@@ -11,13 +11,14 @@ from api.access.reach import check_whole
 from api.auth import Operator
 from api.openapi import READ, WRITE, errors
 from api.problems import Problem
-from api.schemas.admin import DeliveriesIn, DeliveryOut, DoneOut, InboxOut, ReplayedOut, ReplayOut
+from api.schemas.admin import DeliveriesIn, DeliveryHeadOut, DeliveryOut, DoneOut, InboxOut, ReplayedOut, ReplayOut
+from api.schemas.common import Line
 from api.services import App, AppServices, Running, Services
 from delivery.engine.addressed import TO_BE_READ
 from delivery.engine.addressees import meant
 from delivery.engine.answer import Answer, Arrival
 from delivery.model.notice import Alert, Happened, Notice, ReleaseRequested, Says
-from delivery.ports.ledger import Delivery, InboxState
+from delivery.ports.ledger import Delivery, DeliveryHead, InboxState
 from delivery.wording.units import counted, instant
 
 router = APIRouter(prefix="/v1/inbox", tags=["queues"])
@@ -34,7 +35,21 @@ def list_inbox(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> InboxOut:
     """List deliveries by state, oldest first; the dead ones wait for a person."""
-    return InboxOut(deliveries=[_shown(row) for row in services.ledger.inbox(state, limit)])
+    return InboxOut(deliveries=[_head(row) for row in services.ledger.inbox_heads(state, limit)])
+
+
+@router.get("/delivery", responses=READ | errors("unknown-row"))
+def show_delivery(
+    services: Services,
+    _: Operator,
+    source: Annotated[Line, Query()],
+    key: Annotated[str, Query(min_length=1, max_length=1000)],
+) -> DeliveryOut:
+    """Show one delivery with what came, as it came."""
+    row = services.ledger.deliveries([(source, key)]).get((source, key))
+    if row is None:
+        raise Problem("unknown-row", f"there is no delivery {key} of {source}")
+    return DeliveryOut(**_head(row).model_dump(), body=row.body[:SHOWN].decode("utf-8", "replace"))
 
 
 @router.post("/replay", responses=WRITE | errors("unknown-row", "changed-already"))
@@ -144,8 +159,8 @@ def _narrowed(services: AppServices, notice: Notice, key: str) -> Says | Answer:
     return says
 
 
-def _shown(row: Delivery) -> DeliveryOut:
-    return DeliveryOut(
+def _head(row: Delivery | DeliveryHead) -> DeliveryHeadOut:
+    return DeliveryHeadOut(
         source=row.source,
         key=row.key,
         received_at=instant(row.received_at),
@@ -153,5 +168,4 @@ def _shown(row: Delivery) -> DeliveryOut:
         outcome=row.outcome,
         reason=row.reason,
         error=row.error,
-        body=row.body[:SHOWN].decode("utf-8", "replace"),
     )

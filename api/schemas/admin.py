@@ -42,7 +42,7 @@ class DeliveriesIn(In):
     deliveries: list[DeliveryKey] = Field(min_length=1, max_length=100)
 
 
-class DeliveryOut(Out):
+class DeliveryHeadOut(Out):
     source: str
     key: str
     received_at: Time
@@ -50,11 +50,14 @@ class DeliveryOut(Out):
     outcome: str
     reason: str
     error: str
+
+
+class DeliveryOut(DeliveryHeadOut):
     body: str = Field(description="As it came, at most 64 KiB of it.")
 
 
 class InboxOut(Out):
-    deliveries: list[DeliveryOut]
+    deliveries: list[DeliveryHeadOut]
 
 
 class ReplayOut(Out):

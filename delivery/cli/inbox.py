@@ -8,7 +8,7 @@ from delivery.cli.groups import new_group
 from delivery.cli.release import clock
 from delivery.cli.session import Session, command
 
-group = new_group("Deliveries that could not be admitted: list, replay, discard.")
+group = new_group("Deliveries that could not be admitted: list, show, replay, discard.")
 PATH = "/v1/inbox"
 _Source = Annotated[str, typer.Argument(help="Where it came from, as `list` shows it.")]
 _Keys = Annotated[list[str], typer.Argument(help="Their keys.")]
@@ -32,6 +32,13 @@ def list_(
     ]
     headers = ("SOURCE", "KEY", "RECEIVED", "OUTCOME", "WHY")
     session.show(found, lambda: session.screen.table(headers, rows, f"no delivery is {state}"))
+
+
+@command(group, "show")
+def show(session: Session, source: _Source, key: Annotated[str, typer.Argument(help="Its key.")]) -> None:
+    """Shows one delivery with what came."""
+    found = session.api.get(f"{PATH}/delivery", {"source": source, "key": key})
+    session.show(found, lambda: session.screen.line(found["body"]))
 
 
 @command(group, "replay")

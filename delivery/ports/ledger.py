@@ -115,6 +115,19 @@ class Delivery:
     error: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryHead:
+    """A row of the inbox for a list: without what came, which may be long."""
+
+    source: str
+    key: str
+    received_at: Micros
+    state: InboxState
+    outcome: str
+    reason: str
+    error: str
+
+
 class OutboxState(StrEnum):
     WAITING = "waiting"
     SENT = "sent"
@@ -291,6 +304,9 @@ class Ledger(Protocol):
 
     def inbox(self, state: InboxState, limit: int, cluster: str | None = None) -> tuple[Delivery, ...]:
         """Oldest first; those of one cluster alone are told by their key, `KEY#SERVICE@CLUSTER`."""
+
+    def inbox_heads(self, state: InboxState, limit: int) -> tuple[DeliveryHead, ...]:
+        """As `inbox`, to be listed."""
 
     def claim_outbox(
         self,

@@ -19,13 +19,14 @@ from delivery.machine.evolve import fold
 from delivery.model.ids import SECOND, Micros, ReleaseId, target_id
 from delivery.model.release import Bound, Release
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Alert, Measuring, Result, StopOrder, Unit, Wake
+from delivery.ports.ledger import Alert, InboxState, Measuring, Result, StopOrder, Unit, Wake
 from delivery.testing.contracts.ledger_values import (
     ALICE,
     START,
     Story,
     begin,
     created,
+    delivery,
     measured,
     outcome,
     row,
@@ -195,6 +196,14 @@ def test_a_release_is_read_once_for_each_change_of_it(ledger: SqlLedger, url: st
             assert reader.load([T])[T].releases == {R1: story.stored}
     assert len([one for one in seen if "release.body" in one]) == 1
     other.close()
+
+
+def test_a_list_of_deliveries_asks_for_no_bodies(ledger: SqlLedger) -> None:
+    assert outcome(ledger, Unit(inbox=(delivery("a"),))) == [Result.DONE]
+    with statements() as seen:
+        assert [one.key for one in ledger.inbox_heads(InboxState.DONE, 9)] == ["a"]
+    assert [one for one in seen if "inbox" in one]
+    assert not [one for one in seen if "body" in one or "answer" in one]
 
 
 def test_the_shape_of_a_snapshot_tells_every_field_that_it_can_hold() -> None:

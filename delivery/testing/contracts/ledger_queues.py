@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from delivery.model.ids import MINUTE, SECOND, Micros, Principal, ReleaseId, target_id
-from delivery.ports.ledger import InboxState, OutboxState, Outgoing, Result, StopOrder, Unit
+from delivery.ports.ledger import DeliveryHead, InboxState, OutboxState, Outgoing, Result, StopOrder, Unit
 from delivery.testing.contracts.ledger_values import (
     LEASE,
     START,
@@ -46,6 +46,13 @@ class Queues:
         assert not world.ledger.update_delivery(replace(old, key="nobody's"), InboxState.DEAD)
         assert world.ledger.deliveries([(old.source, "a")]) == {(old.source, "a"): answered}
         assert [each.key for each in world.ledger.inbox(InboxState.DEAD, 9)] == ["b"]
+
+    def test_deliveries_are_listed_without_what_came(self, world: LedgerWorld) -> None:
+        rows = [replace(delivery(key), state=InboxState.DEAD, error="no such service") for key in "ba"]
+        committed(world.ledger, Unit(inbox=(*rows, delivery("c"))))
+        heads = [DeliveryHead(r.source, r.key, START, r.state, r.outcome, r.reason, r.error) for r in reversed(rows)]
+        assert list(world.other.inbox_heads(InboxState.DEAD, 9)) == heads
+        assert list(world.other.inbox_heads(InboxState.DEAD, 1)) == heads[:1]
 
     def test_deliveries_of_one_cluster_are_told_by_their_keys(self, world: LedgerWorld) -> None:
         keys = ("a 1#checkout@prod_eu", "a 2#checkout@prod-eu", "a 3", "a 4#cart@prod-eu", "a 5#checkout@a-prod-eu")

@@ -47,6 +47,9 @@ def test_the_inbox_is_listed_by_state(sh, checkout):
     assert sh("inbox", "list").err.strip() == "no delivery is dead"
     done = sh("inbox", "list", "--state", "done").out
     assert "api:olga-laptop" in done
+    (one, *_) = json.loads(sh("inbox", "list", "--state", "done", "-o", "json").out)
+    assert "checkout" in sh("inbox", "show", one["source"], one["key"]).out
+    assert sh("inbox", "show", "ci", "gh-404").code == 1
     assert sh("inbox", "replay", "ci", "gh-404").code == 1
     assert sh("inbox", "discard", "ci", "gh-404").code == 1
 

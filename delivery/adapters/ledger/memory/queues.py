@@ -6,7 +6,7 @@ from delivery.adapters.ledger.memory.tables import NOBODY, Base, Held
 from delivery.adapters.ledger.units import past
 from delivery.model.frozen import replace
 from delivery.model.ids import Micros, ReleaseId
-from delivery.ports.ledger import Delivery, InboxState, OutboxState, Outgoing
+from delivery.ports.ledger import Delivery, DeliveryHead, InboxState, OutboxState, Outgoing
 
 
 class Queues(Base):
@@ -32,10 +32,18 @@ class Queues(Base):
             return True
 
     def inbox(self, state: InboxState, limit: int, cluster: str | None = None) -> tuple[Delivery, ...]:
-        ends = "" if cluster is None else f"@{cluster}"
+        return self._oldest(state, limit, "" if cluster is None else f"@{cluster}")
+
+    def _oldest(self, state: InboxState, limit: int, ends: str = "") -> tuple[Delivery, ...]:
         with self._lock:
             found = [row for row in self._tables.inbox.values() if row.state is state and row.key.endswith(ends)]
         return tuple(sorted(found, key=lambda row: (row.received_at, row.source, row.key))[:limit])
+
+    def inbox_heads(self, state: InboxState, limit: int) -> tuple[DeliveryHead, ...]:
+        return tuple(
+            DeliveryHead(row.source, row.key, row.received_at, row.state, row.outcome, row.reason, row.error)
+            for row in self._oldest(state, limit)
+        )
 
     def claim_outbox(
         self,

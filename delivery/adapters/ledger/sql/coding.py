@@ -15,6 +15,7 @@ from delivery.model.target import Target
 from delivery.ports.ledger import (
     Alert,
     Delivery,
+    DeliveryHead,
     InboxState,
     OutboxState,
     Outgoing,
@@ -215,6 +216,11 @@ def delivery_from(columns: Any) -> Delivery:
         answer=plain(columns.answer),
         error=columns.error,
     )
+
+
+def head_from(columns: Any) -> DeliveryHead:
+    source, key, received_at, state, outcome, reason, error = columns
+    return DeliveryHead(source, key, Micros(received_at), InboxState(state), outcome, reason, error)
 
 
 def outgoing_values(outgoing: Outgoing) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The inbox and the outbox."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 
 from sqlalchemy import bindparam, exists, select, update
 
@@ -9,8 +10,10 @@ from delivery.adapters.ledger.sql.part import Moved, Part, change, past
 from delivery.adapters.ledger.sql.tables import INBOX, OUTBOX, POSTED
 from delivery.adapters.ledger.sql.upsert import PUT_POSTED
 from delivery.model.ids import Micros, ReleaseId
-from delivery.ports.ledger import Delivery, InboxState, OutboxState, Outgoing
+from delivery.ports.ledger import Delivery, DeliveryHead, InboxState, OutboxState, Outgoing
 
+_HEADS = select(*(INBOX.c[field.name] for field in fields(DeliveryHead)))
+_FIRST_COME = (INBOX.c.received_at, INBOX.c.source, INBOX.c.key)
 _OLDEST_FIRST = (OUTBOX.c.due_at, OUTBOX.c.release, OUTBOX.c.seq, OUTBOX.c.channel)
 _EARLIER = OUTBOX.alias("earlier")
 _HAS_EARLIER = exists().where(
@@ -49,9 +52,14 @@ class Queues(Part):
         query = select(INBOX).where(INBOX.c.state == state.value)
         if cluster is not None:
             query = query.where(INBOX.c.key.endswith(f"@{cluster}", autoescape=True))
-        query = query.order_by(INBOX.c.received_at, INBOX.c.source, INBOX.c.key).limit(limit)
+        query = query.order_by(*_FIRST_COME).limit(limit)
         with self._database.read() as connection:
             return tuple(coding.delivery_from(columns) for columns in connection.execute(query))
+
+    def inbox_heads(self, state: InboxState, limit: int) -> tuple[DeliveryHead, ...]:
+        query = _HEADS.where(INBOX.c.state == state.value).order_by(*_FIRST_COME).limit(limit)
+        with self._database.read() as connection:
+            return tuple(coding.head_from(columns) for columns in connection.execute(query))
 
     def claim_outbox(
         self,
