@@ -62,6 +62,7 @@ class Whole:
         self.database = wanted.database or f"sqlite:///{folder / 'delivery.db'}"
         self._kubeconfig = wanted.kubeconfig or cluster.kubeconfig
         self._parts: list[Process] = []
+        self.api: Process | None = None
         self.workers: dict[str, Process] = {}
         self._http = httpx.Client(base_url=self.url, timeout=20.0)
 
@@ -74,11 +75,15 @@ class Whole:
         upgrade(self.database)
         self._parts.append(Process("valkey", self._valkey.command(), self.folder / "valkey.log"))
         self._parts[-1].wait(self._valkey.answers, START_SECONDS)
-        command = ("-m", "uvicorn", "api.main:app", "--factory", "--host", HOST, "--port", str(self._port))
-        self._parts.append(self._python("api", *command, "--no-access-log", "--timeout-graceful-shutdown", "2"))
-        self._parts[-1].wait(self._answers, START_SECONDS)
+        self.start_api()
         for name in workers:
             self.start_worker(name)
+
+    def start_api(self) -> None:
+        """Also in the place of one that has ended: at the same address."""
+        command = ("-m", "uvicorn", "api.main:app", "--factory", "--host", HOST, "--port", str(self._port))
+        self.api = self._python("api", *command, "--no-access-log", "--timeout-graceful-shutdown", "2")
+        self.api.wait(self._answers, START_SECONDS)
 
     def start_worker(self, name: str, kubeconfig: Path | None = None) -> None:
         """A worker of the cluster, of which there may be several, each with its own way to the Kubernetes API."""
@@ -90,13 +95,17 @@ class Whole:
     def check(self) -> None:
         """Raises CannotRun where a part of it, or of the testbed, has ended."""
         self.cluster.check()
-        for process in (*self._parts, *self.workers.values()):
+        for process in self._processes():
             process.check()
 
     def close(self) -> None:
         self._http.close()
-        for process in (*self.workers.values(), *reversed(self._parts)):
+        for process in reversed(self._processes()):
             process.stop()
+
+    def _processes(self) -> list[Process]:
+        """In the order in which they were started."""
+        return [*self._parts, *([self.api] if self.api else []), *self.workers.values()]
 
     # --- what people and CI say ---
 

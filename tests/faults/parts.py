@@ -97,14 +97,17 @@ def surroundings(bounds: Bounds) -> Result:
 
 
 def wire(bounds: Bounds) -> Result:
-    """409, 429, 500, cut connections and timeouts in HTTP, between the real adapters and a real Kubernetes API."""
+    """409, 429, 500, cut connections and timeouts in HTTP before a real Kubernetes API; deaths, gates and users."""
     from tests.cluster.testbed.cluster import running
     from tests.cluster.testbed.process import CannotRun
     from tests.faults.wire import play as on_the_wire
 
     def one() -> Found:
         with _directory() as directory:
-            return on_the_wire(cluster, directory, _database(server), LONGER * bounds.storm)
+            found = on_the_wire(cluster, directory, _database(server), LONGER * bounds.storm)
+            for log in directory.glob("*.log") if found.broken else ():
+                _keep(log)
+            return found
 
     try:
         with _directory() as directory, running(directory) as cluster, serving() as server:

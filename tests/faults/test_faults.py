@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from delivery.model.ids import ReleaseId
 from tests.faults import deliveries
 from tests.faults.deeds import of_processes
 from tests.faults.mutants import MUTANTS
@@ -11,6 +12,7 @@ from tests.faults.parts import brokers
 from tests.faults.report import markdown
 from tests.faults.storm import Found, Weather, play
 from tests.faults.trouble import DRAWN, READS, Trouble
+from tests.faults.users import BEHIND, RATE, seconds_of, wronged
 from tests.faults.world import RealWorld
 from tests.faults.writers import Outcome, Try, broken
 
@@ -88,6 +90,43 @@ def test_writes_over_something_else_than_was_read_are_seen(tries: dict[int, Try]
     found = broken(HISTORY, tries)
     assert len(found) == bool(says)
     assert says in "".join(found)
+
+
+COUNTED = {
+    "sent": 1310,
+    "answered": 1310,
+    "skipped": 0,
+    "failed": {},
+    "versions": {"1.4.1": {"requests": 1000, "errors": 0}, "2.1.0": {"requests": 310, "errors": 103}},
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "bad", "seconds", "says"),
+    [
+        ({}, "2.1.0", 12.0, ""),
+        ({}, "2.2.0", 12.0, "103 errors of 2.1.0 of cart, which is not bad"),
+        ({}, "2.1.0", 6.0, "2.1.0 of cart had 310 requests, its routes gave it 150"),
+        ({}, "2.1.0", 0.0, "2.1.0 of cart had 310 requests, its routes gave it 0"),
+        ({"failed": {"503 no healthy upstream": 1}}, "2.1.0", 12.0, "503 no healthy upstream"),
+        ({"skipped": 1}, "2.1.0", 12.0, "no version of cart answered"),
+        ({"answered": 1309}, "2.1.0", 12.0, "no version of cart answered"),
+    ],
+)
+def test_what_users_must_not_get_is_seen(change: dict[str, object], bad: str, seconds: float, says: str) -> None:
+    assert RATE == 25, "the figures here are for this rate"
+    exposed = {"1.4.1": float("inf"), "2.1.0": seconds}
+    found = [*wronged("cart", COUNTED | change, lambda version: version == bad, exposed)]
+    assert len(found) == bool(says)
+    assert says in "".join(found)
+
+
+def test_a_candidate_is_exposed_for_as_long_as_its_share_is_stored() -> None:
+    one, other = ReleaseId("one"), ReleaseId("other")
+    shares = [(100.0, one, 0.3), (110.0, one, 0.6), (120.0, one, 0.0), (130.0, other, 0.5), (150.0, one, 0.0)]
+    assert seconds_of(shares, one) == pytest.approx(0.3 * 10 + 0.6 * 10 + (0.3 + 0.3 + 0.6) * BEHIND)
+    assert seconds_of(shares, other) == pytest.approx(0.5 * 20 + (0.5 + 0.5) * BEHIND)
+    assert seconds_of(shares, ReleaseId("none")) == 0
 
 
 def test_the_system_part_meets_every_broker_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

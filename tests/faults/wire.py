@@ -1,6 +1,9 @@
-"""The whole service, its real adapters, and a real Kubernetes API of which every third request is refused or lost."""
+"""The whole service, whose processes die, and a real Kubernetes API of which every third request is refused or lost.
 
-import threading
+Users count who answers them, and gates judge what they count.
+"""
+
+import random
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -9,27 +12,23 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
-from delivery.adapters.kube.client import Kube
-from delivery.adapters.kube.objects import ISTIO, Document, path
 from delivery.adapters.ledger.sql import SqlLedger
-from delivery.adapters.mesh.istio import stamps, targets
-from delivery.adapters.mesh.memory import Entry
 from delivery.machine.desired import desired
 from delivery.machine.evolve import fold
-from delivery.model.ids import target_id
-from delivery.model.place import Place, object_name
+from delivery.model.place import object_name
 from delivery.model.traffic import Traffic
 from delivery.model.version import Backend, Lane
-from delivery.ports.errors import Conflict, Unavailable
 from delivery.ports.history import Filter
-from delivery.ports.mesh import Route
 from tests.cluster.testbed.cluster import Cluster
 from tests.cluster.testbed.process import CannotRun, wait_until
-from tests.cluster.whole import CLUSTER, Wanted, Whole
+from tests.cluster.whole import Wanted
+from tests.faults.mortal import Mortal
 from tests.faults.shops import Shops
 from tests.faults.storm import Found
 from tests.faults.trouble import Trouble
-from tests.faults.writers import RACED, Writers, broken
+from tests.faults.users import Users, exposure, wronged
+from tests.faults.writers import Writers, broken
+from tests.faults.written import Written
 from tests.simulation.rest import chained
 from tests.simulation.watch.ghost import Broken, Ghost, InvariantBroken
 from tests.simulation.watch.routes import Routes
@@ -38,70 +37,11 @@ SERVICES = ("cart", "checkout", "search", "stock")
 WORKERS = ("w1", "w2")
 RATE = 0.35
 RESTS_WITHIN, GONE_WITHIN = 240.0, 60.0
-WATCHED = 2
-"""Seconds of one watch; the next one goes on from there."""
+DEATHS = {"kill_worker": 4, "kill_workers": 1, "kill_api": 2}
+"""kill -9 of a worker, of all at once, of the API; and how often each of them. They are started again."""
+GAP = (1.0, 5.0)
+"""Seconds between two deaths, beside those in which what died starts."""
 EVERYTHING = 1_000_000
-KIND = "VirtualService"
-
-
-class Written:
-    """Every version of a namespace's VirtualServices, in the order in which the API server stored them.
-
-    Of each write of the engine: its stamp, what it gives the candidate, whether what it rests on was committed by then.
-    `raced` is the route that nobody but `Writers` writes.
-    """
-
-    def __init__(self, cluster: Cluster, namespace: str, ledger: SqlLedger) -> None:
-        self._namespace, self._ledger = namespace, ledger
-        self._kube = Kube(str(cluster.kubeconfig))
-        self._path = path(ISTIO, KIND, namespace)
-        self._over = threading.Event()
-        self.entries: list[tuple[Entry, bool]] = []
-        self.raced: list[tuple[str, int]] = []
-        self.failed: list[str] = []
-        self._since = str(self._kube.get(self._path)["metadata"]["resourceVersion"])
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def live(self, service: str) -> Traffic | None:
-        """What is stored now; None where nothing is of ours."""
-        found = self._kube.get(path(ISTIO, KIND, self._namespace, service))
-        return self._traffic(found, service) if stamps.read(found, service) else None
-
-    def at_its_end(self) -> bool:
-        """Whether everything has been seen."""
-        listed = self._kube.get(self._path)["items"]
-        return max(int(one["metadata"]["resourceVersion"]) for one in listed) <= int(self._since)
-
-    def close(self) -> None:
-        self._over.set()
-        self._thread.join()
-        self._kube.close()
-
-    def _watch(self) -> None:
-        try:
-            while not self._over.is_set():
-                with self._kube.watch(self._path, self._since, WATCHED) as events:
-                    for event in events:
-                        self._took(event["object"])
-        except (Conflict, Unavailable) as error:
-            self.failed.append(f"the test's own watch missed something: {error!r}")
-
-    def _took(self, found: Document) -> None:
-        self._since = str(found["metadata"]["resourceVersion"])
-        service = str(found["metadata"]["name"])
-        written = stamps.read(found, service)
-        if written is None:
-            return
-        if service == RACED:
-            self.raced.append((f"{RACED}@{self._since}", written.stamp.dseq))
-            return
-        route = Route(target_id(service, CLUSTER), service, cast(Any, None), None, self._traffic(found, service))
-        committed = not written.stamp.dseq or self._ledger.head_at(written.stamp.release, written.stamp.dseq)
-        self.entries.append((Entry(route, written.stamp, 0), bool(committed)))
-
-    def _traffic(self, found: Document, service: str) -> Traffic:
-        return Traffic(targets.live([found], Place(self._namespace, service, service), service).weight)
 
 
 def play(cluster: Cluster, folder: Path, url: str, seconds: float) -> Found:
@@ -114,10 +54,12 @@ def play(cluster: Cluster, folder: Path, url: str, seconds: float) -> Found:
         shops = Shops(cluster, namespace, SERVICES)
         stack.callback(shops.close)
         shops.open()
+        users = Users(cluster, folder, {service: shops.host(service) for service in SERVICES})
+        stack.callback(users.stop)
         writers = Writers(cluster, namespace, kubeconfig)
         stack.callback(writers.close)
         before = shops.objects()
-        whole = Whole(cluster, folder, Wanted(namespace, kubeconfig, url))
+        whole = Mortal(cluster, folder, Wanted(namespace, kubeconfig, url))
         stack.callback(whole.close)
         whole.start(WORKERS)
         ledger = SqlLedger(url, fold=fold)
@@ -127,25 +69,47 @@ def play(cluster: Cluster, folder: Path, url: str, seconds: float) -> Found:
         trouble.rate = RATE
         shops.begin(whole)
         writers.begin()
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            whole.check()
-            time.sleep(0.5)
+        deaths = _storm(whole, time.monotonic() + seconds)
         trouble.rate = 0.0
         writers.finish()
         if not shops.finish(RESTS_WITHIN):
             found.broken.append(f"invariant 2: not at rest within {RESTS_WITHIN:.0f} s")
-        found.broken += _at_rest(shops, written, ledger, before)
+        found.broken += _at_rest(shops, users, written, ledger, before)
+        counts = users.stop()
         wait_until("the watch has seen it", written.at_its_end, GONE_WITHIN)
         found.broken += [*shops.failed, *written.failed, *_checked(written, ledger)]
+        if not shops.happened["bad_taken_back_by_gates"]:
+            found.broken.append("gates: none of the bad candidates was taken back by one")
+        releases = [stored.release for stored in ledger.page(Filter(), EVERYTHING)]
+        for service in SERVICES:
+            exposed = exposure(written.stored, releases, service)
+            found.broken += wronged(service, counts[service], shops.is_bad(service), exposed)
         found.broken += broken(written.raced, writers.tries)
-    found.refused, found.ends, found.writes = trouble.refused, shops.ended, len(written.entries)
-    found.happened = Counter(raced_writes=len(written.raced), requests=len(trouble.seen()))
+    found.refused, found.ends, found.writes = trouble.refused, shops.ended, len(written.stored)
+    found.happened = deaths + shops.happened + Counter(raced_writes=len(written.raced), requests=len(trouble.seen()))
+    found.happened["users_requests"] = sum(one["answered"] for one in counts.values())
     found.seconds = time.monotonic() - begun
     return found
 
 
-def _at_rest(shops: Shops, written: Written, ledger: SqlLedger, before: set[str]) -> Iterator[str]:
+def _storm(whole: Mortal, end: float) -> Counter[str]:
+    """Deaths until then."""
+    chance, happened = random.Random(), Counter[str]()
+    names, weights = list(DEATHS), list(DEATHS.values())
+    due = time.monotonic()
+    while time.monotonic() < end:
+        whole.check()
+        time.sleep(0.5)
+        if time.monotonic() < due:
+            continue
+        name = chance.choices(names, weights)[0]
+        getattr(whole, name)()
+        happened[name] += 1
+        due = time.monotonic() + chance.uniform(*GAP)
+    return happened
+
+
+def _at_rest(shops: Shops, users: Users, written: Written, ledger: SqlLedger, before: set[str]) -> Iterator[str]:
     """2, 3, 7, 18: all ended as recorded, users get what is stable, and nothing of a release is left."""
     try:
         wait_until("what releases made is gone", lambda: not _left(shops, ledger, before), GONE_WITHIN)
@@ -158,7 +122,7 @@ def _at_rest(shops: Shops, written: Written, ledger: SqlLedger, before: set[str]
         last = ledger.releases([row.target.last])[row.target.last].release if row.target.last else None
         if last is not None and written.live(service) != Traffic(desired(last).weight):
             yield f"invariant 7: {service} has {written.live(service)}, {last.id} wants {desired(last)}"
-        if row.target.stable and (answers := shops.answering(service)) != {row.target.stable.version}:
+        if row.target.stable and (answers := users.answered(service)) != {row.target.stable.version}:
             yield f"invariant 18: users of {service} get {answers}, stable is {row.target.stable.version}"
     for stored in ledger.page(Filter(), EVERYTHING):
         if not stored.release.phase.closed:
@@ -184,9 +148,10 @@ def _checked(written: Written, ledger: SqlLedger) -> list[str]:
     ghost = Ghost(cast(Any, _Clock()), said)
     ghost.resync(ledger)
     routes = Routes(ghost, anything, said, anything, anything)
-    for entry, committed in written.entries:
+    for stored in written.stored:
+        entry = stored.entry
         try:
-            if not committed:
+            if not stored.committed:
                 said.say(5, f"{entry.stamp}: {entry.route.traffic} is written before that is stored")
             if entry.stamp is not None:
                 routes.written(entry, entry.stamp, ())
