@@ -10,9 +10,21 @@ import pytest
 
 from delivery.adapters.mesh.answer import Request
 from delivery.adapters.mesh.envoy import marker
+from delivery.adapters.mesh.envoy.adapter import EnvoyMesh
 from delivery.adapters.mesh.envoy.clusters import MIRROR_LIMIT
 from delivery.adapters.mesh.envoy.files import CLUSTERS, ROUTES, sections_of
-from delivery.model.traffic import ALL_CANDIDATE, ALL_STABLE, HeaderMatch, Match, MatchKind, Mirror, Rule, Traffic
+from delivery.adapters.mesh.envoy.validate import Validator
+from delivery.model.traffic import (
+    ALL_CANDIDATE,
+    ALL_STABLE,
+    HeaderMatch,
+    Match,
+    MatchKind,
+    Mirror,
+    Rule,
+    Sticky,
+    Traffic,
+)
 from delivery.model.version import Endpoint
 from delivery.ports.errors import Conflict, Refused, Unavailable
 from delivery.testing.contracts.mesh_values import RELEASE, make_case, publish
@@ -79,6 +91,57 @@ def test_a_section_that_somebody_broke_does_not_stop_another_services_revert(wor
     assert ours.versions() == {"1.4.1"}
     assert theirs.versions() == {"1.4.1"}
     assert stored(world)["billing"] == before
+
+
+def test_a_section_that_somebody_broke_takes_no_other_off_the_air_where_nothing_is_known_to_be_good(world):
+    ours, theirs, others = make_case(world), make_case(world, "billing"), make_case(world, "search")
+    for case in (ours, theirs, others):
+        case.shift(ALL_CANDIDATE)
+    document = json.loads(world.files.path(ROUTES).read_text())
+    for section in document["resources"][0]["virtual_hosts"]:
+        if section["name"] == "billing":
+            section["routes"][0]["route"]["cluster"] = "nowhere"
+    world.put(json.dumps(document))
+    (world.files.directory / "good" / "rds.json").unlink()
+    ours.shift(ALL_STABLE)
+    assert ours.versions() == {"1.4.1"}
+    assert others.versions() == {"1.4.2"}
+
+
+class Away(Validator):
+    """No program can be started any more: there is no memory left for one."""
+
+    def check(self, *_):
+        raise Unavailable("Envoy cannot be started to validate a route: Cannot allocate memory")
+
+
+def test_a_revert_waits_for_no_validation(world):
+    case = make_case(world)
+    case.shift(ALL_STABLE)
+    case.shift(Traffic(weight=50, sticky=Sticky("rel")))
+    world.mesh = EnvoyMesh(world.cluster, world.files, [each.admin for each in world.envoys], Away("envoy"))
+    with pytest.raises(Unavailable):
+        case.write(Traffic(weight=60, sticky=Sticky("rel")))
+    case.shift(Traffic(sticky=Sticky("rel")))
+    assert case.versions(50) == {"1.4.1"}
+    case.stable = world.run("checkout", "1.4.3")
+    with pytest.raises(Unavailable):
+        case.write(ALL_STABLE)
+    assert case.versions() == {"1.4.1"}, "what nobody knows is not what users are sent to"
+
+
+def test_a_revert_waits_for_no_validation_of_what_others_have_edited(world):
+    case, other = make_case(world), make_case(world, "billing")
+    case.shift(ALL_CANDIDATE)
+    other.shift(ALL_CANDIDATE)
+    document = json.loads(world.files.path(ROUTES).read_text())
+    theirs = {"name": "legacy", "domains": ["legacy"], "routes": []}
+    document["resources"][0]["virtual_hosts"].insert(0, theirs)
+    world.put(json.dumps(document))
+    world.mesh = EnvoyMesh(world.cluster, world.files, [each.admin for each in world.envoys], Away("envoy"))
+    case.shift(ALL_STABLE)
+    assert case.versions() == {"1.4.1"}
+    assert stored(world)["legacy"] == theirs
 
 
 def test_other_peoples_sections_stay_as_they_are(world):

@@ -76,6 +76,11 @@ def destinations(route: Route) -> frozenset[str]:
     return frozenset(found)
 
 
+def takes_back(route: Route) -> bool:
+    """Whether nobody is to get the candidate, nor copies be sent to it: that waits for as little as can be."""
+    return not route.traffic.exposes and route.traffic.mirror is None
+
+
 def uncarried(route: Route) -> str | None:
     """Why these two versions cannot carry this traffic."""
     traffic = route.traffic

@@ -1,14 +1,27 @@
 """The watched files: whole or not at all, one writer at a time, readable for all, and a copy of what was accepted."""
 
 import json
+import resource
 import threading
+from contextlib import contextmanager
 
 import pytest
 
 from delivery.adapters.mesh.envoy import files
-from delivery.adapters.mesh.envoy.files import CLUSTERS, ROUTES, Files, clusters_document, routes_document, sections_of
+from delivery.adapters.mesh.envoy.files import (
+    CLUSTERS,
+    ROUTES,
+    TOKENS,
+    Files,
+    clusters_document,
+    providers_of,
+    routes_document,
+    sections_of,
+    tokens_document,
+)
 from delivery.adapters.mesh.envoy.validate import Validator
 from delivery.ports.errors import Unavailable
+from delivery.sandbox.envoy import find_envoy
 
 
 @pytest.fixture
@@ -94,3 +107,34 @@ def test_a_directory_that_is_not_there_is_unavailable(tmp_path):
 def test_a_missing_envoy_is_unavailable_and_never_a_silent_yes():
     with pytest.raises(Unavailable, match="cannot be started"):
         Validator("/nowhere/envoy").check([], [])
+
+
+@contextmanager
+def full_disk(most=64):
+    """No file can be larger than that: a write ends in the middle."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_unavailable_and_what_was_there_stays(mine):
+    mine.replace(ROUTES, routes_document([{"name": "checkout"}], 4))
+    before = mine.path(ROUTES).read_bytes()
+    with full_disk():
+        with pytest.raises(Unavailable, match="cannot be written"):
+            mine.replace(ROUTES, routes_document([{"name": "billing"}], 5))
+        with pytest.raises(Unavailable, match="cannot be validated"):
+            Validator(find_envoy()).check([], [])
+    assert mine.path(ROUTES).read_bytes() == mine.directory.joinpath("good", "rds.json").read_bytes() == before
+    mine.replace(ROUTES, routes_document([{"name": "billing"}], 5))
+    assert sections_of(mine.load(ROUTES).document) == [{"name": "billing"}]
+
+
+@pytest.mark.parametrize("text", ['{"typed_config": null}', '{"typed_config": {"providers": [1]}}'])
+def test_tokens_that_somebody_broke_are_those_that_were_accepted(mine, text):
+    mine.replace(TOKENS, tokens_document({"a": {"issuer": "x"}}, 2))
+    mine.path(TOKENS).write_text(json.dumps({"resources": [{"name": "delivery.jwt", **json.loads(text)}]}))
+    assert providers_of(mine.load(TOKENS).document) == {"a": {"issuer": "x"}}

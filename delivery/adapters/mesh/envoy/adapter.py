@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from delivery.adapters.mesh.answer import takes_back
 from delivery.adapters.mesh.envoy import admit, clusters, filters, limiting, marker, render
 from delivery.adapters.mesh.envoy.admin import Admin
 from delivery.adapters.mesh.envoy.files import (
@@ -58,7 +59,8 @@ class EnvoyMesh:
             known, change = self._files.load(CLUSTERS).document, limiting.clusters(route)
             before, tokens = self._tokens(route, sections)
             wanted = admit.Known(change(known["resources"]), tokens)
-            whole = admit.sections(self._validator, self._files, sections, written, wanted)
+            waits = not takes_back(route)
+            whole = admit.sections(self._validator, self._files, sections, written, wanted, waits=waits)
             if tokens != before:
                 self._files.replace(TOKENS, tokens_document(tokens, rev))
             if wanted.clusters != known["resources"]:

@@ -6,6 +6,7 @@ refused for their part, their part goes back to what was accepted last, which is
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from delivery.adapters.mesh.envoy.clusters import Cluster
 from delivery.adapters.mesh.envoy.files import CLUSTERS, ROUTES, Document, Files, sections_of
 from delivery.adapters.mesh.envoy.marker import Section
 from delivery.adapters.mesh.envoy.validate import Validator
-from delivery.ports.errors import Refused
+from delivery.ports.errors import Refused, Unavailable
 
 Change = Callable[[list[Cluster]], list[Cluster]]
 
@@ -26,20 +27,49 @@ class Known:
     tokens: Mapping[str, Any]
 
 
-def sections(validator: Validator, files: Files, found: list[Section], written: Section, known: Known) -> list[Section]:
-    """The route file's sections with this one written. Raises Refused with Envoy's words, for this one alone."""
-    accepted = sections_of(files.accepted(ROUTES) or {"resources": []})
-    whole, safe = _replaced(found, written), _replaced(accepted, written)
-    wanted = named_clusters(written)
-    validator.check([written], [cluster for cluster in known.clusters if cluster["name"] in wanted], known.tokens)
-    if whole == safe and len(safe) == len(accepted):
+def sections(
+    validator: Validator, files: Files, found: list[Section], written: Section, known: Known, *, waits: bool = True
+) -> list[Section]:
+    """The route file's sections with this one written. Raises Refused with Envoy's words, for this one alone.
+
+    One that does not wait goes in unasked where Envoy has accepted all that it names: a program that cannot be started
+    now must not keep users on a version that fails.
+    """
+    accepted = files.accepted(ROUTES)
+    good = sections_of(accepted or {"resources": []})
+    whole, safe = _replaced(found, written), _replaced(good, written)
+    unasked = not waits and _is_accepted(files, good, written, known)
+    if not unasked:
+        wanted = named_clusters(written)
+        validator.check([written], [cluster for cluster in known.clusters if cluster["name"] in wanted], known.tokens)
+    if whole == safe and len(safe) == len(good):
         return whole
     try:
         validator.check(whole, known.clusters, known.tokens)
+    except Unavailable:
+        if not unasked:
+            raise
     except Refused:
+        if accepted is None:
+            return _replaced([each for each in found if _passes(validator, each, known)], written)
         validator.check(safe, known.clusters, known.tokens)
         return safe
     return whole
+
+
+def _is_accepted(files: Files, good: list[Section], written: Section, known: Known) -> bool:
+    """Whether Envoy knows the section, and every cluster that it is to name now."""
+    accepted = by_name((files.accepted(CLUSTERS) or {"resources": []})["resources"])
+    both = accepted.keys() & by_name(known.clusters).keys()
+    return written["name"] in by_name(good) and named_clusters(written) <= both
+
+
+def _passes(validator: Validator, section: Section, known: Known) -> bool:
+    """Whether Envoy takes it by itself: what was accepted last is not known any more."""
+    with suppress(Refused):
+        validator.check([section], known.clusters, known.tokens)
+        return True
+    return False
 
 
 def clusters(validator: Validator, files: Files, document: Document, change: Change) -> list[Cluster]:

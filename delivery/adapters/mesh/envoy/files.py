@@ -174,7 +174,9 @@ def _parse(path: Path) -> Document:
     try:
         resources = document["resources"]
         hosts = [host for resource in resources for host in resource.get("virtual_hosts", ())]
-        if all(isinstance(item["name"], str) for item in (*resources, *hosts)):
+        tokens = [resource.get("typed_config", {}).get("providers", {}) for resource in resources]
+        named = all(isinstance(item["name"], str) for item in (*resources, *hosts))
+        if named and all(isinstance(providers, dict) for providers in tokens):
             return dict(document)
     except (AttributeError, KeyError, TypeError):
         pass

@@ -29,10 +29,13 @@ class Validator:
         self, sections: list[Document], clusters: list[Cluster], providers: Mapping[str, Any] | None = None
     ) -> None:
         """Raises Refused with Envoy's words. A route to a cluster that is not there is refused too."""
-        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
-            json.dump(_bootstrap(sections, clusters, providers or {}), file)
-            file.flush()
-            self._run(Path(file.name))
+        try:
+            with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+                json.dump(_bootstrap(sections, clusters, providers or {}), file)
+                file.flush()
+                self._run(Path(file.name))
+        except OSError as error:
+            raise Unavailable(f"a route cannot be validated: {error.strerror}") from error
 
     def _run(self, path: Path) -> None:
         command = [self._envoy, "--mode", "validate", "-c", str(path), "--log-level", "critical", "--log-format", "%v"]

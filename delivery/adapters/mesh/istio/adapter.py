@@ -12,11 +12,10 @@ from delivery.adapters.git.objects import Objects
 from delivery.adapters.kube.client import Kube
 from delivery.adapters.kube.objects import ISTIO, Document, path
 from delivery.adapters.kube.watch import View, Watch
-from delivery.adapters.mesh.answer import uncarried
+from delivery.adapters.mesh.answer import takes_back, uncarried
 from delivery.adapters.mesh.istio import document, guards, hosts, stamps, tags, targets
 from delivery.adapters.mesh.istio.limiting import Limiting
 from delivery.adapters.mesh.istio.moments import Applied, Moments
-from delivery.adapters.mesh.istio.pieces import takes_back
 from delivery.adapters.mesh.istio.proof import Exposed, Proof, exposed
 from delivery.adapters.mesh.istio.publishing import Publishing
 from delivery.adapters.mesh.istio.stored import InCluster, InGit, Stored

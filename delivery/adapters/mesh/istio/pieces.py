@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from delivery.adapters.mesh.answer import takes_back
 from delivery.adapters.mesh.istio import hosts, matches
 from delivery.adapters.mesh.istio.stamps import name_of
 from delivery.model.place import Destination, Place, destination, host
@@ -27,11 +28,6 @@ class Edit:
     def takes_back(self) -> bool:
         """Whether nobody is to get the candidate, nor copies be sent to it: that waits for nothing."""
         return takes_back(self.route)
-
-
-def takes_back(route: Route) -> bool:
-    """Whether all of the route's traffic is stable's."""
-    return not route.traffic.exposes and route.traffic.mirror is None
 
 
 def entries(owners: Http, edit: Edit, weights: tuple[int, int]) -> list[Http]:
