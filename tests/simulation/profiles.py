@@ -216,15 +216,11 @@ def of_seed(seed: int) -> Profile:
 
 Draw = Callable[[int], Profile]
 """The weather of a seed."""
-SHORT = (2 * SECOND, 5 * SECOND)
-HARSHER = 6
+HARSHER = 2
 
 
 def short_of_seed(seed: int) -> Profile:
-    """A short schedule: one harsh storm over one or two services of the same weather, a sixth of the time to play.
-
-    What needs few things to go wrong in the right order shows in many of these sooner than in a few long ones.
-    """
+    """A short schedule: one harsh storm over one or two services of the same weather, in a quarter of the time."""
     return shortened(of_seed(seed), seed)
 
 
@@ -232,14 +228,12 @@ def shortened(profile: Profile, seed: int) -> Profile:
     """A short schedule of this weather."""
     random = Random(f"short {seed}")
     names = random.sample(profile.services, min(len(profile.services), random.choice((1, 1, 2))))
-    shortest, longest = profile.gap
     return replace(
         profile,
         services=tuple(names),
         faults=profile.faults.times(HARSHER),
-        gap=(shortest // 2, longest // 2),
-        storm=random.randrange(*SHORT),
-        lull=profile.lull // 2,
+        storm=random.randrange(profile.storm // 2, profile.storm),
+        lull=profile.lull * 2 // 3,
         waves=1,
         workers=random.choice((2, 3)),
     )
