@@ -9,6 +9,7 @@ import structlog
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -38,7 +39,7 @@ class Authenticate:
         if scope["type"] == "http" and _guarded(scope["path"]):
             caller = await self._caller(HTTPConnection(scope))
             if caller is None:
-                raise _unauthenticated("send a valid token as `Authorization: Bearer TOKEN`")
+                raise _unauthenticated(_missing(scope))
             scope["state"]["caller"] = caller
             structlog.contextvars.bind_contextvars(token=caller.name, principal=caller.principal)
             self._rates.caller(caller.credential, scope["method"], scope["path"])
@@ -56,6 +57,13 @@ class Authenticate:
             return None
         signed_in = await run_in_threadpool(self._sessions.find, cookie)
         return signed_in.caller if signed_in else None
+
+
+def _missing(scope: Scope) -> str:
+    """Why nobody is known: nothing was sent, or what was sent is nobody's."""
+    if "authorization" not in Headers(scope=scope):
+        return "no token was sent: send one as `Authorization: Bearer TOKEN`"
+    return "this token does not count: it is unknown, was revoked, or has expired"
 
 
 def _unauthenticated(detail: str) -> Problem:

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem documents: a type for programs, a cause and a next step for people."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -159,12 +160,16 @@ def _not_valid(error: RequestValidationError) -> Problem:
         where, *path = one["loc"]
         place = ".".join(str(part) for part in path)
         found.append({"place": place, "in": where, "problem": _wrong(one), "line": None, "expected": None})
-    first = found[0]
-    return Problem("invalid", f"{first['place'] or 'the ' + str(first['in'])}: {first['problem']}", mistakes=found)
+    place, problem = found[0]["place"], str(found[0]["problem"])
+    about = re.sub(r"\.\d+$", "", str(place)) or f"the {found[0]['in']}"
+    return Problem("invalid", f"{about}{' ' if problem.startswith('is ') else ': '}{problem}", mistakes=found)
 
 
 def _wrong(error: Mapping[str, Any]) -> str:
     """In words that fit ours; an expression that nothing matches tells people little."""
     if error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] == LABEL:
         return f"is {show(error['input'])}; expected {scalars.name().expected}"
+    if error["type"] in ("literal_error", "enum"):
+        choices = str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ")
+        return f"is {show(error['input'])}; expected one of {choices}"
     return str(error["msg"]).removeprefix("Value error, ")

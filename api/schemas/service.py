@@ -128,7 +128,8 @@ class PlanOut(Out):
                     "at_least": "5m",
                     "text": ["canary 5% (1/1): the candidate gets 5 % of requests for 5m or more"],
                     "outlook": [
-                        "errors at 10 requests a second with 0.1 % errors would find x4 in 77 % (after 20 min)"
+                        "errors at 10 requests a second with 0.1 % errors would catch a version that is 4 times as bad "
+                        "in 77 % of releases (after 20 min)"
                     ],
                 }
             ]

@@ -16,7 +16,7 @@ from delivery.catalog.triggers import read_triggers
 from delivery.catalog.workloads import Runs, read_workloads
 from delivery.model.fields import Fields
 from delivery.model.ids import HOUR, MINUTE, SECOND, GateId, Micros
-from delivery.model.mistake import one_of, unknown
+from delivery.model.mistake import Invalid, Mistake, one_of, unknown
 from delivery.model.plan import GateSpec, Require
 from delivery.model.policy_section import read_policy as read_traffic_policy
 from delivery.model.scalars import duration, name, pattern, text
@@ -70,6 +70,9 @@ def parse(
 
     Raises Invalid with every mistake.
     """
+    if {"apiVersion", "kind"} <= document.values.keys():
+        kind = f"is a Kubernetes object, {document.values['kind']}"
+        raise Invalid([Mistake("", 1, kind, "a service file: service: NAME ...")], document.file)
     fields = Fields(_with_defaults(document.values), lines=document.lines)
     service_name, clusters = fields.name("service"), _clusters(fields, offers)
     runs, processes = (offers.clusters, offers.processes) if offers else ({}, None)
@@ -118,7 +121,7 @@ def _clusters(fields: Fields, offers: Offers | None) -> tuple[str, ...]:
 
 def _strategies(fields: Fields, parsers: Mapping[str, StrategyParser]) -> tuple[Strategy, ...]:
     found = []
-    for item in fields.subs("strategies", least=1):
+    for item in fields.subs("strategies", least=1, such_as="`canary: {steps: [5%, 25%]}`"):
         kind = item.only(parsers)
         if kind is not None:
             found.append(parsers[kind](item.sub(kind)))

@@ -44,17 +44,22 @@ class Refusal(CommandError):
 
 
 _HINTS = {
-    401: "name a token with --token or DELIVERY_TOKEN; the server's configuration lists their names and roles",
+    401: "name a token with --token or DELIVERY_TOKEN; an admin hands them out: `delivery token create`",
     403: "`delivery doctor` says which role this token has",
     412: "it changed since it was read: look at it again, then repeat the command",
     503: "it is worth trying again in a moment; `delivery doctor` says what is missing",
 }
+
+_UNSIGNED = ("urn:delivery:problem:unsigned", "urn:delivery:problem:stale-signature")
+_SECRETS = "the secret has to be one of the source's in the server's configuration, such as [sources.ci]"
 
 
 def of_problem(status: int, problem: Mapping[str, Any]) -> Refusal:
     """A problem+json answer as the error of a command."""
     if "allowed" in problem:
         return Refusal(status, problem, f"allowed now: {', '.join(problem['allowed']) or 'nothing'}")
+    if problem.get("type") in _UNSIGNED:
+        return Refusal(status, problem, _SECRETS)
     return Refusal(status, problem, *([_HINTS[status]] if status in _HINTS else []))
 
 

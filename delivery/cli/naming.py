@@ -16,9 +16,8 @@ def find(api: Api, name: str) -> Json:
         return api.get(f"{PATH}/{name}")
     match = _NUMBER.fullmatch(name)
     if match is None:
-        raise CommandError(
-            f"{name!r} names no release", "name it by its number (412), SERVICE/NUMBER, or its id (rel_...)"
-        )
+        how = "name it by its number (412), SERVICE/NUMBER, or its id (rel_...)"
+        raise CommandError(f"{name!r} names no release", how, "`delivery release list` shows them")
     query = {"service": match["service"], "number": match["number"]}
     cluster = match["cluster"]
     found = [one for one in api.get(PATH, query)["releases"] if cluster in (None, one["cluster"])]

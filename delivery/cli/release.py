@@ -7,6 +7,7 @@ import typer
 
 from delivery.cli import actions, watch
 from delivery.cli.client import Api, Json
+from delivery.cli.errors import CommandError
 from delivery.cli.groups import new_group
 from delivery.cli.naming import PATH, find, full_name
 from delivery.cli.output import Cell, Screen
@@ -52,7 +53,16 @@ def start(
 ) -> None:
     """Starts a release, as an event of CI would."""
     answer = wish.start(session.api, service, version)
+    if answer["reason"] == "rejected_identity":
+        raise CommandError(answer["text"], *_brought_back(session.api, service, version, wish.cluster))
     session.show(answer, lambda: session.screen.line(named(session.api, answer)))
+
+
+def _brought_back(api: Api, service: str, version: str, cluster: str | None) -> list[str]:
+    """The command that releases it nevertheless; none where no release had it under this name."""
+    asked = {"service": service, "version": version, "cluster": cluster, "state": "closed", "per_page": 1}
+    last = api.get(PATH, {name: value for name, value in asked.items() if value is not None})["releases"]
+    return [f"`delivery release retry {full_name(one)}` releases it once more" for one in last]
 
 
 def named(api: Api, answer: Json) -> str:

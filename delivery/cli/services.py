@@ -87,7 +87,7 @@ def _standing(target: Json) -> str:
     stable = target["stable"]["version"] if target.get("stable") else "nothing"
     parts = [f"{stable} is stable", f"{target['active']} is active" if target.get("active") else "no release runs"]
     parts += [f"{len(target['queue'])} queued"] if target["queue"] else []
-    parts += [f"looked at for: {target['waits_for']}"] if target.get("waits_for") else []
+    parts += [f"waits for: {target['waits_for']}"] if target.get("waits_for") else []
     parts += [f"QUARANTINED: {target['quarantined']}"] if target.get("quarantined") else []
     parts += [f"paused: {target['paused']}"] if target.get("paused") else []
     return ", ".join(parts)

@@ -137,12 +137,12 @@ class Fields:
         """The mapping below a key; an empty one where it is absent or has nothing in it."""
         return self._mapping(inside(self.place, key), self._values[key] if key in self else None)
 
-    def subs(self, key: str, *, least: int = 0) -> tuple["Fields", ...]:
+    def subs(self, key: str, *, least: int = 0, such_as: str = "") -> tuple["Fields", ...]:
         """The mappings of a list below a key; none where it is absent and none is needed."""
         if key not in self and not least:
             return ()
         place = inside(self.place, key)
-        items = self._list(key, least, "a mapping")
+        items = self._list(key, least, f"a mapping such as {such_as}" if such_as else "a mapping")
         return tuple(self._mapping(inside(place, index), item) for index, item in enumerate(items))
 
     def named(self, key: str) -> Mapping[str, "Fields"]:
@@ -173,6 +173,11 @@ class Fields:
         """
         place = self.place if key is None else inside(self.place, key)
         self._wrong(place if index is None else inside(place, index), problem, expected)
+
+    def sound(self, key: str) -> bool:
+        """Whether no mistake was noted so far at a key or below it."""
+        place = inside(self.place, key)
+        return not any(mistake.place.startswith(place) for mistake in self._reading.mistakes)
 
     def refuse(self, keys: Collection[str], problem: str) -> None:
         """Notes a mistake at each of these keys that is there."""

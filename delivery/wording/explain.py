@@ -179,9 +179,9 @@ def _in_stage(release: Release) -> tuple[str, ...]:
     if release.phase is Phase.SHIFTING:
         sentences.append("the proxies have not all proven that they do so, and until they have nothing is measured")
     else:
-        sentences.append(
-            f"it is to be measured for {duration(stage.bake)} and at least {number(stage.min_requests)} requests"
-        )
+        if stage.bake or stage.min_requests:
+            bake, requests = duration(stage.bake), number(stage.min_requests)
+            sentences.append(f"it is to be measured for {bake} and at least {requests} requests")
         sentences += [
             finding(one) if one.ratio is not None or one.verdict is Verdict.NO_DATA else brief(one)
             for _, one in sorted(release.verdicts.items())

@@ -8,6 +8,8 @@ from delivery.wording.units import listed, percent
 LITTLE = 0.5
 """Of the worst that is asked about: less is nearly nothing."""
 
+TWICE = 2
+
 
 class Load(Protocol):
     @property
@@ -37,19 +39,28 @@ class Outlook(Protocol):
 def told(load: Load, outlooks: Sequence[Outlook]) -> tuple[str, ...]:
     """A line for each gate, and a warning wherever one could not do what it is there for.
 
-    `errors at 10 requests a second with 0.1 % errors would find x4 in 77 % (after 20 min)`.
+    `errors at 10 requests a second with 0.1 % errors would catch a version that is 4 times as bad in 77 % of releases
+    (after 20 min)`.
     """
     lines = []
     at = f"at {load.rps:.3g} requests a second with {percent(100 * load.errors)} errors"
     for one in outlooks:
-        lines.append(f"{one.gate} {at} would find {listed([_found(seen) for seen in one.seen])}")
+        first, *others = one.seen
+        found = [_found(first, " as bad", " of releases"), *(_found(seen) for seen in others)]
+        lines.append(f"{one.gate} {at} would catch a version that is {listed(found)}")
         lines += _warnings(one)
     return tuple(lines)
 
 
-def _found(seen: Seen) -> str:
-    after = f" (after {seen.minutes:.2g} min)" if seen.minutes is not None else ""
-    return f"x{seen.times} in {percent(round(100 * seen.found))}{after}"
+def _found(seen: Seen, bad: str = "", of: str = "") -> str:
+    times = "twice" if seen.times == TWICE else f"{seen.times} times"
+    return f"{times}{bad} in {percent(round(100 * seen.found))}{of}{_after(seen.minutes)}"
+
+
+def _after(minutes: float | None) -> str:
+    if minutes is None:
+        return ""
+    return f" (after {minutes:.2g} min)" if minutes >= 1 else f" (after {60 * minutes:.0f} s)"
 
 
 def _warnings(one: Outlook) -> list[str]:

@@ -168,7 +168,7 @@ class TestAGateThatStaysUndecided:
         self.baking(either, either_world, 90)
         asked = {"service": "checkout", "outlook": True}
         (line,) = either.post("/v1/plan", json=asked, headers=VERA).json()["outlook"]
-        assert line.startswith("errors at 100 requests a second with 0.99\u202f% errors would find x2 in ")
+        assert line.startswith("errors at 100 requests a second with 0.99\u202f% errors would catch a version that is ")
 
     def test_one_that_cannot_read_its_state_hides_no_release(self, http, world, monkeypatch):
         release = self.baking(http, world, 20)
@@ -251,3 +251,10 @@ def test_a_release_that_is_not_there_has_nothing(http):
     for part in ("", "/events", "/analysis", "/explain", "/stream"):
         answer = http.get(f"/v1/releases/rel_01JD{part}", headers=VERA)
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:delivery:problem:unknown-release")
+
+
+def test_a_state_that_is_none_is_told_in_plain_words(http):
+    answer = http.get("/v1/releases?state=opn", headers=bearer("olga"))
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("state is 'opn'; expected one of open, closed, queued, preparing, ")
+    assert "Input" not in answer.text

@@ -144,7 +144,7 @@ def test_a_plan_is_previewed_of_a_service_or_of_a_document(checkout):
 def test_a_plan_says_what_its_gates_would_find_at_the_traffic_that_it_is_told(checkout):
     asked = {"service": "checkout", "outlook": True, "rps": 100, "errors": 0.01}
     (line,) = checkout.post("/v1/plan", json=asked, headers=VERA).json()["outlook"]
-    assert line.startswith("errors at 100 requests a second with 1\u202f% errors would find x2 in ")
+    assert line.startswith("errors at 100 requests a second with 1\u202f% errors would catch a version that is ")
     assert checkout.post("/v1/plan", json={"service": "checkout"}, headers=VERA).json()["outlook"] is None
 
 

@@ -25,6 +25,13 @@ _WORDS: Mapping[str, object] = {
 _WHOLE = re.compile(r"[-+]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})(?:[eE][-+]?[0-9]{1,2})?")
 
+_REMEDIES = {
+    "'\\t'": "spaces, no tabs",
+    "<block end>": "a line that begins in the column of one above it",
+    "mapping values are not allowed here": "one `key: value` in a line, in quotes if the value has a colon",
+}
+"""By words of the parser: what was expected there, for those who do not know its words."""
+
 Container = dict[str, object] | list[object]
 
 
@@ -69,7 +76,7 @@ def read_text(text: str | bytes, file: str = "") -> Document:
         raise Invalid([refused.mistake], file) from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise Invalid([Mistake("", line, f"is not YAML: {error.problem}")], file) from None
+        raise Invalid([Mistake("", line, f"is not YAML: {error.problem}", _remedy(str(error.problem)))], file) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise Invalid([Mistake("", None, f"is not YAML: {str(error).splitlines()[0]}")], file) from None
     if not isinstance(builder.root, dict):
@@ -82,6 +89,10 @@ def read_text(text: str | bytes, file: str = "") -> Document:
 
 def _decoded(text: str | bytes) -> str:
     return text.decode("utf-8") if isinstance(text, bytes) else text
+
+
+def _remedy(problem: str) -> str:
+    return next((remedy for words, remedy in _REMEDIES.items() if words in problem), "")
 
 
 class _Refused(Exception):

@@ -24,8 +24,9 @@ def again(case: Case, says: Again) -> Admission:
 
 def _retry(case: Case, says: Again, old: Release) -> Wish:
     """The same candidate once more, by today's plan; a person vouches for it, so it may have been rejected."""
-    stable, active = case.world.target.stable, case.world.active
-    if old.phase is Phase.PROMOTED:
+    target, active = case.world.target, case.world.active
+    stable, taken_back = target.stable, old.candidate.identity in target.rejected
+    if old.phase is Phase.PROMOTED and not taken_back:
         raise Refusal(CONFLICT, f"release #{old.number} was promoted: there is nothing to retry", ("rollback",))
     if stable is not None and old.candidate.identity == stable.identity:
         raise Refusal(CONFLICT, f"{old.candidate.version} is stable here already")

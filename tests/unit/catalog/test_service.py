@@ -51,6 +51,15 @@ def checked(text: str, offers: Offers = OFFERS) -> tuple[Service, Plan]:
     return check(document, strategies=STRATEGIES, gates=GATES, compile_plan=compile_plan, offers=offers)
 
 
+def test_an_object_of_kubernetes_is_told_from_a_service_file() -> None:
+    rollout = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: checkout}\nspec: {replicas: 3}\n"
+    with pytest.raises(Invalid) as caught:
+        checked(rollout)
+    assert str(caught.value) == (
+        "checkout.yaml:1: the document is a Kubernetes object, Rollout; expected a service file: service: NAME ..."
+    )
+
+
 def refused(text: str, offers: Offers | None = OFFERS) -> list[str]:
     with pytest.raises(Invalid) as caught:
         read(text, offers)

@@ -81,8 +81,21 @@ LAUGHS = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip(
         ("a: 1\n---\nb: 1", "f.yaml:2: the document is a second document; expected one document in each file"),
         ("? [a]\n: 1", "f.yaml:1: the document has a key that is a list or a mapping; expected text as keys"),
         ("a: [1, 2", "f.yaml:1: the document is not YAML: expected ',' or ']', but got '<stream end>'"),
-        ("a: b: c", "f.yaml:1: the document is not YAML: mapping values are not allowed here"),
-        ("a:\n\t- b", "f.yaml:2: the document is not YAML: found character '\\t' that cannot start any token"),
+        (
+            "a: b: c",
+            "f.yaml:1: the document is not YAML: mapping values are not allowed here; "
+            "expected one `key: value` in a line, in quotes if the value has a colon",
+        ),
+        (
+            "a:\n\t- b",
+            "f.yaml:2: the document is not YAML: found character '\\t' that cannot start any token; "
+            "expected spaces, no tabs",
+        ),
+        (
+            "a:\n    - b:\n   c: 1",
+            "f.yaml:3: the document is not YAML: expected <block end>, but found '<block mapping start>'; "
+            "expected a line that begins in the column of one above it",
+        ),
         ("", "f.yaml:1: the document is empty; expected a mapping: service: NAME ..."),
         ("# nothing", "f.yaml:1: the document is empty; expected a mapping: service: NAME ..."),
         ("- a", "f.yaml:1: the document is no mapping; expected a mapping: service: NAME ..."),

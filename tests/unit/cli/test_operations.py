@@ -244,3 +244,13 @@ def test_a_pause_in_the_mesh_itself_shows_like_one_of_ours(sh, checkout):
     checkout.go(2)
     for words in (("services", "show", "checkout"), ("services", "list"), ("doctor",)):
         assert "its route says so" in sh(*words).out
+
+
+def test_who_may_not_come_in_is_told_which_proof_was_missing(sh, checkout):
+    unsigned = sh("webhook", "send", "checkout", "1.4.2", "--actor", "dora", "--secret", "whsec_" + "A" * 32, who=None)
+    assert "--token" not in unsigned.err
+    assert "[sources.ci]" in unsigned.err
+    nobody, stranger = sh("release", "list", who=None), sh("release", "list", "--token", "wrong", who=None)
+    assert "no token was sent" in nobody.err
+    assert "this token does not count" in stranger.err
+    assert "DELIVERY_TOKEN" in nobody.err

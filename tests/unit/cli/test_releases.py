@@ -35,6 +35,7 @@ def test_a_release_has_several_names(sh, checkout, name):
 def test_a_name_that_is_none_and_one_that_nobody_has(sh, checkout):
     wrong = sh("release", "show", "1.4.2")
     assert (wrong.code, "names no release" in wrong.err) == (1, True)
+    assert "`delivery release list` shows them" in wrong.err
     missing = sh("release", "show", "99")
     assert (missing.code, "there is no release 99" in missing.err) == (1, True)
 
@@ -94,6 +95,18 @@ def test_a_new_release_is_told_by_the_name_that_every_other_command_takes(sh, ch
     assert sh("release", "start", "checkout", "1.4.1").out == "checkout@local/4: back to 1.4.1, which is stable\n"
     checkout.go(20)
     assert sh("release", "start", "checkout", "1.4.1").out == "1.4.1 is stable here already\n"
+
+
+def test_a_version_that_ended_badly_is_refused_with_the_command_that_brings_it_back(sh, checkout):
+    sh("release", "start", "checkout", "1.4.2")
+    checkout.go(20)
+    sh("release", "abort", "2", "-m", "odd")
+    checkout.go(20)
+    refused = sh("release", "start", "checkout", "1.4.2")
+    assert (refused.code, refused.out) == (1, "")
+    assert "1.4.2 came to a bad end here before" in refused.err
+    assert "`delivery release retry checkout@local/2`" in refused.err
+    assert sh("release", "start", "checkout", "1.4.2", "-o", "json").code == 1
 
 
 def test_people_steer_a_release(sh, checkout):

@@ -278,6 +278,17 @@ class TestRetry:
             story.again(first, back=False)
         assert caught.value.kind == "conflict"
 
+    def test_a_promoted_one_that_was_taken_back_is_retried_and_nothing_else_brings_it(self):
+        """The next stable version stands on the old one: no rollback leads to what was taken back."""
+        story = done(busy(plan=a_plan(a_stage(5), promotion=None)))
+        story.again(ReleaseId("rel_1"), back=True)
+        story.promote()
+        story.ask(NEXT)
+        story.promote()
+        assert story.ask(CANDIDATE).reason == "rejected_identity"
+        admission = story.again(ReleaseId("rel_1"), back=False)
+        assert (admission.outcome, story.active.candidate, story.active.retry_of) == ("release", CANDIDATE, "rel_1")
+
 
 class TestRollback:
     def promoted(self) -> TargetStory:

@@ -80,6 +80,7 @@ def test_one_bake_is_for_every_step() -> None:
     [
         ({"steps": ["5%", "5%"]}, "steps[1] does not rise above 5%; expected weights that rise from step to step"),
         ({"steps": ["25%", "5%"]}, "steps[1] does not rise above 25%; expected weights that rise from step to step"),
+        ({"steps": ["25%", "150%"]}, f"steps[1] is '150%'; expected {PERCENT}"),
         ({"steps": ["0%"]}, f"steps[0] is '0%'; expected {PERCENT}"),
         ({"steps": ["0.5%"]}, f"steps[0] is '0.5%'; expected {PERCENT}"),
         ({"steps": [5]}, f"steps[0] is 5; expected {PERCENT}"),

@@ -1,6 +1,6 @@
 """`explain`: why it is where it is, what it waits for, until when, and who can change it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -39,6 +39,12 @@ def test_a_bake_says_what_it_measures_until_when_and_who_decides():
         "It is looked at again by 2026-11-24 10:12:11 UTC at the latest. "
         "An approver can pause or abort it, an operator can promote it past the stages that are left."
     )
+
+
+def test_a_stage_that_waits_for_people_alone_is_not_measured_for_no_time():
+    stage = replace(PLAN.stages[0], bake=Micros(0), min_requests=0)
+    waiting = release(stage=0, plan=replace(PLAN, stages=(stage, *PLAN.stages[1:])), verdicts={})
+    assert "measured" not in " ".join(explain(waiting, CONTEXT, LATER).why)
 
 
 def test_an_approval_ahead_names_the_group_and_who_cannot():

@@ -13,9 +13,15 @@ def lines(*seen, passes=None):
 
 def test_what_would_be_found_and_when():
     assert lines(Seen(2, 0.11, 23.4), Seen(4, 0.77, 20.0), Seen(10, 1.0, 11.0)) == [
-        "errors at 10 requests a second with 0.1 % errors would find x2 in 11 % (after 23 min), "
-        "x4 in 77 % (after 20 min) and x10 in 100 % (after 11 min)"
+        "errors at 10 requests a second with 0.1 % errors would catch a version that is twice as bad "
+        "in 11 % of releases (after 23 min), 4 times in 77 % (after 20 min) and 10 times in 100 % (after 11 min)"
     ]
+
+
+def test_what_is_found_at_once_is_told_in_seconds():
+    assert lines(Seen(4, 0.5, 0.96), Seen(10, 1.0, 1 / 30))[0].endswith(
+        "4 times as bad in 50 % of releases (after 58 s) and 10 times in 100 % (after 2 s)"
+    )
 
 
 def test_a_gate_that_sees_next_to_nothing_is_a_warning():
