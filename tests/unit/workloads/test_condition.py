@@ -24,6 +24,12 @@ def rolled(*counts, surge=None, **spec):
     return deployment(status=status(*counts), strategy=strategy, **spec)
 
 
+def test_nothing_is_waited_for_in_silence_where_it_is_scaled_to_nothing():
+    nothing = rolled(0, 0, 0, replicas=0)
+    for found in (condition.missing(nothing), condition.unavailable(nothing, 0)):
+        assert found == "0 of 1 pods of Deployment shop/checkout are available: it is scaled to 0"
+
+
 @pytest.mark.parametrize(
     ("counts", "missing"),
     [

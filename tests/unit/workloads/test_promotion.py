@@ -173,6 +173,21 @@ def test_what_runs_now_is_kept_and_given_back(least, most, runs, kept):
     assert capacity.freed(pinned, TARGET) == hpa
 
 
+def test_each_release_keeps_what_runs_when_it_begins():
+    first = capacity.pinned(autoscaler(2, 9), TARGET, 4, "rel_1")
+    assert first is not None
+    assert capacity.pinned(first, TARGET, 6, "rel_1") is None, "once"
+    second = capacity.pinned(first, TARGET, 6, "rel_2")
+    assert second is not None
+    assert second["spec"]["minReplicas"] == 6
+    assert capacity.pinned(second, TARGET, 8, "rel_2") is None
+    assert capacity.pinned(second, target_id("other", "prod"), 8, "rel_9") is None
+    assert capacity.pinned(second, TARGET, 3, "rel_3") is None, "never less while an earlier one may go back"
+    assert capacity.freed(second, TARGET) == autoscaler(2, 9)
+    second["spec"]["minReplicas"] = 5
+    assert capacity.pinned(second, TARGET, 8, "rel_3") is None, "somebody knows better"
+
+
 def test_an_autoscaler_without_a_minimum_gets_one_and_loses_it_again():
     hpa = autoscaler()
     del hpa["spec"]["minReplicas"]

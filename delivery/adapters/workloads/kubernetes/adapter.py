@@ -119,7 +119,7 @@ def _ensure(kube: Api, target: TargetId, place: Place, version: VersionRef, need
     if place.mode is Mode.VERSIONED:
         return VersionedWorkload(kube, target, place, version).ensure(need.by)
     if need.home:
-        return OwnersWorkload(kube, target, place).look(version, keep=True)
+        return OwnersWorkload(kube, target, place).look(version, keep=need.by)
     return ClonedWorkload(kube, target, place, version).ensure(need.share, need.by)
 
 

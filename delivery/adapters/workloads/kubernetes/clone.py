@@ -137,12 +137,12 @@ def sized(share: int, pods: int) -> dict[str, str]:
 
 def sized_for(deployment: Document) -> int:
     """The percent of the traffic that a copy can carry."""
-    return int((deployment["metadata"].get("annotations") or {}).get(SHARE, 0))
+    return metadata.number(deployment, SHARE, 0)
 
 
 def pods(deployment: Document) -> int:
     """How many pods of a copy its share needs."""
-    return int((deployment["metadata"].get("annotations") or {}).get(PODS, 1))
+    return metadata.number(deployment, PODS, 1)
 
 
 def label_value(text: str) -> str:

@@ -173,7 +173,8 @@ def _count(deployment: Document, key: str) -> int:
 
 
 def _available(deployment: Document, available: int, of: int) -> str:
-    return f"{available} of {of} pods of Deployment {_name(deployment)} are available"
+    nothing = "" if deployment["spec"].get("replicas", 1) else ": it is scaled to 0"
+    return f"{available} of {of} pods of Deployment {_name(deployment)} are available{nothing}"
 
 
 def _name(deployment: Document) -> str:

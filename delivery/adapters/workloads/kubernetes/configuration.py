@@ -11,6 +11,7 @@ from typing import Any
 
 from delivery.adapters.kube import marks
 from delivery.adapters.kube.objects import Document
+from delivery.adapters.workloads.kubernetes import metadata
 from delivery.model.place import Place
 from delivery.ports.errors import Refused
 
@@ -31,9 +32,8 @@ def read_by(template: Mapping[str, Any]) -> tuple[str, ...]:
 
 def named(document: Document) -> Names:
     """What a Deployment's pods read instead of tracked objects; empty where they read the owners' own."""
-    text = (document["metadata"].get("annotations") or {}).get(NAMES)
-    found: Names = json.loads(text) if text else {}
-    return found
+    found = metadata.note(document, NAMES)
+    return found if all(isinstance(name, str) for name in found.values()) else {}
 
 
 def noted(names: Names) -> dict[str, str]:

@@ -97,12 +97,14 @@ def drop_copy(kube: Api, target: TargetId, reader: Reader, reference: str, still
         raise Unavailable(str(error)) from error
 
 
-def keep_capacity(kube: Api, target: TargetId, deployment: Document, autoscalers: Iterable[Document]) -> None:
-    """Has its autoscalers take away nothing of what runs now. Harmless to repeat."""
+def keep_capacity(
+    kube: Api, target: TargetId, deployment: Document, autoscalers: Iterable[Document], by: str = ""
+) -> None:
+    """Has its autoscalers take away nothing of what runs now, for a release. Harmless to repeat."""
     replicas = deployment["spec"].get("replicas", 1)
     for hpa in autoscalers:
-        if capacity.pinned(hpa, target, replicas) is not None:
-            edit(kube, path_of(hpa), lambda found: capacity.pinned(found, target, replicas))
+        if capacity.pinned(hpa, target, replicas, by) is not None:
+            edit(kube, path_of(hpa), lambda found: capacity.pinned(found, target, replicas, by))
 
 
 def free_capacity(kube: Api, target: TargetId, autoscalers: Iterable[Document]) -> None:

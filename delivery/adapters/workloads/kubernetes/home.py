@@ -30,14 +30,14 @@ class OwnersWorkload:
         """Raises Refused where there is none, or where it is not clear what it runs."""
         return self._version(self._reader.owners(self._place))
 
-    def look(self, version: VersionRef, *, keep: bool = False) -> Running:
+    def look(self, version: VersionRef, keep: str | None = None) -> Running:
         """Ready where all of its pods run this very version, and enough of them are available: they may be restarted.
 
-        `keep`: its autoscaler may not take away what runs now.
+        `keep`: its autoscaler may not take away what runs now, for this release.
         """
         deployment = self._reader.owners(self._place)
-        if keep and self._place.keep_capacity:
-            keep_capacity(self._kube, self._target, deployment, self._reader.autoscalers(self._place.deployment))
+        if keep is not None and self._place.keep_capacity:
+            keep_capacity(self._kube, self._target, deployment, self._reader.autoscalers(self._place.deployment), keep)
         missing = condition.unavailable(deployment, deployment["spec"].get("replicas", 1))
         return self._state(deployment, version, missing or self._mixed(deployment))
 

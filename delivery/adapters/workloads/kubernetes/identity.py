@@ -7,12 +7,13 @@ from typing import Any
 
 from delivery.adapters.kube import images, marks
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.kubernetes import configuration
+from delivery.adapters.workloads.kubernetes import configuration, metadata
 from delivery.adapters.workloads.kubernetes.clone import CONFIG
 from delivery.model.version import VersionRef
 
 PROMOTED = f"{marks.PREFIX}promoted"
 """Annotation of the owners' Deployment: what we patched it to."""
+_NOTED = {"version": str, "identity": str, "image": str, "copy": str, "tries": int}
 _CONFIG = "+config:"
 _LABELS = ("app.kubernetes.io/version", "version")
 
@@ -67,10 +68,9 @@ def reads_what_it_was_given(deployment: Document) -> bool:
 
 
 def note(deployment: Document) -> Mapping[str, Any]:
-    """What we noted when we promoted it; empty where we did not."""
-    text = (deployment["metadata"].get("annotations") or {}).get(PROMOTED)
-    found: Mapping[str, Any] = json.loads(text) if text else {}
-    return found
+    """What we noted when we promoted it; empty where we did not, or where that cannot be told any more."""
+    found = metadata.note(deployment, PROMOTED)
+    return found if all(isinstance(found.get(key), kind) for key, kind in _NOTED.items()) else {}
 
 
 def started_with(deployment: Document) -> str:

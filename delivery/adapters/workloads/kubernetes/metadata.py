@@ -1,7 +1,10 @@
-"""What of an object's labels and annotations belongs to its owners' tools, and is not copied. Pure."""
+"""What of an object's labels and annotations belongs to its owners' tools, and is not copied; and notes of ours among
+them. Pure."""
 
+import json
 import re
 from collections.abc import Mapping
+from typing import Any
 
 _NOT_COPIED = re.compile(
     r"""
@@ -29,3 +32,19 @@ def copied(marks: Mapping[str, str] | None) -> dict[str, str]:
 def about_traffic(annotations: Mapping[str, str] | None) -> dict[str, str]:
     """Annotations of a Service that say how traffic flows to it."""
     return {key: value for key, value in (annotations or {}).items() if _TRAFFIC.fullmatch(key)}
+
+
+def note(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A mapping that we have noted in an annotation; empty where there is none, and where somebody made it something
+    else."""
+    try:
+        found = json.loads((document["metadata"].get("annotations") or {}).get(key) or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def number(document: Mapping[str, Any], key: str, default: int) -> int:
+    """A whole number that we have noted in an annotation; the default where there is none."""
+    text = (document["metadata"].get("annotations") or {}).get(key, "")
+    return int(text) if text.isascii() and text.isdigit() else default

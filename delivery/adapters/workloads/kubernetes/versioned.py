@@ -46,7 +46,7 @@ class VersionedWorkload:
             pinned(self._kube, self._make_service(deployment) if service is None else service, by)
         if self._place.keep_capacity:
             keep_capacity(
-                self._kube, self._target, deployment, self._reader.autoscalers(deployment["metadata"]["name"])
+                self._kube, self._target, deployment, self._reader.autoscalers(deployment["metadata"]["name"]), by
             )
         return self._state(deployment)
 
