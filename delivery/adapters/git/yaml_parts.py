@@ -11,6 +11,7 @@ import yaml
 from delivery.adapters.git import yaml_text
 from delivery.ports.errors import Refused
 
+NULL = "tag:yaml.org,2002:null"
 WIDE = 10_000  # a line is never broken: what is not ours to format is not formatted
 
 
@@ -18,7 +19,7 @@ def documents(text: str) -> list[Any]:
     """All objects of a text. Raises Refused where it is no YAML."""
     try:
         return list(yaml.safe_load_all(text))
-    except yaml.YAMLError as error:
+    except yaml_text.BROKEN as error:
         raise Refused(f"it is no YAML: {error}") from error
 
 
@@ -28,11 +29,12 @@ def with_annotation(text: str, number: int, key: str, value: str) -> str:
     annotations = _child(metadata, "annotations")
     if annotations is None:
         return _insert(text, metadata, "annotations", {key: value})
+    if not annotations.value or annotations.tag == NULL:
+        return _replaced(text, annotations, _flow({key: value}))
     existing = _child(annotations, key)
     if existing is None:
         return _insert(text, annotations, key, value)
-    start, end = existing.start_mark.index, existing.end_mark.index
-    return f"{text[:start]}{_scalar(value)}{text[end:]}"
+    return _replaced(text, existing, _scalar(value))
 
 
 def with_list(text: str, number: int, key: Sequence[str], wanted: Sequence[Any]) -> str:
@@ -49,7 +51,7 @@ def with_list(text: str, number: int, key: Sequence[str], wanted: Sequence[Any])
     at = begin
     for one in node.value:
         end = _line_end(text, _last(one))
-        chunks.append((_value(one), text[at:end]))
+        chunks.append((_value(one), text[at:end].removesuffix("\n") + "\n"))  # the last line may have no end
         at = end
     kept = [*chunks]
     lines = []
@@ -74,6 +76,13 @@ def _insert(text: str, mapping: yaml.Node, key: str, value: Any) -> str:
     dumped = str(yaml.safe_dump({key: value}, sort_keys=False, width=WIDE))
     lines = f"\n{' ' * column}".join(dumped.splitlines())
     return f"{text[:start]}{lines}\n{' ' * column}{text[start:]}"
+
+
+def _replaced(text: str, node: yaml.Node, new: str) -> str:
+    """A block scalar ends where the next line begins, and nothing at all right behind the colon."""
+    start, end = node.start_mark.index, node.end_mark.index
+    before, after = (" " if start == end else "", "\n" if text[start:end].endswith("\n") else "")
+    return f"{text[:start]}{before}{new}{after}{text[end:]}"
 
 
 def _node(text: str, number: int, key: Sequence[str]) -> yaml.Node:

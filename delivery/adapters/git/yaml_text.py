@@ -5,7 +5,7 @@ document anew keeps comments too, but not everybody's widths, quotes and blank l
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -14,6 +14,8 @@ from delivery.ports.errors import Refused
 
 Key = str | int | tuple[str, str]
 _PART = re.compile(r"(?P<name>[^.\[\]]+)|\[(?P<index>\d+)\]|\[(?P<key>[^=\[\]]+)=(?P<value>[^\[\]]+)\]")
+BROKEN = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What PyYAML raises over a text that is none, or that has a date or a number that is none."""
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/@:-]*[A-Za-z0-9]")
 
 
@@ -50,9 +52,9 @@ def replaced(text: str, key: Sequence[Key], new: str) -> str:
     start, end = node.start_mark.index, node.end_mark.index
     if text[start : start + 1] in ("&", "!"):
         raise Refused(f"the value of {told(key)} has an anchor or a tag: it would lose that")
-    changed = text[:start] + _written(new, node.style) + text[end:]
-    before, after = list(yaml.safe_load_all(text)), list(yaml.safe_load_all(changed))
-    if value(changed, key) != new or _others(before, key) != _others(after, key):
+    space = " " if start == end else ""  # `tag:` with nothing behind it
+    changed = text[:start] + space + _written(new, node.style) + text[end:]
+    if value(changed, key) != new or _others(text, key) != _others(changed, key):
         raise Refused(f"{told(key)} cannot be changed without changing something else: is it used by an alias?")
     return changed
 
@@ -72,19 +74,22 @@ def told(key: Sequence[Key]) -> str:
 
 
 def _scalar(text: str, key: Sequence[Key]) -> yaml.ScalarNode:
-    try:
-        documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise Refused(f"it is no YAML: {error}") from error
-    found = [node for document in documents if (node := _at(document, key)) is not None]
+    found = [node for document in _documents(text) if (node := _at(document, key)) is not None]
     if len(found) != 1:
-        which = "nothing" if not found else f"{len(found)} documents that have"
-        raise Refused(f"there is {which} {told(key)} in it")
+        there = f"there is nothing {told(key)} in it, or it is there twice"
+        raise Refused(f"there are {len(found)} documents that have {told(key)} in it" if found else there)
     if not isinstance(found[0], yaml.ScalarNode):
         raise Refused(f"{told(key)} is no single value")
     if found[0].style in ("|", ">"):
         raise Refused(f"{told(key)} is a text of several lines")
     return found[0]
+
+
+def _documents(text: str) -> list[yaml.Node]:
+    try:
+        return list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+    except BROKEN as error:
+        raise Refused(f"it is no YAML: {error}") from error
 
 
 def _at(node: yaml.Node | None, key: Sequence[Key]) -> yaml.Node | None:
@@ -93,9 +98,10 @@ def _at(node: yaml.Node | None, key: Sequence[Key]) -> yaml.Node | None:
     return node
 
 
-def _step(node: yaml.Node | None, part: Key) -> yaml.Node | None:
+def _step(node: yaml.Node | None, part: Key | None) -> yaml.Node | None:
     if isinstance(node, yaml.MappingNode) and isinstance(part, str):
-        return next((each for name, each in node.value if name.value == part), None)
+        named = [each for name, each in node.value if name.value == part]
+        return named[0] if len(named) == 1 else None
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int):
         return node.value[part] if part < len(node.value) else None
     if isinstance(node, yaml.SequenceNode) and isinstance(part, tuple):
@@ -119,23 +125,25 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _others(documents: Sequence[Any], key: Sequence[Key]) -> list[Any]:
-    """All but the value."""
-    return [_without(document, key) for document in documents]
+def _others(text: str, key: Sequence[Key]) -> list[Any]:
+    """All but the value, as it is written: tags that nobody here knows, dates that are none."""
+    try:
+        return [_without(document, key) for document in _documents(text)]
+    except RecursionError as error:
+        raise Refused("a part of it has itself as a part") from error
 
 
-def _without(found: Any, key: Sequence[Key]) -> Any:
-    if not key:
+def _without(node: yaml.Node, key: Sequence[Key] | None) -> Any:
+    """`key` leads from this node; None where it leads elsewhere."""
+    if key is not None and not key:
         return None
-    part, *rest = key
-    if isinstance(found, Mapping) and isinstance(part, str):
-        return {name: _without(each, rest) if name == part else each for name, each in found.items()}
-    if isinstance(found, list) and isinstance(part, int):
-        return [_without(each, rest) if number == part else each for number, each in enumerate(found)]
-    if isinstance(found, list) and isinstance(part, tuple):
-        name, wanted = part
-        return [
-            _without(each, rest) if isinstance(each, Mapping) and str(each.get(name)) == wanted else each
-            for each in found
-        ]
-    return found
+    part, *rest = key or (None,)
+    match node:
+        case yaml.MappingNode():
+            pairs = [(name, each, rest if name.value == part else None) for name, each in node.value]
+            return node.tag, [(_without(name, None), _without(each, then)) for name, each, then in pairs]
+        case yaml.SequenceNode():
+            led = _step(node, part)
+            here = next((index for index, each in enumerate(node.value) if each is led), None)
+            return node.tag, [_without(each, rest if index == here else None) for index, each in enumerate(node.value)]
+    return node.tag, node.value

@@ -1,5 +1,9 @@
 """What of a version's image a parameter or a file is set to. Pure."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from delivery.adapters.kube import images
 from delivery.model.place import Told
 from delivery.model.version import VersionRef
@@ -35,3 +39,12 @@ def may_run(image: str, version: VersionRef) -> bool:
         return images.digest(image) == images.digest(asked)
     same = images.repository(image) == images.repository(asked)
     return same and images.tag(image) in (images.tag(asked), version.version)
+
+
+def note_in(text: str | None) -> Mapping[str, Any]:
+    """What we noted at our last write; empty where there is no note, or others have made something else of it."""
+    try:
+        found = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) and isinstance(found.get("tries", 0), int) else {}

@@ -119,3 +119,29 @@ def test_what_is_not_there_is_refused():
 def test_an_object_in_git_has_nothing_of_the_server():
     live = {"metadata": {"name": "a", "uid": "1", "resourceVersion": "7"}, "spec": {}, "status": {"x": 1}}
     assert without_server_fields(live) == {"metadata": {"name": "a"}, "spec": {}}
+
+
+def test_a_file_without_a_last_line_end_takes_more_entries():
+    text = "spec:\n  http:\n    - name: main\n      route: []  # ours"
+    wanted = [{"name": "before"}, {"name": "main", "route": []}, {"name": "after"}]
+    changed = with_list(text, 0, ("spec", "http"), wanted)
+    assert yaml.safe_load(changed) == {"spec": {"http": wanted}}
+    assert "      route: []  # ours\n" in changed
+
+
+@pytest.mark.parametrize("there", ["annotations: {}", "annotations:", "annotations: null # none", "annotations: {  }"])
+def test_annotations_that_are_there_and_empty_take_one(there):
+    text = f"metadata:\n  name: x\n  {there}\n  labels: {{a: b}} # mine\nspec: 1\n"
+    changed = with_annotation(text, 0, "k/e", "{v: 1}")
+    assert yaml.safe_load(changed)["metadata"] == {"name": "x", "labels": {"a": "b"}, "annotations": {"k/e": "{v: 1}"}}
+    assert "  labels: {a: b} # mine\n" in changed
+
+
+@pytest.mark.parametrize(
+    "style", [">-\n      {v: 1}", "|\n      {v: 1}\n", '"{v:\n      1}"', "{v\n      1}".replace("{", "v ")]
+)
+def test_an_annotation_that_a_formatter_has_broken_into_lines_is_replaced(style):
+    text = f"metadata:\n  annotations:\n    k: {style}\n    other: z # theirs\nspec: 1\n"
+    changed = with_annotation(text, 0, "k", "new")
+    assert yaml.safe_load(changed) == {"metadata": {"annotations": {"k": "new", "other": "z"}}, "spec": 1}
+    assert "    other: z # theirs\n" in changed

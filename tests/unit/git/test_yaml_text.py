@@ -80,3 +80,28 @@ def test_whatever_it_is_set_to_is_what_is_read(new):
         assert value(replaced(VALUES, path(key), new), path(key)) == new
         read = yaml.safe_load(replaced(VALUES, path("list[0].image"), new))["list"][0]["image"]
         assert read == new, "a text, and no number"
+
+
+@pytest.mark.parametrize("rest", ["a: !vault x\n", "a: =\n", "a: 2024-02-30\n", "a: .nan\n", "b: {? [x] : 1}\n"])
+def test_what_else_is_in_the_file_need_not_be_known_here(rest):
+    """Tags of other programs, dates that are none: nothing of that is ours to read."""
+    assert replaced(f"{rest}tag: one\n", ("tag",), "two") == f"{rest}tag: two\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["image:\n  tag:\n  b: 1\n", "image:\n  tag: # none\n  b: 1\n", "image: {tag: , b: 1}\n"]
+)
+def test_a_value_that_is_empty_is_filled_in(text):
+    changed = replaced(text, ("image", "tag"), "1.10")
+    assert yaml.safe_load(changed) == {"image": {"tag": "1.10", "b": 1}}
+
+
+def test_a_key_that_is_there_twice_is_refused():
+    """Whoever reads it takes one of them, and not all take the same."""
+    with pytest.raises(Refused, match=r"there is nothing image\.tag in it, or it is there twice"):
+        replaced("image: {tag: one, tag: two}\n", ("image", "tag"), "three")
+
+
+def test_what_has_itself_as_a_part_is_refused():
+    with pytest.raises(Refused, match="itself"):
+        replaced("a: &a [*a]\ntag: one\n", ("tag",), "two")

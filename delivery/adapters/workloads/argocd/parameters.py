@@ -7,7 +7,7 @@ from typing import Any
 
 from delivery.adapters.kube import images, marks
 from delivery.adapters.kube.objects import Document
-from delivery.adapters.workloads.told import told
+from delivery.adapters.workloads.told import note_in, told
 from delivery.model.place import Parameter
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Refused
@@ -56,9 +56,7 @@ def with_value(application: Document, parameter: Parameter, value: str) -> Docum
 
 def noted(application: Document) -> Mapping[str, Any]:
     """What we noted; empty where we have changed nothing."""
-    text = _annotations(application).get(NOTE)
-    found: Mapping[str, Any] = json.loads(text) if text else {}
-    return found
+    return note_in(_annotations(application).get(NOTE))
 
 
 def is_claimed(application: Document, token: str) -> bool:

@@ -16,7 +16,7 @@ from delivery.adapters.workloads.kubernetes import promotion
 from delivery.adapters.workloads.kubernetes.cloned import ClonedWorkload
 from delivery.adapters.workloads.kubernetes.place import place_of
 from delivery.adapters.workloads.kubernetes.reader import Reader
-from delivery.adapters.workloads.told import demand_way_back, may_run, told
+from delivery.adapters.workloads.told import demand_way_back, may_run, note_in, told
 from delivery.model.ids import TargetId
 from delivery.model.place import Place, Told
 from delivery.model.service import Workload
@@ -73,21 +73,27 @@ class GitDeployer:
         name = f"{cluster}/{service}"
         entry = self._entry(service)
         read = self._repository.look()
-        text = self._repository.read(read.head, entry.path).decode()
+        text = self._text(read, entry)
         stands, wanted = yaml_text.value(text, entry.key), told(version, entry.value, str(entry))
-        note = _note(read, name)
-        if stands == wanted and note.get("token") == token:
+        noted = note_in(read.claim(name))
+        if stands == wanted and noted.get("token") == token:
             return Running(True)
-        reason = self._in_the_way(target, place, version, (entry, stands, wanted, note))
+        reason = self._in_the_way(target, place, version, (entry, stands, wanted, noted))
         if reason:
             return Running(False, failing=reason, looked_for=reason)
         if not still():
             raise Conflict(f"somebody else has {target} by now")
         files = {} if stands == wanted else {entry.path: yaml_text.replaced(text, entry.key, wanted).encode()}
-        tries = note.get("tries", 0) if note.get("value") == wanted else 0
+        tries = noted.get("tries", 0) if noted.get("value") == wanted else 0
         claim = json.dumps({"token": token, "value": wanted, "tries": tries + bool(files)}, sort_keys=True)
         written = self._repository.write(read, files, _message(service, version, wanted, token), (name, claim))
         return Running(False, looked_for=f"{self._repository} says {wanted} since {written.head[:12]}")
+
+    def _text(self, read: Read, entry: Entry) -> str:
+        try:
+            return self._repository.read(read.head, entry.path).decode()
+        except UnicodeDecodeError as error:
+            raise Refused(f"{entry.path} of {self._repository} is no UTF-8: {error.reason}") from error
 
     def _entry(self, service: str) -> Entry:
         """A service file names neither repository nor file: whoever writes it does not choose where we commit."""
@@ -104,11 +110,11 @@ class GitDeployer:
         said: tuple[Entry, str, str, Mapping[str, Any]],
     ) -> str:
         """Why nothing may be committed; nothing where it may. Raises Refused where there would be no way back."""
-        entry, stands, wanted, note = said
-        if stands != wanted and note.get("value") == wanted and note.get("tries", 0) >= TRIES:
+        entry, stands, wanted, noted = said
+        if stands != wanted and noted.get("value") == wanted and noted.get("tries", 0) >= TRIES:
             return f"{entry} was set to {wanted} {TRIES} times and set back to {stands}: somebody keeps it there"
         container = self._container(place, version)
-        if not note:
+        if not noted:
             demand_way_back(str(container["image"]), entry.value, str(entry))
         if may_run(str(container["image"]), version):
             return ""
@@ -120,13 +126,6 @@ class GitDeployer:
         deployment = Reader(self._kube, place.namespace).owners(place)
         names = (place.deployment, place.service)
         return dict(images.container(deployment["spec"]["template"], names, version.image))
-
-
-def _note(read: Read, name: str) -> Mapping[str, Any]:
-    """What we noted at our last write; empty where there was none."""
-    text = read.claim(name)
-    found: Mapping[str, Any] = json.loads(text) if text else {}
-    return found
 
 
 def _message(service: str, version: VersionRef, value: str, token: str) -> str:
