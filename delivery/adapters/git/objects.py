@@ -1,8 +1,9 @@
 """Kubernetes objects in the YAML files of a folder of a repository. What is read is cached for a moment: a write that
 expects what is no more fails all the same."""
 
+import copy
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,23 +28,31 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """What is in a file. No documents: it is a template, or somebody's mistake, and no object of ours."""
+
+    text: str
+    documents: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All of a folder at one commit."""
+    """The YAML files of a folder at one commit. `versions` are the hashes of what is in them."""
 
     read: Read
-    texts: Mapping[str, str]
+    files: Mapping[str, File]
     versions: Mapping[str, str]
 
     def objects(self, kind: str, namespace: str) -> Iterator[tuple[Place, Document]]:
         """Those of a kind and a namespace; one that names no namespace is in every one."""
-        for path, text in self.texts.items():
-            for number, found in enumerate(documents(text)):
+        for path, file in self.files.items():
+            for number, found in enumerate(file.documents):
                 if not isinstance(found, dict) or found.get("kind") != kind:
                     continue
-                own = found.get("metadata")
-                metadata = {"namespace": namespace, **(own if isinstance(own, dict) else {})}
-                if metadata["namespace"] == namespace and "name" in metadata:
-                    yield Place(path, number, self.versions[path]), {**found, "metadata": metadata}
+                metadata = {"namespace": namespace, **_mapping(found.get("metadata"))}
+                if metadata["namespace"] == namespace and isinstance(metadata.get("name"), str):
+                    whole = {**found, "metadata": metadata, "spec": _mapping(found.get("spec"))}
+                    yield Place(path, number, self.versions[path]), copy.deepcopy(whole)
 
 
 class Objects:
@@ -82,23 +91,34 @@ class Objects:
         return "/".join(part for part in (self.folder, f"delivery-{kind.lower()}-{namespace}-{name}.yaml") if part)
 
     def _keep(self, read: Read) -> Snapshot:
-        if self._cached is not None and self._cached[1].read.head == read.head:
-            snapshot = Snapshot(read, self._cached[1].texts, self._cached[1].versions)
+        before = self._cached[1] if self._cached is not None else None
+        if before is not None and before.read.head == read.head:
+            snapshot = Snapshot(read, before.files, before.versions)
         else:
             versions = self.repository.files(read.head, self.folder)
             wanted = {path: one for path, one in versions.items() if path.endswith((".yaml", ".yml"))}
-            texts = {path: self._text(read.head, path) for path in wanted}
-            snapshot = Snapshot(read, texts, wanted)
+            snapshot = Snapshot(read, self._files(wanted, before), wanted)
         self._cached = (time.monotonic(), snapshot)
         return snapshot
 
-    def _text(self, commit: str, path: str) -> str:
-        try:
-            text = self.repository.read(commit, path).decode()
-            documents(text)
-        except (Refused, UnicodeDecodeError):
-            return ""  # a template, or somebody's mistake: no object of ours
-        return text
+    def _files(self, wanted: Mapping[str, str], before: Snapshot | None) -> Mapping[str, File]:
+        """Read and parsed are those alone that are new: a folder of hundreds takes seconds."""
+        known = {before.versions[path]: file for path, file in before.files.items()} if before is not None else {}
+        new = sorted({*wanted.values()} - known.keys())
+        known |= {blob: _file(content) for blob, content in self.repository.contents(new).items()}
+        return {path: known[blob] for path, blob in wanted.items()}
+
+
+def _file(content: bytes) -> File:
+    try:
+        text = content.decode()
+        return File(text, documents(text))
+    except (Refused, UnicodeDecodeError):
+        return File("", ())
+
+
+def _mapping(found: Any) -> Document:
+    return found if isinstance(found, dict) else {}
 
 
 def as_text(found: Mapping[str, Any]) -> str:

@@ -5,50 +5,21 @@ head each, all or none. Nothing is checked out: commits are made in a bare repos
 truth and may be deleted.
 """
 
-import os
-import signal
-import subprocess
 import tempfile
 import threading
-from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from delivery.ports.errors import Conflict, Refused, Unavailable
+from delivery.adapters.git.copy import Copy
+from delivery.adapters.git.program import MOVED, Author, Failed, Git, Login
+from delivery.ports.errors import Conflict, PortError, Refused, Unavailable
 
-CALL_SECONDS = 20.0
 _READ = "refs/read"
 _CLAIMS = "refs/delivery/"
 _NOTHING = "0" * 40
-_MOVED: Final = ("stale info", "fetch first", "non-fast-forward", "cannot lock ref", "failed to update ref")
 _REFUSED: Final = ("[remote rejected]", "pre-receive hook declined", "protected branch", "GH006", "not allowed to push")
-_UNKNOWN: Final = ("Authentication failed", "Permission denied", "could not read Username")
-_DENIED: Final = (
-    "error: 403",
-    "does not appear to be a git repository",
-    "not found",
-    "couldn't find remote ref",
-    "path '",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Who we are to the host: a user and a password or token for HTTPS, or the file of a key for SSH."""
-
-    username: str = "git"
-    password: str = field(default="", repr=False)
-    ssh_key: str = ""
-    known_hosts: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Author:
-    name: str = "Progressive delivery"
-    email: str = "delivery@localhost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +42,65 @@ class Repository:
         self.url = url
         self.branch = branch
         self._directory = directory
-        self._environment = _environment(login, author)
+        self._copy = Copy(directory)
+        self._program = Git(str(self), login, author)
         self._lock = threading.Lock()
 
     def look(self) -> Read:
         """What is there now. Raises Unavailable, and Refused where it may not be read."""
         with self._lock:
-            if not (self._directory / "HEAD").exists():
-                self._directory.mkdir(parents=True, exist_ok=True)
-                self._git("init", "--quiet", "--bare", str(self._directory))
-            refs = (f"+refs/heads/{self.branch}:{_READ}", f"+{_CLAIMS}*:{_CLAIMS}*")
-            self._git("fetch", "--quiet", "--no-tags", "--prune", "--depth=1", "--", self.url, *refs)
+            if not self._copy.is_there:
+                self._begin()
+            self._fetch()
             head = self._git("rev-parse", "--verify", f"{_READ}^{{commit}}").decode().strip()
-            listed = self._git("for-each-ref", "--format=%(refname) %(objectname)", _CLAIMS).decode()
-            found = dict(line.split(" ") for line in listed.splitlines())
-            texts = {name: self._git("log", "-1", "--format=%B", one).decode().strip() for name, one in found.items()}
-        return Read(head, {name.removeprefix(_CLAIMS): (one, texts[name]) for name, one in found.items()})
+            listed = self._git("for-each-ref", "--format=%(refname)%00%(objectname)%00%(contents)%00", _CLAIMS)
+        parts = [part.strip() for part in listed.decode(errors="replace").split("\0")]
+        notes = zip(parts[0:-1:3], parts[1::3], parts[2::3], strict=True)
+        return Read(head, {name.removeprefix(_CLAIMS): (one, text) for name, one, text in notes})
+
+    def _begin(self) -> None:
+        try:
+            self._copy.begin()
+        except OSError as error:
+            told = f"no copy of {self} can be kept in {self._directory}: {error.strerror}"
+            raise Unavailable(told) from error
+        self._git("init", "--quiet", "--bare", str(self._copy.path))
+
+    def _fetch(self) -> None:
+        refs = (f"+refs/heads/{self.branch}:{_READ}", f"+{_CLAIMS}*:{_CLAIMS}*")
+        try:
+            self._git("fetch", "--quiet", "--no-tags", "--prune", "--depth=1", "--", self.url, *refs)
+        except PortError:
+            self._copy.tidy()
+            raise
 
     def read(self, commit: str, path: str) -> bytes:
         """A file. Raises Refused where there is none."""
         try:
             return self._git("cat-file", "blob", f"{commit}:{path}")
-        except (Failed, Refused) as error:
+        except Refused as error:
             raise Refused(f"{self} has no file {path} at {commit[:12]}") from error
 
     def files(self, commit: str, folder: str) -> Mapping[str, str]:
         """The files below a folder, each with the hash of what is in it."""
-        listed = self._git("ls-tree", "-r", "-z", commit, *(("--", f"{folder}/") if folder else ())).decode()
-        rows = [row.split(None, 2)[2].split("\t", 1) for row in listed.split("\0") if row]
-        return {path: blob for blob, path in rows}
+        listed = self._git("ls-tree", "-r", "-z", commit, *(("--", f"{folder}/") if folder else ()))
+        rows = [row.split(None, 2) for row in listed.decode(errors="surrogateescape").split("\0") if row]
+        pairs = [rest.split("\t", 1) for _, kind, rest in rows if kind == "blob"]
+        return {path: blob for blob, path in pairs}
+
+    def contents(self, blobs: Collection[str]) -> Mapping[str, bytes]:
+        """What is in files, by the hashes of that: all of them by one program."""
+        told = self._git("cat-file", "--batch", given="".join(f"{blob}\n" for blob in blobs).encode())
+        found: dict[str, bytes] = {}
+        at = 0
+        for blob in blobs:
+            end = told.index(b"\n", at) + 1
+            kind, size = told[at:end].split()[1:3]
+            if kind != b"blob":
+                raise Failed(f"{self}: {told[at:end].decode().strip()}")
+            found[blob] = told[end : end + int(size)]
+            at = end + int(size) + 1
+        return found
 
     def write(
         self, read: Read, files: Mapping[str, bytes | None], message: str, claim: tuple[str, str] | None = None
@@ -127,7 +128,7 @@ class Repository:
 
     def _commit(self, parent: str, files: Mapping[str, bytes | None], message: str) -> str:
         """Nobody sees it until it is pushed."""
-        with tempfile.TemporaryDirectory(dir=self._directory) as folder:
+        with self._scratch() as folder:
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             self._git("read-tree", parent, more=index)
             for path, content in files.items():
@@ -141,13 +142,19 @@ class Repository:
             tree = self._git("write-tree", more=index).decode().strip()
         return self._git("commit-tree", tree, "-p", parent, "-F", "-", given=message.encode()).decode().strip()
 
+    def _scratch(self) -> "tempfile.TemporaryDirectory[str]":
+        try:
+            return tempfile.TemporaryDirectory(dir=self._copy.path)
+        except OSError as error:
+            raise Unavailable(f"no commit for {self} can be made in {self._copy.path}: {error.strerror}") from error
+
     def _push(self, updates: Sequence[tuple[str, str, str]]) -> None:
         leases = [f"--force-with-lease={ref}:{expect}" for ref, _, expect in updates]
         refs = [f"{commit}:{ref}" for ref, commit, _ in updates]
         try:
             self._git("push", "--porcelain", "--no-verify", "--atomic", *leases, "--", self.url, *refs)
         except Failed as error:
-            if any(word in str(error) for word in _MOVED):
+            if any(word in str(error) for word in MOVED):
                 raise Conflict(f"somebody else pushed to {self} in between") from error
             if any(word in str(error) for word in _REFUSED):
                 raise Refused(f"{self} does not take the commit: {error}") from error
@@ -158,74 +165,7 @@ class Repository:
         return found.partition(" ")[0] or "100644"
 
     def _git(self, *arguments: str, given: bytes = b"", more: Mapping[str, str] | None = None) -> bytes:
-        command = ["git", "--git-dir", str(self._directory), *arguments]
-        try:
-            done = _run(command, given, {**self._environment, **(more or {})})
-        except subprocess.TimeoutExpired as error:
-            raise Unavailable(f"{self} does not answer within {CALL_SECONDS:g} s") from error
-        except OSError as error:
-            raise Refused(f"the program git cannot be run: {error}") from error
-        if done.returncode == 0:
-            return done.stdout
-        text = _told(done.stdout + b"\n" + done.stderr)
-        if any(word in text for word in _UNKNOWN):  # it may be being replaced: nothing has failed yet
-            raise Failed(f"{self} does not take our token or key: {text}")
-        if any(word in text for word in _DENIED) and not any(word in text for word in _MOVED):
-            raise Refused(f"{self}: {text}")
-        raise Failed(f"{self}: {text}")
-
-
-class Failed(Unavailable):
-    """What git said. Most of it is the network's."""
-
-
-def _run(command: Sequence[str], given: bytes, environment: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
-    """In a group of its own: what git starts for the network would otherwise outlive it, and wait for a silent host."""
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environment, process_group=0) as running:
-        try:
-            out, err = running.communicate(given, CALL_SECONDS)
-        except BaseException:
-            with suppress(ProcessLookupError):
-                os.killpg(running.pid, signal.SIGKILL)
-            raise
-    return subprocess.CompletedProcess(command, running.returncode, out, err)
-
-
-def _environment(login: Login, author: Author) -> Mapping[str, str]:
-    """Nobody's configuration, no questions, no secret among the arguments, which others can read."""
-    settings = {"core.hooksPath": os.devnull, "gc.auto": "0", "protocol.ext.allow": "never"}
-    if login.password:
-        pair = b64encode(f"{login.username}:{login.password}".encode()).decode()
-        settings["http.extraHeader"] = f"Authorization: Basic {pair}"
-    ssh = ["ssh", "-oBatchMode=yes", "-oConnectTimeout=10"]
-    ssh += [f"-i{login.ssh_key}", "-oIdentitiesOnly=yes"] if login.ssh_key else []
-    ssh += [f"-oUserKnownHostsFile={login.known_hosts}"] if login.known_hosts else []
-    found = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": os.devnull,
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_SSH_COMMAND": " ".join(ssh),
-        "GIT_CONFIG_COUNT": str(len(settings)),
-    }
-    for role in ("AUTHOR", "COMMITTER"):
-        found |= {f"GIT_{role}_NAME": author.name, f"GIT_{role}_EMAIL": author.email}
-    for number, (key, value) in enumerate(settings.items()):
-        found |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    return found
-
-
-def _told(output: bytes) -> str:
-    lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
-    return " ".join(_chosen(lines))[:400] or "no reason given"
-
-
-def _chosen(lines: Sequence[str]) -> Sequence[str]:
-    """Those that say what is wrong, where git says much."""
-    return [line for line in lines if line.startswith(("fatal:", "error:", "!", "remote:", "To "))] or lines[-3:]
+        return self._program(self._copy.path, *arguments, given=given, more=more)
 
 
 def _without_login(url: str) -> str:

@@ -5,11 +5,12 @@ Only objects of our own are written, and only those that routes need. Owners' ob
 pinned autoscaler.
 """
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
 from delivery.adapters.git.objects import Objects, as_text
-from delivery.adapters.git.yaml_parts import documents, without_server_fields
+from delivery.adapters.git.yaml_parts import without_server_fields
 from delivery.adapters.kube import marks
 from delivery.adapters.kube.client import MERGE_PATCH, Absent, Kube
 from delivery.adapters.kube.objects import Document, path_of
@@ -49,7 +50,7 @@ class GitKube(Kube):
         except Absent:
             return
         file, snapshot = self._file(found), self._objects.look()
-        if file in snapshot.texts:
+        if file in snapshot.files:
             self._objects.write({file: (snapshot.versions[file], None)}, f"{_name(found)} is needed no more")
 
     def _put(self, body: Mapping[str, Any]) -> None:
@@ -59,15 +60,16 @@ class GitKube(Kube):
                 "and no baseline: fresh"
             )
         file, text, snapshot = self._file(body), as_text(without_server_fields(body)), self._objects.look()
-        if snapshot.texts.get(file) != text:
+        there = snapshot.files.get(file)
+        if there is None or there.text != text:
             self._objects.write({file: (snapshot.versions.get(file), text)}, f"{_name(body)} for a release")
 
     def _known(self, path: str) -> Document:
         """Raises Absent where it is in neither."""
-        for text in self._objects.look().texts.values():
-            for found in documents(text):
+        for file in self._objects.look().files.values():
+            for found in file.documents:
                 if isinstance(found, dict) and _is_ours(found) and path_of(found) == path:
-                    return found
+                    return copy.deepcopy(found)
         return self.get(path)
 
     def _file(self, body: Mapping[str, Any]) -> str:

@@ -47,7 +47,7 @@ def test_a_file_that_is_needed_no_more_goes(server, worker):
 
 def test_nothing_of_git_stays_behind_where_a_host_is_silent(tmp_path, monkeypatch):
     """The program that git has for HTTP waits for an answer without end: it has to go with git."""
-    monkeypatch.setattr("delivery.adapters.git.repository.CALL_SECONDS", 2.0)
+    monkeypatch.setattr("delivery.adapters.git.program.CALL_SECONDS", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         worker = repository(f"http://127.0.0.1:{silent.getsockname()[1]}/x", "main", str(tmp_path / "w"))
         with pytest.raises(Unavailable, match="does not answer within"):

@@ -91,7 +91,8 @@ class InGit:
         namespace = str(changed[0]["metadata"]["namespace"])
         snapshot = self._objects.look()
         places = {one["metadata"]["name"]: where for where, one in snapshot.objects(KIND, namespace)}
-        texts, versions = dict(snapshot.texts), dict[str, str | None]()
+        texts = {file: one.text for file, one in snapshot.files.items()}
+        versions: dict[str, str | None] = {}
         refused: Refused | None = None
         for one in changed:
             try:
