@@ -46,11 +46,14 @@ class AbTest:
 def parse(fields: Fields) -> AbTest:
     """An A/B test as a service file has it; mistakes stay in `fields`."""
     then, guards = asked(fields)
+    report = fields.many("report", gate_name(), ())
+    if len(set(report)) < len(report):
+        fields.wrong("report", "names a gate twice")
     return AbTest(
         matches=matches(fields),
         bake=fields.get("bake", BAKE, None),
         terms=terms(fields),
-        report=fields.many("report", gate_name(), ()),
+        report=report,
         then=then,
         approvals=guards,
     )

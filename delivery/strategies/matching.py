@@ -14,7 +14,10 @@ _PATH: Final = pattern(
     r"(/[A-Za-z0-9._~!$&'()*+,=:@%-]+)+",
     "a path of whole segments without a slash at its end, such as /beta or /api/v2",
 )
-_BEYOND_RE2 = re.compile(r"\(\?(?:[=!>]|<[=!]|P=|\()|\\[1-9]")
+_BEYOND_RE2 = re.compile(r"\(\?(?:[=!>]|<[=!]|P=|\()|\\[1-9Z]")
+_COOKIE_HEADER = "cookie"
+_MOST_COOKIES = 4
+"""Istio has no match for a cookie: an expression tries every order that they may come in, 24 of them for four."""
 
 
 def matches(fields: Fields) -> tuple[Match, ...]:
@@ -24,7 +27,11 @@ def matches(fields: Fields) -> tuple[Match, ...]:
 
 def headers(item: Fields) -> tuple[HeaderMatch, ...]:
     """The mapping below `headers`."""
-    return tuple(_header(name, section) for name, section in item.named("headers").items())
+    found = tuple(_header(name, section) for name, section in item.named("headers").items())
+    names = [header.name for header in found]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        item.wrong("headers", f"names {name} twice", "one condition for a header: a regex for both")
+    return found
 
 
 def _match(item: Fields) -> Match:
@@ -33,6 +40,8 @@ def _match(item: Fields) -> Match:
     path = item.get("path", _PATH, None)
     if not (wanted or cookies or path):
         item.wrong(None, "has no condition", "headers, cookies or path")
+    if cookies and any(header.name == _COOKIE_HEADER for header in wanted):
+        item.wrong("headers", f"has a condition on {_COOKIE_HEADER} beside cookies", "all of them below cookies")
     return Match(wanted, cookies, path)
 
 
@@ -66,4 +75,7 @@ def _cookies(item: Fields) -> tuple[CookieMatch, ...]:
     for name in section.keys:
         if not _TOKEN.fullmatch(name):
             section.wrong(name, "is no name of a cookie", "letters, digits and dashes")
+    if len(section.keys) > _MOST_COOKIES:
+        expected = f"at most {_MOST_COOKIES}: they may come in any order, and each is looked for"
+        item.wrong("cookies", f"has {len(section.keys)} cookies", expected)
     return tuple(CookieMatch(name, section.get(name, _COOKIE)) for name in section.keys)

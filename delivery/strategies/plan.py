@@ -29,7 +29,7 @@ def compile_plan(service: Service) -> Plan:
         added = strategy.stages(before, defaults)
         place = f"strategies[{index}].{strategy.kind}"
         if index < len(service.strategies) - 1:
-            mistakes += rules.chained(place, added, strategy.promotion(defaults))
+            mistakes += rules.chained(place, strategy, added, strategy.promotion(defaults))
         mistakes += rules.check(place, strategy, before, added, service)
         stages += added
         before = _after(added[-1].traffic)

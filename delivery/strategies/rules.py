@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from delivery.model.mistake import Mistake, one_of, unknown
 from delivery.model.place import Mode
-from delivery.model.plan import Approval, Stage
+from delivery.model.plan import Approval, Stage, Then
 from delivery.model.scalars import show_duration
 from delivery.model.service import Service, Strategy
 from delivery.model.traffic import Traffic, raises
@@ -28,8 +28,11 @@ def check(
         before = stage.traffic
 
 
-def chained(place: str, added: tuple[Stage, ...], promotion: Approval | None) -> Iterator[Mistake]:
+def chained(place: str, strategy: Strategy, added: tuple[Stage, ...], promotion: Approval | None) -> Iterator[Mistake]:
     """The mistakes of a strategy that others follow."""
+    if strategy.then in (Then.PROMOTE, Then.WITHDRAW):
+        problem = f"is {strategy.then}, and the next strategy follows it"
+        yield Mistake(f"{place}.then", None, problem, "nothing here, or this strategy to be the last one")
     if any(stage.traffic.weight == 100 for stage in added):
         yield Mistake(place, None, "gives the candidate 100%", "only the last strategy to do that")
     if promotion is not None:

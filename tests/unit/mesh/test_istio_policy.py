@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from delivery.adapters.mesh.istio import guards, policy
+from delivery.adapters.mesh.istio import guards, matches, policy
 from delivery.model.ids import MINUTE, SECOND, Micros, target_id
 from delivery.model.place import Isolation, Place, object_name
 from delivery.model.policy import Balance, CircuitBreaker, Fault, Jwt, RateLimit, Retries, TrafficPolicy
-from delivery.model.traffic import ALL_STABLE, HeaderMatch, Match, MatchKind, Rule, Traffic
+from delivery.model.traffic import ALL_STABLE, CookieMatch, HeaderMatch, Match, MatchKind, Rule, Traffic
 from delivery.model.version import Backend, VersionRef
 from delivery.ports.errors import Refused
 from delivery.ports.mesh import Route
@@ -79,6 +79,21 @@ def test_who_meets_the_preview_without_its_token_is_denied() -> None:
     regex = replace(PREVIEW, matches=(Match(headers=(HeaderMatch("x-team", MatchKind.REGEX, "b.*"),)),))
     with pytest.raises(Refused, match="cannot be told by a regex of x-team on Istio"):
         policy.without_token(regex, JWT)
+
+
+@pytest.mark.parametrize("kind", [MatchKind.EXACT, MatchKind.PREFIX])
+@pytest.mark.parametrize("value", ["*", "*blue", "blue*"])
+def test_a_star_that_istio_would_read_otherwise_leaves_no_preview_open(kind: MatchKind, value: str) -> None:
+    """It takes `*blue*` for all that ends with `blue*`: whoever says `*blues` would need no token."""
+    starred = replace(PREVIEW, matches=(Match(headers=(HeaderMatch("x-team", kind, value),)),))
+    with pytest.raises(Refused, match="where a star stands for any text"):
+        policy.without_token(starred, JWT)
+
+
+def test_no_condition_on_cookies_is_lost_beside_another() -> None:
+    match = Match((HeaderMatch("cookie", MatchKind.REGEX, ".*a=1.*"),), (CookieMatch("b", "2"),))
+    with pytest.raises(Refused, match="use cookies alone"):
+        matches.of_match(match)
 
 
 @pytest.mark.parametrize(

@@ -198,6 +198,19 @@ def test_an_ab_test() -> None:
         ),
         ([{"headers": {"a": {"regex": "(?!x).*"}}}], f"match[0].headers.a.regex {RE2}"),
         ([{"headers": {"a": {"regex": r"(x)\1"}}}], f"match[0].headers.a.regex {RE2}"),
+        ([{"headers": {"a": {"regex": r"x\Z"}}}], f"match[0].headers.a.regex {RE2}"),
+        (
+            [{"headers": {"X-Beta": {"exact": "1"}, "x-beta": {"exact": "2"}}}],
+            "match[0].headers names x-beta twice; expected one condition for a header: a regex for both",
+        ),
+        (
+            [{"headers": {"Cookie": {"regex": ".*a=1.*"}}, "cookies": {"b": "2"}}],
+            "match[0].headers has a condition on cookie beside cookies; expected all of them below cookies",
+        ),
+        (
+            [{"cookies": dict.fromkeys("abcde", "1")}],
+            "match[0].cookies has 5 cookies; expected at most 4: they may come in any order, and each is looked for",
+        ),
         ([{"cookies": {"a": "b; c"}}], "match[0].cookies.a is 'b; c'; expected the value of a cookie, without spaces"),
         (
             [{"cookies": {"a b": "c"}}],
@@ -211,6 +224,10 @@ def test_an_ab_test() -> None:
 )
 def test_mistakes_in_a_rule(match: list[object], said: str) -> None:
     assert said in mistakes(ab_test.parse, {"match": match})
+
+
+def test_a_report_has_a_gate_once() -> None:
+    assert mistakes(ab_test.parse, {"match": MATCH, "report": ["slow", "slow"]}) == ["report names a gate twice"]
 
 
 def test_an_approval_needs_a_group_that_can_be_named() -> None:

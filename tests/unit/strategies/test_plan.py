@@ -199,6 +199,16 @@ LOWER = "expected each stage to give the candidate more than the one before: a p
     ("chain", "said"),
     [
         (
+            [{"dark_launch": {"mirror": "5%", "then": "withdraw"}}, {"canary": {}}],
+            "strategies[0].dark_launch.then is withdraw, and the next strategy follows it; expected nothing here, or "
+            "this strategy to be the last one",
+        ),
+        (
+            [{"ab_test": {"match": MATCH, "then": "promote"}}, {"canary": {}}],
+            "strategies[0].ab_test.then is promote, and the next strategy follows it; expected nothing here, or "
+            "this strategy to be the last one",
+        ),
+        (
             [{"canary": {"steps": ["25%"]}}, {"canary": {"steps": ["5%"]}}],
             f"strategies[1].canary would lower the candidate from 25% to 5%; {LOWER}",
         ),

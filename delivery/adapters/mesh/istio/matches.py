@@ -22,6 +22,8 @@ def of_match(match: Match) -> list[Condition]:
     headers = {header.name.lower(): _header(header) for header in match.headers}
     if len(headers) < len(match.headers):
         raise Refused("Istio takes one condition for a header in a match: write one regex for both")
+    if match.cookies and COOKIE in headers:
+        raise Refused("Istio takes one condition for a header in a match, and has none for cookies: use cookies alone")
     if match.cookies:
         headers[COOKIE] = {"regex": cookies_regex(match.cookies)}
     if headers:

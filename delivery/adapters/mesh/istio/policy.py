@@ -117,5 +117,8 @@ def _condition(header: HeaderMatch) -> dict[str, Any]:
     if header.kind is MatchKind.REGEX:
         problem = f"a preview with a token cannot be told by a regex of {header.name} on Istio"
         raise Refused(f"{problem}: use exact or prefix below preview.headers")
+    if header.value.startswith("*") or header.value.endswith("*"):
+        problem = f"a preview with a token cannot be told by {header.value} of {header.name} on Istio"
+        raise Refused(f"{problem}, where a star stands for any text: use a value without one at its ends")
     value = f"{header.value}*" if header.kind is MatchKind.PREFIX else header.value
     return {"key": f"request.headers[{header.name}]", "values": [value]}
