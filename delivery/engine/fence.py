@@ -16,7 +16,7 @@ from delivery.model.release import Release
 from delivery.ports.clock import Clock
 from delivery.ports.errors import Conflict
 from delivery.ports.ledger import Ledger, Row
-from delivery.ports.mesh import Live, Mesh, Route, Stamp
+from delivery.ports.mesh import Confirmation, Live, Mesh, Route, Stamp
 
 
 class Fenced(StrEnum):
@@ -78,6 +78,15 @@ class Fence:
         if drift and settled and not order.correct:
             return Outcome(Fenced.FOREIGN, row, drift=drift, live=live)
         return self._write(mesh, row, order, live, drift if settled else "")
+
+    def confirm(self, mesh: Mesh, row: Row, release: ReleaseId, dseq: int) -> Confirmation | None:
+        """What the proxies say of our last write; None where that is not what the route has now.
+
+        They may run something else under the same token: what commits decided that the database has lost since. It is
+        no proof, however alike it looks, and nobody is behind who runs it.
+        """
+        found = mesh.confirm(row.target.id, release, dseq)
+        return found if found.content == row.content else None
 
     def owns(self, row: Row) -> bool:
         """Whether what was decided on this row may still be done."""

@@ -23,7 +23,7 @@ def perform(task: Task, fence: Fence, published: Published) -> Done:
         case WriteTraffic():
             return _guarded(task, lambda: _write(task, fence))
         case ConfirmTraffic(dseq):
-            return _guarded(task, lambda: _confirm(task, dseq))
+            return _guarded(task, lambda: _confirm(task, fence, dseq))
         case RunHook():
             return hook.run(task, task.effect, fence)
     return workload.perform(task, fence, published)
@@ -79,10 +79,12 @@ def _write(task: Task, fence: Fence) -> Done:
     return Done(drifted, row=outcome.row, later=True)
 
 
-def _confirm(task: Task, dseq: int) -> Done:
+def _confirm(task: Task, fence: Fence, dseq: int) -> Done:
     if task.release is None:
         raise TypeError("nothing to confirm")
-    found = task.cluster.mesh.confirm(task.row.target.id, task.release.id, dseq)
+    found = fence.confirm(task.cluster.mesh, task.row, task.release.id, dseq)
+    if found is None:
+        return Done(later=True, overtaken=True)
     if found.refused is not None:
         return Done((Nacked(dseq, found.refused),), later=True)
     if found.proven:

@@ -80,10 +80,7 @@ class Performer:
         if isinstance(task.effect, WriteTraffic) and result.row is not None:
             turn.working.note_pause(result.paused)
             turn.wake_in = RETRY if result.paused else turn.wake_in
-        if any(isinstance(signal, MeshDown | WorkloadMissing) for signal in result.signals):
-            turn.wake_in = RETRY if isinstance(result.signals[0], MeshDown) else POLL
-        if turn.release is not None and turn.release.phase.closed and _refused(result):
-            turn.wake_in = FARTHEST
+        turn.wake_in = _again_in(turn, result)
         if isinstance(task.effect, ConfirmTraffic) and not result.later:
             return self._waits(turn, task.effect, result, now)
         return result.signals
@@ -223,6 +220,15 @@ def _alerts(turn: Turn, result: Done, now: Micros) -> list[Alert]:
         return []
     told = {HistoryLost: "history_lost", Drifted: "drift_corrected", Nacked: "mesh_refused"}
     return [Alert(now, told[type(one)], target, str(one)) for one in result.signals if type(one) in told]
+
+
+def _again_in(turn: Turn, done: Done) -> Micros | None:
+    """When what came to nothing is tried again."""
+    if turn.release is not None and turn.release.phase.closed and _refused(done):
+        return FARTHEST
+    if any(isinstance(signal, MeshDown | WorkloadMissing) for signal in done.signals):
+        return RETRY if isinstance(done.signals[0], MeshDown) else POLL
+    return (turn.wake_in or POLL) if done.overtaken else turn.wake_in
 
 
 def _urgent(turn: Turn) -> bool:

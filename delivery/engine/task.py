@@ -36,7 +36,8 @@ class Task:
 class Done:
     """What came of it. `later`: nothing more to be had from this effect in this drain; `lost`: give the target up.
 
-    `paused`: nothing was written, because of whom. `refused`: why what is left over could not be taken away. `times`:
+    `overtaken`: the route is not as our last write left it, so nothing can be proven of that. `paused`: nothing was
+    written, because of whom. `refused`: why what is left over could not be taken away. `times`:
     when the call began and ended, where somebody asks.
     """
 
@@ -44,6 +45,7 @@ class Done:
     row: Row | None = None
     later: bool = False
     lost: bool = False
+    overtaken: bool = False
     foreign: str = ""
     paused: str | None = None
     retired: bool = False

@@ -74,7 +74,8 @@ class Live:
 class Confirmation:
     """`proven` only if every proxy runs the token or a newer one of the same route. `missing` names those that do not.
 
-    `refused` is a proxy's own text where one refused the configuration.
+    `refused` is a proxy's own text where one refused the configuration. `content` is, as in Live, that of the route
+    which was asked after; what is proven was stored like this when it was asked, whoever wrote it.
     """
 
     proven: bool
@@ -82,6 +83,7 @@ class Confirmation:
     proxies: int = 0
     missing: tuple[str, ...] = ()
     refused: str | None = None
+    content: str = ""
 
 
 class Mesh(Protocol):

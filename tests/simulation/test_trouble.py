@@ -1,5 +1,8 @@
 """What goes wrong for one, and must not for others; what is down, and what happens within a time once it is back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from delivery.adapters.mesh.memory import Mood
@@ -8,9 +11,12 @@ from delivery.model.hold import HoldKind
 from delivery.model.ids import Principal, ReleaseId, target_id
 from delivery.model.signal import Abort, Resume
 from delivery.model.traffic import ALL_STABLE, Traffic
+from delivery.model.version import VersionRef
+from delivery.ports.errors import Unavailable
 from tests.simulation.databases import Sqlite
 from tests.simulation.scenes.play import Play
 from tests.simulation.scenes.poison import unsteppable, unstorable
+from tests.simulation.scheduler import Actor
 
 ANN = Principal("ann")
 EVERYTHING = 1_000_000
@@ -73,6 +79,19 @@ class TestPoison:
         assert (answer.outcome, answer.reason) == ("signal", "resumed")
         play.reach(bad, Phase.PROMOTED)
         assert play.end() == []
+
+
+@contextmanager
+def failing(play: Play, call: str) -> Iterator[None]:
+    """Every such call is not answered meanwhile, and not carried out."""
+
+    def fail(actor: Actor, where: str) -> None:
+        if where == f"before {call}":
+            raise Unavailable(f"{call} did not answer")
+
+    play.world.trigger = fail
+    yield
+    play.world.trigger = None
 
 
 @pytest.mark.parametrize("ledger", ["memory", "sqlite"])
@@ -210,6 +229,61 @@ class TestFailover:
         assert play.world.row(play.target).target.active is None
         play.until(lambda: alerts(play, "history_lost") == [play.target], within=10)
         assert play.mesh.traffic(play.target) == Traffic(weight=5), "it is for people to decide"
+        assert play.end() == []
+
+    def lost(self, play: Play) -> None:
+        """All that was committed since it was last kept."""
+        play.world.ledger.lose(EVERYTHING)
+        play.world.cut()
+        play.world.watch.lost(play.world.ledger)
+
+    def written(self, play: Play, release: ReleaseId) -> bool:
+        """Whether the newest traffic of the release is stored, which no proxy has proven."""
+        now, settled = play.now(release), play.world.row(play.target).settled
+        return now.confirmed != now.dseq and settled is not None and settled[1:] == (release, now.dseq)
+
+    def test_a_promotion_is_not_proven_by_the_abort_that_is_lost(self) -> None:
+        """The proxies run what the same release decided later, and the mesh does not answer when it is read."""
+        play = Play()
+        settled(play)
+        release = play.event("good-2")
+        play.until(lambda: play.now(release).stage == 1 and play.now(release).phase is Phase.BAKING)
+        play.moods(Mood.LAGGING)
+        play.until(lambda: play.now(release).phase is Phase.PROMOTING and self.written(play, release))
+        play.world.ledger.keep()
+        play.tell(release, Abort(ANN))
+        play.until(lambda: play.mesh.traffic(play.target) == ALL_STABLE)
+        self.lost(play)
+        play.moods(Mood.TAKING)
+        with failing(play, "mesh.read"):
+            play.until(lambda: play.now(release).mesh_failing)
+            play.go(2)
+        assert play.now(release).phase is Phase.PROMOTING
+        play.until(lambda: play.now(release).held(HoldKind.HISTORY_LOST))
+        assert play.world.row(play.target).target.stable == VersionRef("good-1", "good-1")
+        assert play.end() == []
+
+    def test_a_revert_is_not_proven_by_what_lost_commits_wrote_over_it(self) -> None:
+        """The database fails over twice; what was written in between has the revert's own number."""
+        play = Play()
+        settled(play)
+        release = play.event("good-2")
+        play.reach(release, Phase.BAKING)
+        play.moods(Mood.LAGGING)
+        play.tell(release, Abort(ANN))
+        play.until(lambda: self.written(play, release))
+        play.world.ledger.keep()
+        play.moods(Mood.TAKING)
+        later = play.event("good-3")
+        play.reach(later, Phase.BAKING)
+        self.lost(play)
+        play.reach(release, Phase.ROLLED_BACK)
+        self.lost(play)
+        with failing(play, "mesh.write"):
+            play.until(lambda: play.now(release).mesh_failing)
+            play.go(2)
+        assert play.now(release).phase is Phase.ROLLING_BACK
+        play.reach(release, Phase.ROLLED_BACK)
         assert play.end() == []
 
 

@@ -90,14 +90,14 @@ class MemoryMesh:
 
     def confirm(self, target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
         self._reach()
-        stored = self._routes.get(target)
+        stored, content = self._routes.get(target), self._live(target).content
         missing = tuple(
             name for name, proxy in self.proxies.items() if not _proves(proxy, target, stored, (release, dseq))
         )
         self._answering()
         refusing = [name for name in missing if self.proxies[name].mood is Mood.REFUSING]
         refused = f"{refusing[0]} refused the route" if refusing else None
-        return Confirmation(not missing, Level.ACKED, len(self.proxies), missing, refused)
+        return Confirmation(not missing, Level.ACKED, len(self.proxies), missing, refused, content)
 
     def publish(self, target: TargetId, backend: Backend, endpoints: tuple[Endpoint, ...]) -> bool:
         self._reach()

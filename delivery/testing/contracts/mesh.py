@@ -109,6 +109,31 @@ class MeshContract:
         assert len(confirmation.missing) == confirmation.proxies
         assert world.mesh.confirm(case.target, RELEASE, case.seq).level in (Level.PROBED, Level.ACKED)
 
+    def test_a_confirmation_is_of_the_route_that_is_stored_when_it_is_asked(self, world: World) -> None:
+        """Whoever wrote it: what one worker proved is no proof to it once another has written."""
+        case = make_case(world)
+        case.shift(Traffic(weight=10))
+        first = world.mesh.read(case.target)
+        assert world.mesh.confirm(case.target, RELEASE, case.seq).content == first.content
+        case.epoch += 1
+        stamp = replace(case.stamp(), dseq=case.seq + 1, head="lost")
+        later = world.other.write(case.route(ALL_STABLE), stamp, world.other.read(case.target).revision)
+
+        def proven() -> bool:
+            found = world.mesh.confirm(case.target, RELEASE, case.seq)
+            assert not (found.proven and found.content != later.content)
+            return found.proven
+
+        world.until(proven)
+
+    def test_a_change_by_somebody_else_is_not_what_was_proven(self, world: World) -> None:
+        case = make_case(world)
+        case.shift(Traffic(weight=10))
+        world.edit(case.target, 90)
+        edited = world.mesh.read(case.target)
+        found = world.mesh.confirm(case.target, RELEASE, case.seq)
+        assert found.content == edited.content
+
     def test_a_route_that_was_never_written_is_not_proven(self, world: World) -> None:
         case = make_case(world)
         assert not case.proven()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from delivery.adapters.ledger.memory import MemoryLedger
-from delivery.adapters.mesh.memory import MemoryMesh
+from delivery.adapters.mesh.memory import MemoryMesh, Mood
 from delivery.engine.drain import LEASE
 from delivery.engine.fence import Fence, Fenced, Order, Outcome
 from delivery.engine.working import Working
@@ -20,7 +20,7 @@ from delivery.model.target import Target
 from delivery.model.traffic import Traffic
 from delivery.model.version import Backend, Endpoint
 from delivery.ports.ledger import Result, Row, Wake
-from delivery.ports.mesh import Live, Route, Stamp
+from delivery.ports.mesh import Confirmation, Live, Route, Stamp
 from delivery.testing.builders import BOB, CANDIDATE, NOW, STABLE, TARGET, TargetStory, a_target
 from delivery.testing.contracts.ledger_values import Watch
 
@@ -328,6 +328,43 @@ class TestLostHistory:
         assert written.write().result is Fenced.HISTORY_LOST
         assert self.known(written, 0).write().result is Fenced.WRITTEN
         assert written.weight == 0
+
+
+class TestConfirming:
+    """What proxies run proves our last write, and nothing that it looks like."""
+
+    def confirm(self, scene: Scene) -> Confirmation | None:
+        release = scene.story.active
+        return Fence(scene.ledger, scene.clock, ME).confirm(scene.mesh, scene.row, release.id, release.dseq)
+
+    def test_what_we_wrote_is_proven_once_every_proxy_runs_it(self, written: Scene) -> None:
+        found = self.confirm(written)
+        assert found is not None
+        assert (found.proven, found.content) == (True, written.row.content)
+
+    def test_a_proxy_that_does_not_run_it_is_named(self, scene: Scene) -> None:
+        scene.mesh.proxies["proxy-0"].mood = Mood.LAGGING
+        scene.write()
+        found = self.confirm(scene)
+        assert found is not None
+        assert (found.proven, found.missing) == (False, ("proxy-0",))
+
+    @pytest.mark.parametrize("later", [0, 6], ids=["under the same number", "under a newer one"])
+    def test_what_lost_commits_wrote_of_the_same_release_is_no_proof(self, written: Scene, later: int) -> None:
+        stamp = written.stamp()
+        written.restamp(replace(stamp, dseq=stamp.dseq + later, seq=stamp.seq + 6, head="f" * 64), 0)
+        assert written.mesh.confirm(TARGET, stamp.release, stamp.dseq).proven, "so it seems"
+        assert self.confirm(written) is None
+
+    def test_nor_is_what_a_proxy_refuses_of_it_said_of_ours(self, written: Scene) -> None:
+        written.mesh.proxies["proxy-0"].mood = Mood.REFUSING
+        stamp = written.stamp()
+        written.restamp(replace(stamp, seq=stamp.seq + 6, head="f" * 64), 100)
+        assert self.confirm(written) is None
+
+    def test_nor_what_somebody_made_of_it(self, written: Scene) -> None:
+        written.mesh.edit(TARGET, Traffic(weight=60))
+        assert self.confirm(written) is None
 
 
 class TestDrift:

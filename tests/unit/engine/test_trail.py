@@ -1,5 +1,7 @@
 """What turns tell of a release: what they changed, in the release's own trace, and nothing of the others."""
 
+from dataclasses import replace
+
 import pytest
 
 from delivery.adapters.ledger.memory import MemoryLedger
@@ -7,14 +9,12 @@ from delivery.adapters.mesh.memory import MemoryMesh
 from delivery.engine.answer import Arrival
 from delivery.engine.drain import BREATH
 from delivery.machine.evolve import fold
-from delivery.model.event import Level
 from delivery.model.ids import SECOND, Principal, ReleaseId
 from delivery.model.notice import Notice, ReleaseAction, ReleaseRequested
 from delivery.model.signal import Abort
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Unavailable
 from delivery.ports.ledger import Committed, Result
-from delivery.ports.mesh import Confirmation
 from delivery.ports.telemetry import Kind, Work
 from tests.api.world import ManualClock, World
 from tests.unit.engine.started import baking
@@ -147,10 +147,11 @@ def test_the_log_says_which_trace_an_event_belongs_to(world):
 
 
 def test_a_confirmation_lasts_from_the_first_question_to_the_answer(world, monkeypatch):
-    confirm, not_yet = MemoryMesh.confirm, [Confirmation(proven=False, level=Level.ACKED, missing=("proxy-1",))] * 3
+    confirm, not_yet = MemoryMesh.confirm, [("proxy-1",)] * 3
 
     def slow(self, *asked):
-        return not_yet.pop() if not_yet else confirm(self, *asked)
+        told = confirm(self, *asked)
+        return replace(told, proven=False, missing=not_yet.pop()) if not_yet else told
 
     monkeypatch.setattr(MemoryMesh, "confirm", slow)
     released(world)

@@ -69,14 +69,17 @@ class EnvoyMesh:
             return _live(written, intact=True)
 
     def confirm(self, target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
-        stored = marker.read(_find(sections_of(self._files.load(ROUTES).document), _service(target)) or {})
+        file = self._files.load(ROUTES)
+        section = _find(sections_of(file.document), _service(target))
+        stored = marker.read(section or {})
 
         def proves(proxy: Admin) -> bool:
             running = marker.read(_find(proxy.sections(), _service(target)) or {})
             return running is not None and _at_least(running, stored, release, dseq) and _limited(proxy, running)
 
         missing = self._missing(proves)
-        return Confirmation(not missing, Level.ACKED, len(self._proxies), missing)
+        content = _live(section, file.intact).content
+        return Confirmation(not missing, Level.ACKED, len(self._proxies), missing, content=content)
 
     def publish(self, target: TargetId, backend: Backend, endpoints: tuple[Endpoint, ...]) -> bool:
         with self._files.lock():

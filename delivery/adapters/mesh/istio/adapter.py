@@ -99,8 +99,16 @@ class IstioMesh:
         return self._keep(route.target, place, done)
 
     def confirm(self, target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
-        service = _service(target)
+        """What is proven of routes as this process knows them counts once they were read again: others may have written
+        since."""
         found = self._with_token(target, release, dseq)
+        content = targets.content(found, self._locate(target), _service(target))
+        asked = self._confirmed(found, target, release, dseq)
+        proven = asked.proven and self.read(target).content == content
+        return replace(asked, proven=proven, content=content)
+
+    def _confirmed(self, found: list[Document], target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
+        service = _service(target)
         written = targets.newest(found, service)
         asked = [each for one in found for each in self._exposed(one, service)]
         least = (release, dseq, written.rev if written and written.stamp.release == release else 0)
@@ -111,6 +119,7 @@ class IstioMesh:
             return Confirmation(False, Level.WRITTEN, len(missing), missing)
         there = self._stored.applied(found, service)
         if late := _unapplied(found, there, written, service):
+            self._kept.pop(target, None)  # what it waits for may be no more
             return Confirmation(False, Level.WRITTEN, len(late), late)
         return self._proof.routes(asked, least, self._moments.of(target, written.token, there[0]))
 
