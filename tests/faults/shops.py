@@ -127,6 +127,7 @@ class Shops:
         state, bad = str(now["state"]), self.is_bad(service)(version)
         by_gate = (now["cause"] or {}).get("type") == "gate_failed"
         self.ended[state] += 1
+        self.happened["ended_in_the_storm"] += not self._over.is_set()
         self.happened["bad_candidates"] += bad
         self.happened["bad_taken_back_by_gates"] += bad and by_gate
         if bad and state == "promoted":

@@ -4,6 +4,7 @@ Users count who answers them, and gates judge what they count.
 """
 
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -35,11 +36,14 @@ from tests.simulation.watch.routes import Routes
 
 SERVICES = ("cart", "checkout", "search", "stock")
 WORKERS = ("w1", "w2")
-RATE = 0.35
+RATES = (0.05, 0.15, 0.35, 0.7)
+"""Of requests that are refused or lost, each for a while: under a third all the time hardly a release gets on."""
+SPELL = (2.0, 8.0)
+"""Seconds for which a rate lasts."""
 RESTS_WITHIN, GONE_WITHIN = 240.0, 60.0
 DEATHS = {"kill_worker": 4, "kill_workers": 1, "kill_api": 2}
 """kill -9 of a worker, of all at once, of the API; and how often each of them. They are started again."""
-GAP = (1.0, 5.0)
+GAP = (4.0, 12.0)
 """Seconds between two deaths, beside those in which what died starts."""
 EVERYTHING = 1_000_000
 
@@ -66,11 +70,10 @@ def play(cluster: Cluster, folder: Path, url: str, seconds: float) -> Found:
         stack.callback(ledger.close)
         written = Written(cluster, namespace, ledger)
         stack.callback(written.close)
-        trouble.rate = RATE
         shops.begin(whole)
         writers.begin()
-        deaths = _storm(whole, time.monotonic() + seconds)
-        trouble.rate = 0.0
+        with _refusals(trouble):
+            deaths = _storm(whole, time.monotonic() + seconds)
         writers.finish()
         if not shops.finish(RESTS_WITHIN):
             found.broken.append(f"invariant 2: not at rest within {RESTS_WITHIN:.0f} s")
@@ -90,6 +93,25 @@ def play(cluster: Cluster, folder: Path, url: str, seconds: float) -> Found:
     found.happened["users_requests"] = sum(one["answered"] for one in counts.values())
     found.seconds = time.monotonic() - begun
     return found
+
+
+@contextmanager
+def _refusals(trouble: Trouble) -> Iterator[None]:
+    over, chance = threading.Event(), random.Random()
+
+    def change() -> None:
+        while not over.is_set():
+            trouble.rate = chance.choice(RATES)
+            over.wait(chance.uniform(*SPELL))
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        trouble.rate = 0.0
 
 
 def _storm(whole: Mortal, end: float) -> Counter[str]:
