@@ -10,8 +10,8 @@ from pathlib import Path
 
 from delivery.model.role import Role
 
-SOURCE = "demo"
-"""Events go to /v1/webhooks/demo."""
+SOURCE = "ci"
+"""Events go to /v1/webhooks/ci."""
 PEOPLE: Mapping[str, Role] = {"alice": Role.OPERATOR, "bob": Role.ADMIN}
 """Two, so that whoever approves did not start it."""
 

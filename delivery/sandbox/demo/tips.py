@@ -37,7 +37,7 @@ def try_this(local: Local) -> tuple[str, ...]:
         "",
         "As CI does it, with a signature instead of a token:",
         f"  export DELIVERY_WEBHOOK_SECRET={local.keys.secret}",
-        f"  {delivery} webhook send {SERVICE} 1.4.4 --source {local.source} --actor {STARTS}",
+        f"  {delivery} webhook send {SERVICE} 1.4.4 --actor {STARTS}",
         "",
         "Another strategy; this one waits for somebody who did not start it:",
         f"  {delivery} services apply -f {_near(SERVICES / 'blue_green.yaml')}",
