@@ -1,5 +1,6 @@
 """Applying a service file: a new revision where it says something new, and a target for each of its clusters."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from api import etag
@@ -13,8 +14,10 @@ from delivery.model.ids import target_id
 from delivery.model.service import Service, Workload
 from delivery.model.since import needed_by_file
 from delivery.model.target import Target
-from delivery.ports.ledger import Row, ServiceRecord
+from delivery.ports.ledger import Row, Seen, ServiceRecord
 from delivery.wording.units import listed
+
+TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +30,49 @@ def apply(services: AppServices, document: Document, caller: Caller, if_match: s
     """Stores the document. The same one again changes nothing. Raises Invalid or Problem."""
     service, _ = services.check(document)
     _reaches(services, caller, service)
-    stored = services.ledger.service(service.name)
-    etag.check(if_match, stored.revision if stored else 0)
+    for _ in range(TRIES):
+        rows = services.history.rows(service.name)
+        stored = services.ledger.service(service.name)
+        etag.check(if_match, stored.revision if stored else 0)
+        if stored is not None:
+            _keeps_active(services, service, rows)
+        record = _next(services, service.name, document, stored, caller)
+        if record is stored or _put(services, service, record, rows):
+            _create_targets(services, service)
+            return Applied(record, created=stored is None)
+    raise _busy(service.name)
+
+
+def _next(
+    services: AppServices, name: str, document: Document, stored: ServiceRecord | None, caller: Caller
+) -> ServiceRecord:
+    """The record to store; the one that is there where the document says nothing new."""
     fresh = digest(document.values)
-    if stored is not None:
-        _keeps_active(services, service)
-    if stored is None or stored.digest != fresh:
-        services.ledger.require(service.name, needed_by_file(service))  # before it can be read
-        revision = stored.revision + 1 if stored else 1
-        record = ServiceRecord(service.name, document.values, fresh, revision, services.clock.now(), caller.principal)
-        if not services.ledger.put_service(record):
-            raise Problem(
-                "changed-meanwhile", f"{service.name} was applied by somebody else at this moment: look again"
-            )
-    else:
-        record = stored
-    _create_targets(services, service)
-    return Applied(record, created=stored is None)
+    if stored is not None and stored.digest == fresh:
+        return stored
+    revision = stored.revision + 1 if stored else 1
+    return ServiceRecord(name, document.values, fresh, revision, services.clock.now(), caller.principal)
+
+
+def _put(services: AppServices, service: Service, record: ServiceRecord, rows: Sequence[Row]) -> bool:
+    """False where a target moved since it was looked at: a release may have been opened. Raises Problem."""
+    services.ledger.require(service.name, needed_by_file(service))  # before it can be read
+    if services.ledger.put_service(record, _versions(rows)):
+        return True
+    now = services.ledger.service(service.name)
+    if (now.revision if now else 0) != record.revision - 1:
+        raise Problem("changed-meanwhile", f"{service.name} was applied by somebody else at this moment: look again")
+    return False
+
+
+def _versions(rows: Sequence[Row]) -> Seen:
+    return {row.target.id: row.version for row in rows}
+
+
+def _busy(name: str) -> Problem:
+    return Problem(
+        "busy", f"releases of {name} moved at each of {TRIES} looks: send it again in a second", {"Retry-After": "1"}
+    )
 
 
 def _reaches(services: AppServices, caller: Caller, service: Service) -> None:
@@ -60,11 +89,11 @@ def _create_targets(services: AppServices, service: Service) -> None:
     services.hints.due(service.clusters)
 
 
-def _keeps_active(services: AppServices, service: Service) -> None:
+def _keeps_active(services: AppServices, service: Service, rows: Sequence[Row]) -> None:
     """What an open release moves cannot be taken out of the file, nor be somewhere else from now on."""
     entry = services.book.fresh(service.name)
     before = entry.service if entry else None  # None: the stored file cannot be used, there is nothing to compare with
-    for row in services.history.rows(service.name):
+    for row in rows:
         target = row.target
         if target.active and target.cluster not in service.clusters:
             changed = "cluster"
@@ -92,12 +121,16 @@ def _changed(before: Workload, after: Workload) -> str:
 
 
 def delete(services: AppServices, name: str, caller: Caller) -> None:
-    """Raises the problems `unknown-service` and `in-use`."""
+    """Raises the problems `unknown-service`, `in-use` and `busy`."""
     if services.ledger.service(name) is None:
         raise Problem("unknown-service", f"there is no service {name}")
     check(services, caller, "delete", name)
-    for row in services.history.rows(name):
-        if row.target.active or row.target.queue:
-            which = row.target.active or row.target.queue[0]
-            raise Problem("in-use", f"release {which} is not over: abort it or let it end")
-    services.ledger.delete_service(name)
+    for _ in range(TRIES):
+        rows = services.history.rows(name)
+        for row in rows:
+            if row.target.active or row.target.queue:
+                which = row.target.active or row.target.queue[0]
+                raise Problem("in-use", f"release {which} is not over: abort it or let it end")
+        if services.ledger.delete_service(name, _versions(rows)):
+            return
+    raise _busy(name)

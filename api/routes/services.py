@@ -65,7 +65,7 @@ async def put_service(
     return await run_in_threadpool(put)
 
 
-@router.delete("/{name}", status_code=204, responses=READ | errors("unknown-service", "in-use"))
+@router.delete("/{name}", status_code=204, responses=READ | errors("unknown-service", "in-use", "busy"))
 def delete_service(services: Services, caller: Admin, name: Named) -> None:
     """Forget a service file. Its history stays, and so does its traffic."""
     delete(services, name, caller)

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from delivery.engine.addressees import addressees, hinted, meant
-from delivery.engine.answer import Answer, Arrival
+from delivery.engine.answer import Answer, Arrival, unknown
 from delivery.engine.book import Entry
 from delivery.engine.hinted import encode
 from delivery.engine.parts import Parts
 from delivery.model.frozen import replace
 from delivery.model.ids import TargetId
-from delivery.model.notice import HandsOff, Happened, Hinted, ReleaseRequested
+from delivery.model.notice import Again, HandsOff, Happened, Hinted, ReleaseRequested
 
 Key = tuple[str, str]
 TO_BE_READ = Answer("accepted", reason="to_be_read", text="it is kept: what is there is read again, then it counts")
@@ -42,6 +42,30 @@ class Addressing:
         """The services that the batch names, as applied now."""
         names = {a.notice.says.service for a in arrivals if isinstance(a.notice.says, ReleaseRequested | HandsOff)}
         return self._book.read(sorted(names)) if names else {}
+
+    def anew(
+        self, parts: Sequence[Addressed], entries: Mapping[str, Entry | None]
+    ) -> tuple[list[Addressed], Mapping[str, Entry | None]]:
+        """To be asked once the targets were loaded: the services as they are then, and whom their files still name.
+
+        A file that is stored later moves the targets, so that a release on what is read here is a conflict.
+        """
+        started = [_starts(part) for part in parts]
+        names = {name for name in started if name}
+        now = self._book.read(sorted(names)) if names else {}
+        changed = {name for name in names if now[name] is not entries.get(name)}
+        each = zip(parts, started, strict=True)
+        found = [self._still(part, now) if name in changed else part for part, name in each]
+        return found, {**entries, **now}
+
+    def _still(self, part: Addressed, entries: Mapping[str, Entry | None]) -> Addressed:
+        if not isinstance(part.arrival.notice.says, ReleaseRequested):
+            return part
+        found = self._targets(part.arrival, entries)
+        if isinstance(found, Answer):
+            return replace(part, answer=found)
+        gone = unknown("unknown_target", f"{part.target} is not in its service file any more")
+        return part if part.target in found else replace(part, answer=gone)
 
     def _of_one(self, index: int, arrival: Arrival, entries: Mapping[str, Entry | None]) -> list[Addressed]:
         notice = arrival.notice
@@ -86,6 +110,12 @@ class Addressing:
 
     def _targets(self, arrival: Arrival, entries: Mapping[str, Entry | None]) -> Sequence[TargetId] | Answer:
         return addressees(arrival.notice, entries, self._ledger, self._book)
+
+
+def _starts(part: Addressed) -> str:
+    """The service of which it may start a release, by the service's file; empty for what starts none."""
+    starts = part.target is not None and isinstance(part.arrival.notice.says, ReleaseRequested | Again)
+    return str(part.target).rpartition("@")[0] if starts else ""
 
 
 def _each(index: int, asked: Sequence[tuple[Arrival, TargetId]]) -> list[Addressed]:

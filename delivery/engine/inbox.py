@@ -68,6 +68,7 @@ class Inbox:
         snapshots = self._ledger.load(sorted(targets))
         audience = self._book.audience
         salt = self._ids.salt
+        parts, entries = self._addressing.anew(parts, entries)
         working = {key: Working.of(found, salt, audience(found.row.target)) for key, found in snapshots.items()}
         decided: dict[TargetId, list[tuple[Addressed, Answer]]] = {}
         notes: list[tuple[Addressed, Answer, Delivery]] = []

@@ -242,6 +242,10 @@ class ServiceRecord:
     applied_by: Principal
 
 
+Seen = Mapping[TargetId, int]
+"""Targets with the versions at which somebody looked at them."""
+
+
 class Ledger(Protocol):
     """Raises Unavailable; after it a commit may or may not have happened: read again by version."""
 
@@ -341,16 +345,20 @@ class Ledger(Protocol):
     def release_at(self, release: ReleaseId, seq: int) -> Release | None:
         """The release folded up to `seq`: what a message was about."""
 
-    def put_service(self, record: ServiceRecord) -> bool:
-        """Stores revision n where the stored one is n - 1; False otherwise. Revision 1 creates."""
+    def put_service(self, record: ServiceRecord, seen: Seen | None = None) -> bool:
+        """Stores revision n where the stored one is n - 1; False otherwise. Revision 1 creates.
+
+        With `seen`, also False unless these are the service's targets, at these versions. All their versions go up: a
+        decision about one that is under way rests on a file that is no longer so, and must conflict.
+        """
 
     def services(self, names: Collection[str] | None = None) -> tuple[ServiceRecord, ...]:
         """All, or those of these names that there are; by name."""
 
     def service(self, name: str) -> ServiceRecord | None: ...
 
-    def delete_service(self, name: str) -> None:
-        """Its targets and history stay; its targets are no longer due."""
+    def delete_service(self, name: str, seen: Seen | None = None) -> bool:
+        """Its targets and history stay; its targets are no longer due. `seen` as for `put_service`."""
 
     def stops(self) -> tuple[StopOrder, ...]: ...
 

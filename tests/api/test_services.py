@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.api.test_actions import problem
+from tests.api.test_queues import meanwhile
 from tests.api.world import SERVICE, bearer
 
 OLGA, VERA, ROOT = bearer("olga"), bearer("vera"), bearer("root")
@@ -50,6 +52,46 @@ def test_the_same_file_again_changes_nothing_and_another_one_is_a_revision(check
     assert (again.status_code, again.json()["revision"]) == (200, 1)
     changed = checkout.put("/v1/services/checkout", json={**SERVICE, "tick": "5s"}, headers=OLGA)
     assert (changed.status_code, changed.json()["revision"]) == (200, 2)
+
+
+def test_a_release_that_opens_while_a_file_is_applied_keeps_what_it_moves(either, either_world, monkeypatch):
+    """Between the look at what is open and the store."""
+    ledger = either_world.ledger
+    assert either.put("/v1/services/checkout", json=SERVICE, headers=OLGA).status_code == 201
+    start = {"service": "checkout", "version": "1.4.2"}
+    answers = []
+    meanwhile(
+        monkeypatch, ledger, "rows", lambda: answers.append(either.post("/v1/releases", json=start, headers=OLGA))
+    )
+    moved = either.put("/v1/services/checkout", json={**SERVICE, "cluster": "other"}, headers=OLGA)
+    assert answers[0].json()["outcome"] == "release"
+    assert problem(moved) == (409, "in-use")
+    assert ledger.service("checkout").document == SERVICE
+
+
+def test_a_release_that_opens_while_its_service_is_deleted_keeps_it(either, either_world, monkeypatch):
+    assert either.put("/v1/services/checkout", json=SERVICE, headers=OLGA).status_code == 201
+    start = {"service": "checkout", "version": "1.4.2"}
+    meanwhile(monkeypatch, either_world.ledger, "rows", lambda: either.post("/v1/releases", json=start, headers=OLGA))
+    assert problem(either.delete("/v1/services/checkout", headers=ROOT)) == (409, "in-use")
+    assert either_world.ledger.service("checkout") is not None
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_file_that_is_applied_while_a_release_opens_is_the_one_it_follows(either, either_world, monkeypatch, gone):
+    """Between the look at the file and the commit: the release has the new plan, or there is none."""
+    assert either.put("/v1/services/checkout", json=SERVICE, headers=OLGA).status_code == 201
+    changed = {**SERVICE, "cluster": "other"} if gone else {**SERVICE, "strategies": [{"canary": {"steps": ["7%"]}}]}
+    put = lambda: either.put("/v1/services/checkout", json=changed, headers=OLGA)  # noqa: E731
+    meanwhile(monkeypatch, either_world.ledger, "deliveries", put)
+    start = {"service": "checkout", "version": "1.4.2", "cluster": "local"}
+    answer = either.post("/v1/releases", json=start, headers=OLGA)
+    assert either_world.ledger.service("checkout").document == changed
+    if gone:
+        assert problem(answer) == (422, "unknown-name")
+        return
+    shown = either.get(f"/v1/releases/{answer.json()['release']['id']}", headers=VERA).json()
+    assert [stage["name"] for stage in shown["stages"]] == ["canary 7%"]
 
 
 def test_if_match_guards_a_revision(checkout):

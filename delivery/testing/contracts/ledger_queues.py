@@ -1,9 +1,20 @@
 """Inbox and outbox; services, stops, heartbeats and named leases."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from threading import Barrier
 
 from delivery.model.ids import MINUTE, SECOND, Micros, Principal, ReleaseId, target_id
-from delivery.ports.ledger import DeliveryHead, InboxState, OutboxState, Outgoing, Result, StopOrder, Unit
+from delivery.ports.ledger import (
+    DeliveryHead,
+    InboxState,
+    OutboxState,
+    Outgoing,
+    Result,
+    ServiceRecord,
+    StopOrder,
+    Unit,
+)
 from delivery.testing.contracts.ledger_values import (
     LEASE,
     START,
@@ -162,6 +173,39 @@ class Orders:
         assert world.ledger.services(["checkout", "nobody"]) == (second,)
         assert world.ledger.services([]) == ()
         assert world.ledger.service("nobody") is None
+
+    def test_a_file_is_stored_only_on_targets_as_they_were_seen(self, world: LedgerWorld) -> None:
+        created(world.ledger, row(), row("other"))
+        assert not world.ledger.put_service(service("checkout"), {})
+        assert not world.ledger.put_service(service("checkout"), {T: 1})
+        assert world.ledger.service("checkout") is None
+        assert world.ledger.put_service(service("checkout"), {T: 0})
+        assert [each.version for each in world.other.rows()] == [1, 0]
+        assert not world.other.delete_service("checkout", {T: 0})
+        assert world.ledger.service("checkout") is not None
+        assert world.other.delete_service("checkout", {T: 1})
+        assert world.ledger.service("checkout") is None
+
+    def test_of_a_release_and_a_file_at_once_one_is_first_and_the_other_looks_again(self, world: LedgerWorld) -> None:
+        created(world.ledger, row())
+        ready = Barrier(2, timeout=30)
+        with ThreadPoolExecutor(2) as threads:
+            for revision in range(1, 13):
+                before = stored_row(world.ledger, T)
+                decided = Unit(target=T, expect=before.version, row=before)
+                applied = service("checkout", (world.ledger.service("checkout") or service("", 0)).revision + 1)
+
+                def decide(decided: Unit = decided) -> bool:
+                    ready.wait()
+                    return outcome(world.ledger, decided) == [Result.DONE]
+
+                def apply(applied: ServiceRecord = applied, seen: int = before.version) -> bool:
+                    ready.wait()
+                    return world.other.put_service(applied, {T: seen})
+
+                first, second = threads.submit(decide), threads.submit(apply)
+                assert first.result() != second.result(), revision
+                assert stored_row(world.ledger, T).version == revision
 
     def test_a_deleted_service_leaves_targets_that_are_not_due(self, world: LedgerWorld) -> None:
         world.ledger.put_service(service("checkout"))

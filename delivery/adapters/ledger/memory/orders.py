@@ -4,18 +4,25 @@ from collections.abc import Collection
 
 from delivery.adapters.ledger.memory.targets import Targets
 from delivery.adapters.ledger.units import BEAT_KEPT, covers, past
+from delivery.model.frozen import replace
 from delivery.model.ids import Micros
-from delivery.ports.ledger import ServiceRecord, StopOrder
+from delivery.ports.ledger import Seen, ServiceRecord, StopOrder
 
 
 class Orders(Targets):
-    def put_service(self, record: ServiceRecord) -> bool:
+    def put_service(self, record: ServiceRecord, seen: Seen | None = None) -> bool:
         with self._transaction() as journal:
             stored = self._tables.services.get(record.name)
-            if record.revision != (stored.revision if stored else 0) + 1:
+            if record.revision != (stored.revision if stored else 0) + 1 or not self._as_seen(record.name, seen):
                 return False
             journal.put(self._tables.services, record.name, record)
+            for target in self.targets(record.name):
+                row = self._tables.rows[target]
+                journal.put(self._tables.rows, target, replace(row, version=row.version + 1))
             return True
+
+    def _as_seen(self, service: str, seen: Seen | None) -> bool:
+        return seen is None or seen == {one: self._tables.rows[one].version for one in self.targets(service)}
 
     def services(self, names: Collection[str] | None = None) -> tuple[ServiceRecord, ...]:
         with self._lock:
@@ -26,11 +33,14 @@ class Orders(Targets):
         with self._lock:
             return self._tables.services.get(name)
 
-    def delete_service(self, name: str) -> None:
+    def delete_service(self, name: str, seen: Seen | None = None) -> bool:
         with self._transaction() as journal:
+            if not self._as_seen(name, seen):
+                return False
             journal.drop(self._tables.services, name)
             for target in self.targets(name):
                 self._make_due(target, None, "the service was deleted")
+            return True
 
     def stops(self) -> tuple[StopOrder, ...]:
         with self._lock:

@@ -9,20 +9,26 @@ from delivery.adapters.ledger.sql.part import Part, past
 from delivery.adapters.ledger.sql.tables import LEASE, SERVICE, STOP, TARGET, WORKER
 from delivery.adapters.ledger.sql.upsert import INSERT_LEASE, INSERT_SERVICE, PUT_STOP, PUT_WORKER
 from delivery.adapters.ledger.units import BEAT_KEPT, covers
-from delivery.model.ids import Micros
-from delivery.ports.ledger import ServiceRecord, StopOrder
+from delivery.model.ids import Micros, TargetId
+from delivery.ports.ledger import Seen, ServiceRecord, StopOrder
 
 _C = TARGET.c
 
 
 class Orders(Part):
-    def put_service(self, record: ServiceRecord) -> bool:
-        values = coding.service_values(record)
+    def put_service(self, record: ServiceRecord, seen: Seen | None = None) -> bool:
         with self._database.write() as connection:
-            if record.revision == 1:
-                return connection.execute(INSERT_SERVICE[self._database.sqlite], values).rowcount == 1
-            before = (SERVICE.c.name == record.name, SERVICE.c.revision == record.revision - 1)
-            return connection.execute(update(SERVICE).where(*before).values(values)).rowcount == 1
+            if not _as_seen(connection, record.name, seen) or not self._stored_next(connection, record):
+                return False
+            connection.execute(update(TARGET).where(_C.service == record.name).values(version=_C.version + 1))
+            return True
+
+    def _stored_next(self, connection: Connection, record: ServiceRecord) -> bool:
+        values = coding.service_values(record)
+        if record.revision == 1:
+            return connection.execute(INSERT_SERVICE[self._database.sqlite], values).rowcount == 1
+        before = (SERVICE.c.name == record.name, SERVICE.c.revision == record.revision - 1)
+        return connection.execute(update(SERVICE).where(*before).values(values)).rowcount == 1
 
     def services(self, names: Collection[str] | None = None) -> tuple[ServiceRecord, ...]:
         with self._database.read() as connection:
@@ -40,12 +46,15 @@ class Orders(Part):
             found = connection.execute(select(SERVICE).where(SERVICE.c.name == name)).one_or_none()
         return coding.service_from(found) if found else None
 
-    def delete_service(self, name: str) -> None:
+    def delete_service(self, name: str, seen: Seen | None = None) -> bool:
         why = "the service was deleted"
         change = update(TARGET).where(_C.service == name)
         with self._database.write() as connection:
+            if not _as_seen(connection, name, seen):
+                return False
             connection.execute(delete(SERVICE).where(SERVICE.c.name == name))
             connection.execute(change.values(due_at=None, due_why=why, version=_C.version + 1))
+            return True
 
     def stops(self) -> tuple[StopOrder, ...]:
         with self._database.read() as connection:
@@ -92,3 +101,10 @@ class Orders(Part):
             connection.execute(INSERT_LEASE[self._database.sqlite], {"name": name, "owner": owner, "until": 0})
             take = update(LEASE).where(LEASE.c.name == name, free).values(owner=owner, until=now + lasts)
             return connection.execute(take).rowcount == 1
+
+
+def _as_seen(connection: Connection, service: str, seen: Seen | None) -> bool:
+    """Whether its targets are as somebody saw them; they stay so until the end of the transaction."""
+    query = select(_C.id, _C.version).where(_C.service == service).order_by(_C.id).with_for_update()
+    now = {TargetId(row.id): row.version for row in connection.execute(query)}
+    return seen is None or seen == now

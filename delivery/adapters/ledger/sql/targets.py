@@ -84,9 +84,10 @@ class Targets(Part):
             return frozenset(map(TargetId, connection.execute(query).scalars()))
 
     def require(self, service: str, least: int) -> None:
-        statement = update(TARGET).where(_C.service == service, _C.requires < least).values(requires=least)
+        lacking = (_C.service == service, _C.requires < least)
         with self._database.write() as connection:
-            connection.execute(statement)
+            connection.execute(select(_C.id).where(*lacking).order_by(_C.id).with_for_update())  # in everybody's order
+            connection.execute(update(TARGET).where(*lacking).values(requires=least))
 
     def _read_releases(self, connection: Connection, ids: Collection[ReleaseId]) -> dict[ReleaseId, StoredRelease]:
         """Most are known by their heads: their bodies, which are most of what there is, are not read again."""
