@@ -56,7 +56,7 @@ def get_release(services: Services, _: Viewer, stored: Found, response: Response
         services.public_url,
         release,
         numbered(stored_events(history, release.id)),
-        history.ticks(release.id),
+        history.shares(release.id),
         measuring,
         allowed(release, context(services, release)),
         newest(services.judge, measuring, release),
@@ -80,7 +80,7 @@ def get_analysis(services: Services, _: Viewer, stored: Found, after: After = 0,
     """Show what was measured: each tick of both versions, and every change of a gate's verdict."""
     release, history = stored.release, services.history
     measuring = history.measuring(release.id)
-    ticks = [one for one in history.ticks(release.id) if one.number > after]
+    ticks = history.ticks(release.id, after, limit + 1)
     shown = ticks[:limit]
     nothing = Counts(0, 0)
     candidate, stable = measuring.totals if measuring else (nothing, nothing)

@@ -10,7 +10,8 @@ from delivery.model.event import Cause, Event
 from delivery.model.hold import Hold
 from delivery.model.hook import HookRun
 from delivery.model.release import Release
-from delivery.model.verdict import Judgement, Tick
+from delivery.model.shares import Shares
+from delivery.model.verdict import Judgement
 from delivery.ports.ledger import Measuring
 from delivery.wording.cause import because
 from delivery.wording.hold import what
@@ -41,13 +42,13 @@ def detail(
     base: str,
     release: Release,
     history: Sequence[tuple[int, Event]],
-    ticks: Sequence[Tick],
+    shares: Shares,
     measuring: Measuring | None,
     actions: Sequence[str],
     judgements: Sequence[Judgement] = (),
 ) -> ReleaseDetail:
     """`judgements` are those of the gates of the stage that was measured last."""
-    shown, promotion = stages(release, history, ticks, (measuring.stage if measuring else -1, judgements))
+    shown, promotion = stages(release, history, shares, (measuring.stage if measuring else -1, judgements))
     return ReleaseDetail(
         **summary(base, release).model_dump(),
         exposure=_exposure(release, measuring),

@@ -11,8 +11,9 @@ from delivery.model.event import CauseKind, Event, Level
 from delivery.model.ids import GateId, Micros
 from delivery.model.plan import Approval, Plan
 from delivery.model.release import Release
+from delivery.model.shares import Shares
 from delivery.model.traffic import ALL_CANDIDATE, Traffic
-from delivery.model.verdict import Judgement, Tick
+from delivery.model.verdict import Judgement
 from delivery.wording.traffic import describe
 from delivery.wording.units import instant
 
@@ -42,7 +43,7 @@ class _Walk:
 def stages(
     release: Release,
     history: Sequence[tuple[int, Event]],
-    ticks: Sequence[Tick],
+    shares: Shares,
     measured: tuple[int, Sequence[Judgement]] = (-1, ()),
 ) -> tuple[list[StageOut], StageOut]:
     """The plan's stages, and the promotion. `measured` is the stage that was measured last, and its gates by now."""
@@ -50,7 +51,7 @@ def stages(
     walks = _walk(plan, history, over=release.phase.closed or release.then is not None)
     last, judgements = measured
     _judged(walks[last], judgements)
-    observed = _observed(ticks)
+    observed = _observed(shares)
     shown = [
         _stage(stage.name, stage.traffic, stage.approval, walk, observed.get(index))
         for index, (stage, walk) in enumerate(zip(plan.stages, walks, strict=False))
@@ -134,11 +135,6 @@ def _stage(name: str, traffic: Traffic, approval: Approval | None, walk: _Walk, 
     )
 
 
-def _observed(ticks: Sequence[Tick]) -> Mapping[int, float]:
+def _observed(shares: Shares) -> Mapping[int, float]:
     """The candidate's share of the requests that were counted, in percent, by stage."""
-    sums: dict[int, tuple[int, int]] = {}
-    for tick in ticks:
-        candidate, total = sums.get(tick.stage, (0, 0))
-        requests = tick.candidate.requests
-        sums[tick.stage] = (candidate + requests, total + requests + tick.others)
-    return {stage: round(100 * candidate / total, 1) for stage, (candidate, total) in sums.items() if total}
+    return {stage: round(100 * candidate / total, 1) for stage, (candidate, total) in shares.stages.items() if total}

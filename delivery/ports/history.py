@@ -7,6 +7,7 @@ from typing import Protocol
 from delivery.model.codec import StoredEvent
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.record import Ended, RecordKind, StoredRecord
+from delivery.model.shares import Shares
 from delivery.model.verdict import Tick
 from delivery.ports.ledger import Alert, Measuring, Row, StoredRelease
 
@@ -35,6 +36,11 @@ class History(Protocol):
 
     def release(self, release: ReleaseId) -> StoredRelease | None: ...
 
+    def mark(self, release: ReleaseId) -> str | None:
+        """A text that is another one as soon as anything is that people are shown of it: an event, a tick, its target,
+        its service's file, a stop. Costs one small read.
+        """
+
     def by_number(self, service: str | None, number: int) -> tuple[StoredRelease, ...]:
         """Releases with this number; several where services or clusters share it."""
 
@@ -43,8 +49,11 @@ class History(Protocol):
 
     def measuring(self, release: ReleaseId) -> Measuring | None: ...
 
-    def ticks(self, release: ReleaseId, stage: int | None = None) -> tuple[Tick, ...]:
-        """In order, from segments and from what is not in one yet."""
+    def ticks(self, release: ReleaseId, after: int = 0, limit: int | None = None) -> tuple[Tick, ...]:
+        """In order, from segments and from what is not in one yet, those with a number above `after`."""
+
+    def shares(self, release: ReleaseId) -> Shares:
+        """All ticks summed up. Asked again, only what is new since is read."""
 
     def rows(self, service: str | None = None) -> tuple[Row, ...]:
         """Targets' rows, by id."""

@@ -6,6 +6,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from httpx2 import Response
 
+from delivery.model.ids import Principal
+from delivery.ports.ledger import StopOrder
 from tests.api.browser import Browser
 from tests.api.html import Node, read
 from tests.api.test_actions import GUARDED, VERA, act, begin, get
@@ -163,6 +165,40 @@ def test_what_was_measured_is_drawn_and_said(http, world, browsers, release):
     split = list(page.one("section", class_="split").all("svg", role="img"))
     assert [one["class"] for one in split] == ["wide", "narrow"]
     assert all("desired 5\u202f%, confirmed 5\u202f%, counted at last 5\u202f%" in one["aria-label"] for one in split)
+
+
+@pytest.fixture
+def two(either, either_world) -> Iterator[tuple[Browser, Browser]]:
+    """Of vera and of otto, over each ledger."""
+    found = Browser(either_world), Browser(either_world)
+    for browser, person in zip(found, ("vera", "otto"), strict=True):
+        assert browser.sign_in(person).status_code == 303
+    yield found
+    for browser in found:
+        browser.http.close()
+
+
+def test_an_open_page_that_has_not_changed_costs_one_small_read(either, either_world, two, monkeypatch):
+    ledger, (vera, otto) = either_world.ledger, two
+    either.put("/v1/services/checkout", json=SERVICE, headers=OLGA)
+    begun = either.post("/v1/releases", json={"service": "checkout", "version": "1.4.2"}, headers=OLGA)
+    path = f"/releases/{begun.json()['release']['id']}"
+    first = vera.open(path)
+    tag = {"if-none-match": first.headers["etag"]}
+    with monkeypatch.context() as heads_only:
+        for whole in ("release", "events", "measuring", "shares", "ticks", "rows", "stops", "service", "services"):
+            heads_only.setattr(type(ledger), whole, None)
+        again = vera.open(path, headers=tag)
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    ledger.put_stop(StopOrder("*", Principal("olga"), "incident 7", either_world.clock.now()))
+    stopped = vera.open(path, headers=tag)
+    assert (stopped.status_code, "incident 7" in stopped.text) == (200, True)
+    tag = {"if-none-match": stopped.headers["etag"]}
+    assert vera.open(path, headers=tag).status_code == 304
+    assert otto.open(path, headers=tag).status_code == 200, "others see other buttons"
+    either_world.clock.pause(30)
+    assert vera.open(path, headers=tag).status_code == 200, "how long ago things were goes on"
+    assert vera.open("/releases/rel_none", headers=tag).status_code == 404
 
 
 def test_everybody_is_offered_what_the_rules_would_take_from_them(http, browsers, release):

@@ -13,13 +13,16 @@ import pytest
 from sqlalchemy import Engine, event, select, text, update
 
 from delivery.adapters.ledger.sql import SqlLedger, engine, upgrade
+from delivery.adapters.ledger.sql.measured import ticks_from
 from delivery.adapters.ledger.sql.shape import shape
-from delivery.adapters.ledger.sql.tables import RELEASE, STOP
+from delivery.adapters.ledger.sql.tables import RELEASE, SEGMENT, STOP
 from delivery.machine.evolve import fold
 from delivery.model.ids import SECOND, Micros, ReleaseId, target_id
 from delivery.model.release import Bound, Release
+from delivery.model.shares import MOST
+from delivery.model.verdict import Tick
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Alert, InboxState, Measuring, Result, StopOrder, Unit, Wake
+from delivery.ports.ledger import Alert, InboxState, Measuring, Result, Segment, StopOrder, Unit, Wake
 from delivery.testing.contracts.ledger_values import (
     ALICE,
     START,
@@ -204,6 +207,52 @@ def test_a_list_of_deliveries_asks_for_no_bodies(ledger: SqlLedger) -> None:
         assert [one.key for one in ledger.inbox_heads(InboxState.DONE, 9)] == ["a"]
     assert [one for one in seen if "inbox" in one]
     assert not [one for one in seen if "body" in one or "answer" in one]
+
+
+def test_a_long_release_is_summed_up_once_and_then_only_what_is_new(
+    ledger: SqlLedger, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An open page looks every few seconds, whether its release lasts minutes or a week."""
+    decoded: list[int] = []
+
+    def counted(body: bytes) -> tuple[Tick, ...]:
+        ticks = ticks_from(body)
+        decoded.append(len(ticks))
+        return ticks
+
+    for module in ("ticks", "measured"):
+        monkeypatch.setattr(f"delivery.adapters.ledger.sql.{module}.ticks_from", counted)
+    measuring = Measuring(R1)
+
+    def measure(number: int) -> None:
+        nonlocal measuring
+        for _ in range(number):
+            measuring = measured(measuring)
+            segments: tuple[Segment, ...] = ()
+            if len(measuring.ticks) == 8:
+                segments = (Segment(R1, measuring.ticks[0].number, measuring.ticks, measuring.evidence),)
+                measuring = replace(measuring, ticks=())
+            assert outcome(ledger, Unit(measuring=measuring, segments=segments)) == [Result.DONE]
+
+    measure(1000)
+    reader = SqlLedger(url, fold)
+    first = reader.shares(R1)
+    assert (first.number, sum(decoded), len(first.spans) <= MOST) == (1000, 1000, True)
+    decoded.clear()
+    with statements() as seen:
+        assert reader.shares(R1) == first
+    assert (decoded, len([one for one in seen if one.startswith("SELECT")])) == ([], 2)
+    measure(12)
+    assert reader.shares(R1).number == 1012
+    assert decoded == [8, 4]
+    assert ledger.shares(R1) == reader.shares(R1)
+    decoded.clear()
+    assert [tick.number for tick in reader.ticks(R1, 990, 4)] == [991, 992, 993, 994]
+    assert len(decoded) <= 3
+    with ledger._database.write() as connection:
+        connection.execute(SEGMENT.delete())
+    assert reader.shares(R1).number == 4, "retention took the rest away"
+    reader.close()
 
 
 def test_the_shape_of_a_snapshot_tells_every_field_that_it_can_hold() -> None:

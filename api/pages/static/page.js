@@ -5,7 +5,7 @@
   const link = document.getElementById("link");
   const said = document.getElementById("said");
   const LATER = 300; // milliseconds in which several events become one look
-  let source = null, later = 0, looking = false, again = false, over = false, seen = new Map();
+  let source = null, later = 0, looking = false, again = false, over = false, tag = "", seen = new Map();
 
   // What the server rendered, but for what is another in each rendering: keys of forms, and how long ago things were.
   const rendered = (part) => part.innerHTML
@@ -80,16 +80,20 @@
     over = !freshMain.dataset.stream;
     if (over) close();
     tell(old ? "It has moved on since you opened this form. What you send is checked against what you saw." : "");
+    return !old;
   }
 
   async function look() {
     if (looking) { again = true; return; }
     looking = true;
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+      const asked = tag ? { Accept: "text/html", "If-None-Match": tag } : { Accept: "text/html" };
+      const answer = await fetch(location.href, { headers: asked, cache: "no-store" });
       if (answer.redirected) { close(); over = true; tell("You are signed out: what you see is old.", location.href); return; }
+      if (answer.status === 304) { tell(""); return; }
       if (!answer.ok) throw new Error(String(answer.status));
-      show(await answer.text());
+      // What was held back comes with the next look: its tag is remembered when all of it is shown.
+      tag = show(await answer.text()) ? answer.headers.get("ETag") ?? "" : "";
     } catch {
       tell("Not live: the server does not answer. What you see is old; trying again.");
     } finally {

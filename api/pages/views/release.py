@@ -74,11 +74,11 @@ def shown(services: AppServices, release: Release, caller: Caller, root: str) ->
     """Raises Unavailable."""
     history = numbered(stored_events(services.history, release.id))
     measuring = services.history.measuring(release.id)
-    ticks = services.history.ticks(release.id)
+    shares = services.history.shares(release.id)
     judged = newest(services.judge, measuring, release)
     around, paused = context(services, release), in_hand(services, release)
     known = replace(release, verdicts={**release.verdicts, **{one.gate: one for one in judged}})
-    made, promotion = stages(release, history, ticks, (measuring.stage if measuring else -1, judged))
+    made, promotion = stages(release, history, shares, (measuring.stage if measuring else -1, judged))
     every_stage = tuple(stage_views.shown(one, release.plan) for one in (*made, promotion))
     service, cluster = target(release)
     return ReleaseShown(
@@ -89,7 +89,7 @@ def shown(services: AppServices, release: Release, caller: Caller, root: str) ->
         badges=badges(release, paused),
         told=explain(known, around, wake(known, around), paused),
         offers=offers(release, around, caller, partial(_reach, services, caller, service, cluster)),
-        split=split.shown(release, history, ticks, around.now),
+        split=split.shown(release, history, shares, around.now),
         measured=_measured(every_stage),
         stages=every_stage,
         hooks=hooks.shown(release),

@@ -13,12 +13,10 @@ from delivery.model.hold import HoldKind
 from delivery.model.ids import Micros
 from delivery.model.plan import Plan
 from delivery.model.release import Release
-from delivery.model.verdict import Tick
+from delivery.model.shares import Shares
 from delivery.wording.release import versions
 from delivery.wording.units import percent
 
-MOST_COUNTED = 80
-"""Points of what was counted; of a longer release each is the mean of several ticks."""
 _MARGIN = 0.03
 """What is shown before the first change and after the end, as a part of the whole."""
 
@@ -101,9 +99,7 @@ class _Walk:
             self.holds.append(Span(since, at, kind.value))
 
 
-def shown(
-    release: Release, history: Sequence[tuple[int, Event]], ticks: Sequence[Tick], now: Micros
-) -> SplitShown | None:
+def shown(release: Release, history: Sequence[tuple[int, Event]], shares: Shares, now: Micros) -> SplitShown | None:
     """None where no traffic was ever to be moved."""
     walk = _Walk(release.plan)
     for seq, event in history:
@@ -113,7 +109,7 @@ def shown(
     end = release.finished_at or max(now, release.at)
     for kind in list(walk.open_holds):
         walk.lift(kind, end)
-    one = _split(walk, ticks, end, over=release.finished_at is not None)
+    one = _split(walk, shares, end, over=release.finished_at is not None)
     summary = _summary(release, one)
     return SplitShown(
         drawn.draw(one, drawn.WIDE, summary, "wide"),
@@ -125,7 +121,7 @@ def shown(
     )
 
 
-def _split(walk: _Walk, ticks: Sequence[Tick], end: Micros, *, over: bool) -> Split:
+def _split(walk: _Walk, shares: Shares, end: Micros, *, over: bool) -> Split:
     first = walk.desired[0].at
     margin = int(max(end - first, 1) * _MARGIN)
     begin, last = Micros(first - margin), Micros(end + margin if over else end)
@@ -135,21 +131,17 @@ def _split(walk: _Walk, ticks: Sequence[Tick], end: Micros, *, over: bool) -> Sp
         end=last,
         desired=(Step(begin, 0), *walk.desired),
         confirmed=(Step(begin, 0), *walk.confirmed),
-        counted=tuple(_counted(ticks)),
+        counted=tuple(_counted(shares)),
         stages=tuple(Span(at, until, name) for (at, name), until in zip(walk.stages, ends, strict=True)),
         holds=tuple(Span(max(hold.begin, begin), hold.end, hold.name) for hold in walk.holds if hold.end > begin),
     )
 
 
-def _counted(ticks: Sequence[Tick]) -> Iterator[Step]:
+def _counted(shares: Shares) -> Iterator[Step]:
     """The candidate's share of the requests that were counted, in percent; nothing where nobody sent any."""
-    size = -(-len(ticks) // MOST_COUNTED)
-    for start in range(0, len(ticks), size or 1):
-        few = ticks[start : start + size]
-        own = sum(tick.candidate.requests for tick in few)
-        both = own + sum(tick.others for tick in few)
-        if both:
-            yield Step(Micros((few[0].start + few[-1].end) // 2), 100 * own / both)
+    for span in shares.spans:
+        if span.total:
+            yield Step(Micros((span.start + span.end) // 2), 100 * span.candidate / span.total)
 
 
 def _summary(release: Release, one: Split) -> str:

@@ -1,13 +1,17 @@
 """Reading what happened."""
 
+from collections.abc import Callable
 from dataclasses import astuple, replace
 
 import pytest
 
 from delivery.model.ids import MINUTE, SECOND, Micros, Principal, ReleaseId, target_id
+from delivery.model.shares import Shares
+from delivery.model.verdict import Tick
 from delivery.ports.history import Filter
-from delivery.ports.ledger import Alert, Measuring, Segment, Unit
+from delivery.ports.ledger import Alert, Measuring, Segment, StopOrder, Unit, Wake
 from delivery.testing.contracts.ledger_values import (
+    LEASE,
     START,
     LedgerWorld,
     Store,
@@ -17,6 +21,7 @@ from delivery.testing.contracts.ledger_values import (
     created,
     measured,
     row,
+    service,
     stored_row,
     unit,
 )
@@ -139,8 +144,49 @@ class Histories:
         assert ticks[-2:] == measuring.ticks
         assert ticks[0].start == 0
         assert ticks[0].end == ticks[1].start == SECOND
-        assert world.other.ticks(R1, stage=0) == ticks
-        assert world.other.ticks(R1, stage=1) == world.other.ticks(ReleaseId("rel_9")) == ()
+        assert world.other.ticks(ReleaseId("rel_9")) == ()
+        for after in range(8):
+            assert world.other.ticks(R1, after) == ticks[after:]
+            assert world.ledger.ticks(R1, after, 2) == ticks[after : after + 2]
+
+    def test_ticks_are_summed_up_as_they_come(self, world: LedgerWorld) -> None:
+        measuring, every = Measuring(R1), list[Tick]()
+        assert world.other.shares(R1) == Shares()
+        for number in range(1, 40):
+            measuring = measured(measuring)
+            every += measuring.ticks[-1:]
+            segments: tuple[Segment, ...] = ()
+            if number % 3 == 0:
+                segments = (Segment(R1, measuring.ticks[0].number, measuring.ticks, measuring.evidence),)
+                measuring = replace(measuring, ticks=())
+            committed(world.ledger, Unit(measuring=measuring, segments=segments))
+            if number % 5 == 0:
+                assert world.other.shares(R1) == Shares().then(every)
+        assert world.ledger.shares(R1) == world.other.shares(R1) == Shares().then(every)
+
+    def test_a_mark_is_another_one_when_something_is_that_is_shown(self, world: LedgerWorld) -> None:
+        created(world.ledger, row())
+        story = Story(T, R1).started()
+        begin(world.ledger, story)
+        assert world.other.mark(ReleaseId("rel_9")) is None
+        stop = StopOrder("*", Principal("bob"), "incident", START)
+        seen = {world.other.mark(R1)}
+        changes: list[Callable[[], object]] = [
+            lambda: committed(world.ledger, unit(stored_row(world.ledger, T), story.promoting())),
+            lambda: committed(world.ledger, Unit(measuring=measured(Measuring(R1)))),
+            lambda: committed(world.ledger, unit(stored_row(world.ledger, T), paused="bob: by hand")),
+            lambda: world.ledger.put_service(service("checkout")),
+            lambda: world.ledger.put_stop(stop),
+            lambda: world.ledger.put_stop(replace(stop, since=Micros(START + 1))),
+            lambda: world.ledger.lift_stop("*"),
+        ]
+        for number, change in enumerate(changes, 2):
+            change()
+            seen.add(world.other.mark(R1))
+            assert len(seen) == number
+        world.ledger.claim(["local"], "w1", LEASE, 1)
+        committed(world.ledger, Unit(target=T, owner="w1", wake=Wake(Micros(START + 9), "a poll", release_claim=True)))
+        assert world.other.mark(R1) in seen
 
     def test_rows_of_all_services_or_one(self, world: LedgerWorld) -> None:
         rows = [row("checkout", "b"), row("checkout", "a", due_at=None), row("check-in", "a", urgent=True)]

@@ -7,6 +7,7 @@ from delivery.adapters.ledger.units import parts_of
 from delivery.model.codec import StoredEvent
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.release import Release
+from delivery.model.shares import Shares
 from delivery.model.since import READS
 from delivery.model.verdict import Tick
 from delivery.ports.errors import TooNew
@@ -44,6 +45,19 @@ class History(Base):
         with self._lock:
             return self._tables.releases.get(release)
 
+    def mark(self, release: ReleaseId) -> str | None:
+        tables = self._tables
+        with self._lock:
+            stored = tables.releases.get(release)
+            if stored is None:
+                return None
+            measuring = tables.measuring.get(release)
+            row = tables.rows.get(stored.release.target)
+            service = tables.services.get(parts_of(stored.release.target)[0])
+            measured = (measuring.tick, measuring.dseq, measuring.evidence) if measuring else ()
+            known = (stored, *measured, row and row.version, service and service.revision)
+            return repr((*known, *sorted((stop.scope, stop.since) for stop in tables.stops.values())))
+
     def by_number(self, service: str | None, number: int) -> tuple[StoredRelease, ...]:
         with self._lock:
             return tuple(
@@ -60,13 +74,16 @@ class History(Base):
         with self._lock:
             return self._tables.measuring.get(release)
 
-    def ticks(self, release: ReleaseId, stage: int | None = None) -> tuple[Tick, ...]:
+    def ticks(self, release: ReleaseId, after: int = 0, limit: int | None = None) -> tuple[Tick, ...]:
         with self._lock:
             segments = sorted(self._tables.segments.get(release, ()), key=lambda segment: segment.first)
             measuring = self._tables.measuring.get(release)
         kept: list[Iterable[Tick]] = [segment.ticks for segment in segments]
         kept.append(measuring.ticks if measuring else ())
-        return tuple(tick for part in kept for tick in part if stage in (None, tick.stage))
+        return tuple(tick for part in kept for tick in part if tick.number > after)[:limit]
+
+    def shares(self, release: ReleaseId) -> Shares:
+        return Shares().then(self.ticks(release))
 
     def rows(self, service: str | None = None) -> tuple[Row, ...]:
         with self._lock:

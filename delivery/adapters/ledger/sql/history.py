@@ -6,22 +6,32 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, or_, select
 
 from delivery.adapters.ledger.sql import coding
-from delivery.adapters.ledger.sql.measured import ticks_from
-from delivery.adapters.ledger.sql.records import Records
-from delivery.adapters.ledger.sql.tables import ALERT, EVENT, INBOX, MEASURING, RELEASE, SEGMENT, TARGET, WORKER
+from delivery.adapters.ledger.sql.tables import ALERT, EVENT, INBOX, MEASURING, RELEASE, SERVICE, STOP, TARGET, WORKER
 from delivery.adapters.ledger.sql.targets import RELEASES, ROWS
+from delivery.adapters.ledger.sql.ticks import TickRecords
 from delivery.model.codec import StoredEvent
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.since import READS
-from delivery.model.verdict import Tick
 from delivery.ports.errors import TooNew
 from delivery.ports.history import Filter
 from delivery.ports.ledger import Alert, InboxState, Measuring, Row, StoredRelease
 
 _R = RELEASE.c
+_MEASURED = MEASURING.c
+_MARK = (
+    select(
+        _R.head, _R.erased, _MEASURED.tick, _MEASURED.dseq, _MEASURED.evidence, TARGET.c.version, SERVICE.c.revision,
+        select(func.count()).select_from(STOP).scalar_subquery(),
+        select(func.max(STOP.c.since)).scalar_subquery(),
+    )
+    .select_from(RELEASE)
+    .outerjoin(MEASURING, _MEASURED.release == _R.id)
+    .outerjoin(TARGET, TARGET.c.id == _R.target)
+    .outerjoin(SERVICE, SERVICE.c.name == _R.service)
+)  # fmt: skip
 
 
-class SqlHistory(Records):
+class SqlHistory(TickRecords):
     """The port History. Reads one state of the database at a time and locks nothing."""
 
     def page(self, only: Filter, per_page: int, before: ReleaseId | None = None) -> tuple[StoredRelease, ...]:
@@ -41,6 +51,11 @@ class SqlHistory(Records):
             found = connection.execute(RELEASES.where(_R.id == release)).one_or_none()
             return self._stored(connection, found) if found else None
 
+    def mark(self, release: ReleaseId) -> str | None:
+        with self._database.read() as connection:
+            found = connection.execute(_MARK.where(_R.id == release)).one_or_none()
+        return repr(tuple(found)) if found else None
+
     def by_number(self, service: str | None, number: int) -> tuple[StoredRelease, ...]:
         query = RELEASES.where(_R.number == number).order_by(_R.id)
         if service is not None:
@@ -58,15 +73,6 @@ class SqlHistory(Records):
         with self._database.read() as connection:
             found = connection.execute(query).one_or_none()
         return self._measured.read(found) if found else None
-
-    def ticks(self, release: ReleaseId, stage: int | None = None) -> tuple[Tick, ...]:
-        segments = select(SEGMENT.c.ticks).where(SEGMENT.c.release == release).order_by(SEGMENT.c.first)
-        with self._database.read() as connection:
-            parts = [ticks_from(body) for body in connection.execute(segments).scalars()]
-            measured = connection.execute(select(MEASURING).where(MEASURING.c.release == release)).one_or_none()
-        if measured:
-            parts.append(self._measured.read(measured).ticks)
-        return tuple(tick for part in parts for tick in part if stage in (None, tick.stage))
 
     def rows(self, service: str | None = None) -> tuple[Row, ...]:
         query = ROWS.order_by(TARGET.c.id)

@@ -56,7 +56,7 @@ class Measured:
         self._known.keep(release, (ticks, body))
         return body
 
-    def _read_ticks(self, release: ReleaseId, body: bytes) -> Ticks:
+    def read_ticks(self, release: ReleaseId, body: bytes) -> Ticks:
         known, same = self._known.last(release, _NONE)
         if same == body:
             return known
@@ -78,7 +78,7 @@ class Measured:
             first_tick=first_tick,
             base=base,
             gates=gates,
-            ticks=self._read_ticks(release, columns.ticks),
+            ticks=self.read_ticks(release, columns.ticks),
             evidence=columns.evidence,
             totals=(_counts_from(totals[0]), _counts_from(totals[1])),
         )
