@@ -8,7 +8,7 @@ import pytest
 from tests.api.world import bearer
 from tests.system.chromium import Tab, chromium
 from tests.system.pages import scene, sign_in, watched
-from tests.system.scenes import SCENES, Scene
+from tests.system.scenes import CANARY, OLGA, SCENES, Scene
 
 PHONE, DESK = 320, 1280
 BADGES = "[...document.querySelectorAll('.head .badge')].map((one) => one.textContent.trim()).join(', ')"
@@ -263,3 +263,21 @@ def test_the_pictures_can_be_taken(tab: Tab, tmp_path: Path) -> None:
     assert set(pictures) == {f"preparing-{screen}-{scheme}.png" for screen in screens for scheme in schemes}
     assert all(picture.startswith(b"\x89PNG") for picture in pictures.values())
     assert pictures["preparing-desk-light.png"] != pictures["preparing-desk-dark.png"]
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_the_longest_names_fit_a_screen(tab: Tab, width: int) -> None:
+    name, versions = "n" * 63, ("1" * 128, "2" * 128)
+    with watched(tab, "baking") as (made, base):
+        made.http.put(f"/v1/services/{name}", json={**CANARY, "service": name}, headers=OLGA).raise_for_status()
+        for version in versions:
+            asked = {"service": name, "version": version, "reason": "r" * 200}
+            made.http.post("/v1/releases", json=asked, headers=OLGA).raise_for_status()
+            made.world.go(10)
+        release = made.http.get(f"/v1/releases?service={name}", headers=OLGA).json()["releases"][0]["id"]
+        tab.screen(width)
+        sign_in(tab, base, "otto")
+        for path in (f"/releases/{release}", "/releases", f"/services/{name}", "/services"):
+            tab.open(base + path)
+            tab.run(UNFOLD)
+            assert tab.run("document.documentElement.scrollWidth") <= width, path
