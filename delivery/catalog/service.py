@@ -4,7 +4,7 @@ The smallest file has three lines (service, cluster, workload). It gets a canary
 each, watched by one gate: the candidate's share of failed requests against stable's.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -23,10 +23,22 @@ from delivery.model.scalars import duration, name, pattern, text
 from delivery.model.service import OnNewVersion, Service, Strategy
 from delivery.model.verdict import Baseline
 
+_WHERE = frozenset(("service", "cluster", "workload", "namespace", "routes", "config", "promotion", "targets"))
+"""The sections that say what runs, and where."""
 StrategyParser = Callable[[Fields], Strategy]
 DEFAULT_STRATEGIES: Sequence[Mapping[str, object]] = ({"canary": {}},)
 DEFAULT_GATES: Mapping[str, object] = {"errors": {"ratio": "http_errors"}}
 MENTION = "mention"
+
+
+class Unusable(Invalid):
+    """A file of which no release can begin. `readable` is the service with stand-ins for what is wrong, for releases
+    that run: they have their plan, and have to find their way back. None where what runs, or where, is what is wrong.
+    """
+
+    def __init__(self, mistakes: Iterable[Mistake], file: str, readable: Service | None) -> None:
+        super().__init__(mistakes, file)
+        self.readable = readable
 
 
 class GateKind(Protocol):
@@ -68,11 +80,27 @@ def parse(
 ) -> Service:
     """The service. Without `offers` names of the server's configuration are not looked up.
 
-    Raises Invalid with every mistake.
+    Raises Invalid with every mistake: Unusable, where it is a service file at all.
     """
     if {"apiVersion", "kind"} <= document.values.keys():
         kind = f"is a Kubernetes object, {document.values['kind']}"
         raise Invalid([Mistake("", 1, kind, "a service file: service: NAME ...")], document.file)
+    service, mistakes = _read(document, strategies, gates, offers)
+    if mistakes:
+        alone, wrong = _read(document, strategies, gates, None) if offers else (service, mistakes)
+        lost = any(_section(mistake) in _WHERE for mistake in wrong)
+        raise Unusable(mistakes, document.file, None if lost else alone)
+    return service
+
+
+def _section(mistake: Mistake) -> str:
+    return mistake.place.partition(".")[0].partition("[")[0]
+
+
+def _read(
+    document: Document, strategies: Mapping[str, StrategyParser], gates: Mapping[str, GateKind], offers: Offers | None
+) -> tuple[Service, tuple[Mistake, ...]]:
+    """The service, with stand-ins for what is wrong."""
     fields = Fields(_with_defaults(document.values), lines=document.lines)
     service_name, clusters = fields.name("service"), _clusters(fields, offers)
     runs, processes = (offers.clusters, offers.processes) if offers else ({}, None)
@@ -99,8 +127,7 @@ def parse(
         triggers=read_triggers(fields),
         hooks=read_hooks(fields, everywhere, offers.hosts if offers else None, runs),
     )
-    fields.check(document.file)
-    return service
+    return service, fields.finish()
 
 
 def _with_defaults(values: Mapping[str, object]) -> Mapping[str, object]:

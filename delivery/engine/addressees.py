@@ -78,7 +78,7 @@ def _asked(service: str, trigger: Trigger, happened: Happened) -> ReleaseRequest
 def _of_service(name: str, cluster: str | None, entry: Entry | None) -> Sequence[TargetId] | Answer:
     if entry is None:
         return unknown("unknown_service", f"there is no service {name}: apply its service file first")
-    if entry.service is None:
+    if entry.service is None or entry.plan is None:
         return unknown("broken_service", f"the stored service file of {name} cannot be used: {entry.broken}")
     if cluster is not None and cluster not in entry.service.clusters:
         known = ", ".join(entry.service.clusters)

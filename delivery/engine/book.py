@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from delivery.catalog.service import Unusable
 from delivery.engine.audience import Audience
 from delivery.model.context import Context, Freeze, Stop
 from delivery.model.frozen import replace
@@ -26,7 +27,11 @@ MADE_UP = 1000
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A service with the plan that a release of it would get now. `broken` says why a stored file is not usable."""
+    """A service with the plan that a release of it would get now.
+
+    `broken` says why a stored file is not usable: then there is no plan, so that nothing begins; and a service only for
+    releases that run, where the file still says what runs and where.
+    """
 
     record: ServiceRecord
     service: Service | None
@@ -151,11 +156,14 @@ class Book:
         }
 
     def _read(self, record: ServiceRecord) -> Entry:
+        service = None
         try:
             service = self._parse(record.document)
             return Entry(record, service, self._compile(service), plans=self._plans(service))
+        except Unusable as error:
+            return Entry(record, error.readable, None, str(error))
         except ValueError as error:  # a file that an older server accepted must not stop the others
-            return Entry(record, None, None, str(error))
+            return Entry(record, service, None, str(error))
 
 
 def _covers(scope: str, target: Target, service: Service | None) -> bool:

@@ -114,7 +114,7 @@ class Rereader:
 
     def _found(self, hint: Hinted, row: Delivery, entry: Entry | None) -> Found:
         target = TargetId(row.key.rpartition("#")[2])
-        if entry is None or entry.service is None:
+        if entry is None or entry.service is None or entry.plan is None:
             raise _NotYet(f"there is no service for {target}" if entry is None else entry.broken)
         deployer = self._cluster.deployers.get(hint.deployer)
         if deployer is None:

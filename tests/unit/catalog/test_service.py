@@ -10,7 +10,7 @@ from delivery.catalog.check import check
 from delivery.catalog.document import Document
 from delivery.catalog.errors import Invalid
 from delivery.catalog.measured import Measured
-from delivery.catalog.service import Offers, parse
+from delivery.catalog.service import Offers, Unusable, parse
 from delivery.catalog.workloads import DEPLOYMENT, PROCESS, Runs
 from delivery.gates import ratio
 from delivery.model.fields import Fields
@@ -58,6 +58,19 @@ def test_an_object_of_kubernetes_is_told_from_a_service_file() -> None:
     assert str(caught.value) == (
         "checkout.yaml:1: the document is a Kubernetes object, Rollout; expected a service file: service: NAME ..."
     )
+
+
+def test_what_the_server_offers_no_more_is_still_readable_for_what_runs() -> None:
+    text = (
+        "service: checkout\ncluster: [prod-eu, gone]\nnamespace: shop\nworkload: {deployment: checkout}\n"
+        "notify: {irc: checkout}\npolicy: {abort_on: [{alert: Down}]}\n"
+    )
+    with pytest.raises(Unusable, match="irc") as caught:
+        read(text, OFFERS)
+    assert caught.value.readable == read(text)
+    with pytest.raises(Unusable) as lost:
+        read(text.replace("deployment: checkout", "deployment: Check out"), OFFERS)
+    assert lost.value.readable is None
 
 
 def refused(text: str, offers: Offers | None = OFFERS) -> list[str]:

@@ -1,6 +1,6 @@
 """The book: services as applied, how old they may be, and what stands in the context of a decision."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from delivery.model.context import Freeze, Stop
 from delivery.model.ids import HOUR, Micros, Principal, ReleaseId, TargetId
 from delivery.model.service import FreezeRule
 from delivery.model.target import Target
+from delivery.ports.errors import Refused
 from delivery.ports.ledger import ServiceRecord, StopOrder
 from delivery.strategies.plan import compile_plan
 from delivery.testing.contracts.ledger_values import Watch
@@ -149,7 +150,7 @@ class TestReading:
         found = shelf.book.read(["broken", "checkout"])
         broken, checkout = found["broken"], found["checkout"]
         assert broken is not None
-        assert (broken.service, broken.plan) == (None, None)
+        assert broken.plan is None
         assert "unheard_of" in broken.broken
         assert checkout is not None
         assert checkout.service is not None
@@ -224,3 +225,50 @@ def test_it_does_not_grow_with_what_was_applied_before_nor_with_names_that_someb
     parsed = shelf.parsed
     assert shelf.book.fresh("checkout") is not None
     assert shelf.parsed == parsed
+
+
+KUBERNETES: Mapping[str, Any] = {"cluster": "prod", "namespace": "shop", "workload": {"deployment": "checkout"}}
+PROD = Target(TargetId("checkout@prod"), "checkout", "prod")
+
+
+class TestAFileThatCannotBeUsedAnyMore:
+    """A newer server asks more of it, or the server's configuration offers less: nothing new begins. What runs goes on,
+    and finds its way back."""
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"strategies": [{"canary": {"steps": ["5%"], "setps": ["1%"]}}]},
+            {"strategies": [{"canary": {"steps": ["25%"]}}, {"canary": {"steps": ["5%"]}}]},
+            {"gates": {"errors": {"ratio": 7}}},
+            {"notify": {"slack": 7}},
+            {"made_up": 1},
+        ],
+        ids=["a key", "a chain", "a gate", "a channel", "a section"],
+    )
+    def test_it_still_says_where_the_service_lives_and_what_holds_it(
+        self, shelf: Shelf, changes: Mapping[str, Any]
+    ) -> None:
+        shelf.apply(**KUBERNETES, **changes)
+        entry = shelf.book.fresh("checkout")
+        assert entry is not None
+        assert entry.plan is None
+        assert entry.broken
+        assert shelf.book.place(PROD.id).namespace == "shop"
+        assert shelf.book.context(PROD).freeze == FREEZE
+        shelf.stop("owner:team-payments")
+        assert shelf.book.context(PROD).stop is not None
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"namespace": "Shop!"},
+            {"workload": {"deployment": "checkout", "mode": "magic"}},
+            {"routes": [{"names": ["a"]}]},
+        ],
+        ids=["namespace", "workload", "routes"],
+    )
+    def test_but_not_where_it_is_that_which_is_wrong(self, shelf: Shelf, changes: Mapping[str, Any]) -> None:
+        shelf.apply(**{**KUBERNETES, **changes})
+        with pytest.raises(Refused, match="does not say where it lives"):
+            shelf.book.place(PROD.id)
