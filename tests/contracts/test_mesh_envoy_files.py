@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from delivery.adapters.mesh.answer import Request
-from delivery.adapters.mesh.envoy import marker
+from delivery.adapters.mesh.envoy import clusters, marker
 from delivery.adapters.mesh.envoy.adapter import EnvoyMesh
 from delivery.adapters.mesh.envoy.clusters import MIRROR_LIMIT
 from delivery.adapters.mesh.envoy.files import CLUSTERS, ROUTES, sections_of
@@ -332,3 +332,12 @@ def test_a_foreign_cluster_survives_ours(world):
     names = [cluster["name"] for cluster in json.loads(world.files.path(CLUSTERS).read_text())["resources"]]
     assert "legacy" in names
     assert not [name for name in names if name.startswith(case.candidate.name)]
+
+
+def test_a_version_with_the_longest_names_is_known(world):
+    """Envoy takes no regex as long as its name; nor is another version taken for it that begins like it."""
+    long = world.run("n" * 63, "9" * 127 + "1")
+    publish(world, make_case(world).target, long)
+    admin, names = world.envoys[0].admin, clusters.names(long)
+    assert sorted(admin.clusters(names)) == sorted(names)
+    assert admin.clusters([f"{'n' * 63}_{'9' * 127}2"]) == {}
