@@ -1,10 +1,13 @@
 import gc
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
+"""What tests start runs the code of this checkout."""
 pytest.register_assert_rewrite("delivery.testing")
 
 

@@ -67,6 +67,8 @@ def adopt(
     """
     from delivery.adoption.adopt import adopt as look
 
+    if wanted.write is not None and wanted.write.exists():
+        raise CommandError(f"{wanted.write} is there already", "name another file, or remove it first")
     name = _deployment(workload)
     place = Place(namespace, name, wanted.service or name, wanted.mode, wanted.isolation, wanted.candidate)
     with _looking(access) as kube:

@@ -97,9 +97,14 @@ def release(
             raise CommandError("--abort-on-cancel: a job's own token may only start releases", hint, code=Code.USAGE)
         session.api.prove(JobToken(os.environ, waiting.oidc))
     try:
-        answer = _asked(session, patience, lambda key: wish.start(session.api, service, version, key))
+        with _terminable():
+            answer = _asked(session, patience, lambda key: wish.start(session.api, service, version, key))
     except CommandError as error:
         pipeline.failed(error.cause)
+        raise
+    except KeyboardInterrupt:
+        told = f"`delivery release list --service {service}` shows whether it began"
+        session.screen.note(f"the job was cancelled while it asked for its release: {told}")
         raise
     session.screen.note(sentence(answer))
     if not waiting.wait or answer["reason"] in _STABLE:
@@ -111,7 +116,8 @@ def release(
         for one in answer["releases"]:
             ends.append(_see(session, one["id"], patience))
             open_ones.remove(one["id"])
-    pipeline.ended(ends)
+    for told in pipeline.ended(ends):
+        session.screen.note(told)
     session.show([end.release for end in ends], lambda: None)
     raise typer.Exit(max((end.code for end in ends), key=_SEVERITY.index, default=Code.FAILED))
 

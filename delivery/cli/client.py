@@ -11,6 +11,8 @@ from delivery.cli.errors import CommandError, Refusal, of_problem
 Json = dict[str, Any]
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 PER_PAGE = 100
+HERE: Mapping[str, httpx.BaseTransport | None] = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
+"""What no proxy is asked for, whatever the environment says."""
 _PASSING = frozenset({429, 500, 502, 503, 504})
 
 
@@ -23,13 +25,16 @@ class Api:
 
     def __init__(self, url: str, token: str | None = None, transport: httpx.BaseTransport | None = None) -> None:
         self.url = url
+        token = (token or "").strip()
+        if not (token.isascii() and token.isprintable()):
+            raise CommandError("the token has a character that no token has", "is it a whole file, or several lines?")
         headers = {"accept": "application/json", "user-agent": "delivery-cli"}
         if token:
             headers["authorization"] = f"Bearer {token}"
         try:
-            self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT, transport=transport)
-        except (httpx.InvalidURL, UnicodeEncodeError) as error:
-            raise CommandError(f"{url} is no URL, or the token is no token: {error}") from error
+            self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT, transport=transport, mounts=HERE)
+        except httpx.InvalidURL as error:
+            raise CommandError(f"{url} is no URL: {error}") from error
 
     @property
     def of_a_job(self) -> bool:
@@ -107,14 +112,26 @@ class Api:
             ) from error
         if answer.is_success:
             return answer
+        if answer.has_redirect_location:
+            leads = answer.headers["location"]
+            raise CommandError(f"{self.url} leads to {leads}", "name the API's own address with --url or DELIVERY_URL")
         raise of_problem(answer.status_code, _problem(answer))
 
     def _json(self, method: str, path: str, **arguments: Any) -> Json:
         answer = self.request(method, path, **arguments)
         try:
-            return dict(answer.json())
+            found = answer.json()
         except ValueError as error:
-            raise CommandError(f"{self.url} answered, but is no delivery API: {error}", "check --url") from error
+            raise strange(self.url) from error
+        if not isinstance(found, dict):
+            raise strange(self.url)
+        return found
+
+
+def strange(url: str) -> CommandError:
+    """For an answer that is none of ours."""
+    told = "check --url, and `delivery --version` here and where it runs"
+    return CommandError(f"{url} answered, but is no delivery API, or one of another version", told)
 
 
 def passing(error: CommandError) -> bool:

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from delivery.cli.errors import CommandError
 from delivery.cli.output import console
+from delivery.sandbox import launch
 from delivery.settings import Settings, SettingsError, load
 
 Config = Annotated[
@@ -19,7 +21,6 @@ Config = Annotated[
 Port = Annotated[int, typer.Option(min=0, max=65535, help="The API's port; 0, or one that is taken: any.")]
 WAIT_SECONDS = 300
 GRACE_SECONDS = 10
-"""uvicorn waits without end for requests that hang, unless it is told."""
 
 
 def register(app: typer.Typer) -> None:
@@ -30,10 +31,7 @@ def register(app: typer.Typer) -> None:
 def api(config: Config = None) -> None:
     """Runs the API by the server's configuration, until SIGTERM."""
     host, _, port = _settings(config).server.listen.rpartition(":")
-    _become(
-        config, "uvicorn", "api.main:app", "--factory", "--host", host.strip("[]"), "--port", port,
-        "--no-access-log", "--timeout-graceful-shutdown", str(GRACE_SECONDS),
-    )  # fmt: skip
+    _become(config, launch.api(host.strip("[]"), port, GRACE_SECONDS))
 
 
 def worker(
@@ -48,7 +46,7 @@ def worker(
     _settings(config)
     port = () if metrics_port is None else ("--metrics-port", str(metrics_port))
     address = () if metrics_address is None else ("--metrics-address", metrics_address)
-    _become(config, "workers.main", "--name", name, *port, *address)
+    _become(config, launch.module("workers.main", "--name", name, *port, *address))
 
 
 def migrate(
@@ -111,9 +109,9 @@ def _settings(config: str | None) -> Settings:
         raise CommandError(str(error)) from error
 
 
-def _become(config: str | None, module: str, *arguments: str) -> None:
+def _become(config: str | None, command: Sequence[str]) -> None:
     """Replaces this process, so that signals reach whoever works."""
     if config is not None:
         os.environ["DELIVERY_CONFIG"] = str(Path(config).resolve())
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+    os.execv(command[0], tuple(command))

@@ -36,17 +36,19 @@ class Pipeline:
     annotations: Path | None = None
     summary: Path | None = None
 
-    def ended(self, ends: Sequence[End]) -> None:
-        """Says how the releases were left."""
+    def ended(self, ends: Sequence[End]) -> Sequence[str]:
+        """Says how the releases were left; what of that could not be written, which changes nothing of it."""
         if self._github:
             for end in ends:
                 _annotate(_LEVELS.get(end.code, "error"), full_name(end.release), f"{end.text} {end.link}")
-            _append(self.environ.get("GITHUB_OUTPUT"), "".join(map(_output, ends[:1])))
         page = self.summary or (self.environ.get("GITHUB_STEP_SUMMARY") if self._github else None)
-        _append(page, "".join(map(_page, ends)))
-        if self.annotations is not None:
-            report = {"Releases": [_link(end) for end in ends]}
-            self.annotations.write_text(json.dumps(report), encoding="utf-8")
+        report = json.dumps({"Releases": [_link(end) for end in ends]})
+        written = (
+            _written(self.environ.get("GITHUB_OUTPUT") if self._github else None, "".join(map(_output, ends[:1]))),
+            _written(page, "".join(map(_page, ends))),
+            _written(self.annotations, report, "w"),
+        )
+        return [why for why in written if why]
 
     def failed(self, text: str) -> None:
         """Says why there is no release to speak of."""
@@ -107,7 +109,13 @@ def _cell(text: str) -> str:
     return " ".join(text.split())
 
 
-def _append(path: str | Path | None, text: str) -> None:
-    if path and text:
-        with Path(path).open("a", encoding="utf-8") as file:
+def _written(path: str | Path | None, text: str, how: str = "a") -> str:
+    """Why it was not; nothing where it was, or nothing was to be written."""
+    if not path or not text:
+        return ""
+    try:
+        with Path(path).open(how, encoding="utf-8") as file:
             file.write(text)
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror}"
+    return ""

@@ -27,8 +27,8 @@ def path() -> Path:
     named = os.environ.get("DELIVERY_PROFILE")
     if named:
         return Path(named)
-    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(home).expanduser() / "delivery" / "profile.toml"
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111, does without a home
+    return Path(home) / "delivery" / "profile.toml"
 
 
 def find(url: str | None, token: str | None) -> Profile:

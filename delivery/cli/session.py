@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from delivery.cli.client import Api
+from delivery.cli.client import Api, strange
 from delivery.cli.errors import CommandError
 from delivery.cli.output import Format, Screen
 from delivery.cli.profile import find, missing
@@ -64,6 +64,8 @@ def command(group: typer.Typer, name: str) -> Callable[[Command], Command]:
             api = Api(profile.url, profile.token)
             try:
                 function(Session(api, Screen(output)), **_gathered(own, given))
+            except (KeyError, TypeError) as error:  # of a document whose shape nobody here knows
+                raise strange(api.url) from error
             except CommandError as error:
                 if profile.token is None and (gone := missing()):
                     error.hints = (*error.hints, gone)

@@ -6,7 +6,6 @@ async with running(Wanted(directory), print) as local:
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any
 
 from delivery.adapters.ledger.sql.migrate import upgrade
 from delivery.adapters.workloads.process import stop_all
+from delivery.sandbox import launch
 from delivery.sandbox.claim import RunDirectory
 from delivery.sandbox.configuration import SOURCE, Keys, keys_in, profile_text, settings_text, write_private
 from delivery.sandbox.envoy import EnvoyMissing, find_envoy
@@ -137,7 +137,7 @@ async def _start(wanted: Wanted, directory: Path, parts: Parts, supervisor: Supe
 
 
 def _commands(wanted: Wanted) -> Mapping[str, Sequence[str]]:
-    service = (sys.executable, "-m", "delivery.sandbox.demo_service", "--version", "{version}", "--port", "{port}")
+    service = launch.module("delivery.sandbox.demo_service", "--version", "{version}", "--port", "{port}")
     return {name: (*service, *arguments) for name, arguments in wanted.processes.items()}
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 _WRAPPER = """\
 import ctypes, os, sys
@@ -11,6 +12,18 @@ if sys.platform == "linux":
 if os.getppid() == parent:
     os.execv(sys.argv[2], sys.argv[2:])
 """
+
+
+def module(name: str, *arguments: str) -> tuple[str, ...]:
+    """Runs a module of ours, wherever one is: many projects have a folder `api` or `workers`."""
+    return (sys.executable, "-P", "-m", name, *arguments)
+
+
+def api(host: str, port: str, grace: int) -> tuple[str, ...]:
+    """Runs the API. For requests that hang uvicorn would wait without end: `grace` is in seconds."""
+    beside = str(Path(__file__).resolve().parents[2])  # uvicorn would look into the folder that one is in
+    arguments = ("--host", host, "--port", port, "--app-dir", beside, "--timeout-graceful-shutdown", str(grace))
+    return module("uvicorn", "api.main:app", "--factory", "--no-access-log", *arguments)
 
 
 def bound_to(parent: int, command: Sequence[str]) -> tuple[str, ...]:

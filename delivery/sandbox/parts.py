@@ -3,7 +3,6 @@
 import contextlib
 import os
 import socket
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -13,6 +12,7 @@ from delivery.adapters.ledger.sql import SqlLedger
 from delivery.adapters.mesh.envoy.files import Files
 from delivery.machine.evolve import fold
 from delivery.ports.errors import PortError
+from delivery.sandbox import launch
 from delivery.sandbox.configuration import Places
 from delivery.sandbox.envoy import LocalEnvoy, find_envoy
 from delivery.sandbox.ports import HOST, free_port
@@ -21,6 +21,9 @@ from delivery.sandbox.valkey import LocalValkey
 
 GRACE_SECONDS = 3
 """How long the API lets requests in flight go on when it ends; streams never end by themselves."""
+HERE = {"no_proxy": "127.0.0.1,localhost", "NO_PROXY": "127.0.0.1,localhost"}
+"""All of it is on this machine, and asked past every proxy."""
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _OURS = ("DELIVERY_", "CELERY_")
 """Variables that would change what the generated configuration says."""
 
@@ -46,7 +49,7 @@ class Parts:
         )
         self._ledger = SqlLedger(self.places.database_url, fold=fold)
         self._env = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
-        self._env |= {"DELIVERY_CONFIG": str(self.settings), "PYTHONUNBUFFERED": "1"}
+        self._env |= {"DELIVERY_CONFIG": str(self.settings), "PYTHONUNBUFFERED": "1", **HERE}
 
     def port(self, wished: int = 0) -> int:
         """A free port that no other part has."""
@@ -67,11 +70,7 @@ class Parts:
 
     def api_program(self, token: str) -> Program:
         """Ready when it knows `token`: another server on its port does not."""
-        command = (
-            *(sys.executable, "-m", "uvicorn", "api.main:app", "--factory"),
-            *("--host", HOST, "--port", str(self.places.api_port)),
-            *("--no-access-log", "--timeout-graceful-shutdown", str(GRACE_SECONDS)),
-        )
+        command = launch.api(HOST, str(self.places.api_port), GRACE_SECONDS)
         request = urllib.request.Request(
             f"{self.places.api_url}/v1/releases?per_page=1", headers={"authorization": f"Bearer {token}"}
         )
@@ -79,7 +78,7 @@ class Parts:
 
     def worker_program(self, number: int, metrics_port: int) -> Program:
         name = f"worker-{number}"
-        command = (sys.executable, "-m", "workers.main", "--name", name, "--metrics-port", str(metrics_port))
+        command = launch.module("workers.main", "--name", name, "--metrics-port", str(metrics_port))
         since = SystemClock().now()
         return Program(name, lambda: command, self._env, lambda: self._heard(name, since))
 
@@ -92,7 +91,7 @@ class Parts:
 
 def _says_yes(request: urllib.request.Request) -> bool:
     try:
-        with urllib.request.urlopen(request, timeout=1.0) as answer:
+        with _DIRECTLY.open(request, timeout=1.0) as answer:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False

@@ -44,7 +44,7 @@ class Api:
 
     def __init__(self, access: Access) -> None:
         self._access = access
-        self._http = httpx.AsyncClient(base_url=access.url, timeout=10.0)
+        self._http = httpx.AsyncClient(base_url=access.url, timeout=10.0, trust_env=False)  # past every proxy
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -276,3 +276,24 @@ def test_a_jobs_own_token_aborts_nothing_and_that_is_said_before_it_starts(sh, c
     ran = sh("ci", "release", "checkout", "1.4.2", "--wait", "--oidc", "x", "--abort-on-cancel")
     assert (ran.code, "may only start releases" in ran.err) == (Code.USAGE, True)
     assert len(json.loads(sh("release", "list", "-o", "json").out)) == 1
+
+
+def test_a_page_that_cannot_be_written_changes_nothing_of_how_the_release_ended(sh, passing, tmp_path):
+    for option in ("--summary", "--annotations"):
+        version = f"1.4.{len(option)}"
+        ran = sh("ci", "release", "checkout", version, "--wait", option, str(tmp_path / "no" / "file"))
+        assert ran.code == 0, ran.err
+        assert "cannot be written: No such file or directory" in ran.err
+
+
+def test_a_job_that_is_cancelled_while_it_asks_says_that_a_release_may_have_begun(sh, checkout, monkeypatch):
+    """The answer never came: nothing is known that could be aborted."""
+
+    def away(request: httpx.Request) -> None:
+        raise httpx.ReadTimeout("slow", request=request)
+
+    monkeypatch.setattr(sh.transport, "before", away)
+    monkeypatch.setattr("delivery.cli.watch.rest", lambda seconds: signal.raise_signal(signal.SIGTERM))
+    ran = sh("ci", "release", "checkout", "1.4.2", "--wait", "--abort-on-cancel")
+    assert ran.code == Code.INTERRUPTED
+    assert "`delivery release list --service checkout` shows whether it began" in ran.err
