@@ -124,6 +124,57 @@ def test_a_change_of_the_configuration_starts_new_pods_and_another_migration() -
     assert found("image.tag=2.0.0")[1] != before[1]
 
 
+@pytest.mark.parametrize(
+    "sets",
+    [
+        "imagePullSecrets[0].name=pull",
+        "image.pullPolicy=Always",
+        "migration.resources.limits.memory=1Gi",
+        "secret=other",
+        "image.tag=2.0.0",
+        "migration.env[0].name=A",
+    ],
+)
+def test_a_migration_whose_pods_change_is_another_job(sets: str) -> None:
+    """A Job cannot be changed: the upgrade would be refused, say where a secret to pull by was forgotten."""
+    (before,), (after,) = kinds(documents("delivery"), "Job"), kinds(documents("delivery", sets), "Job")
+    assert before["spec"] != after["spec"]
+    assert before["metadata"]["name"] != after["metadata"]["name"]
+    assert len(after["metadata"]["name"]) <= 63
+
+
+def test_what_waits_for_the_schema_has_what_its_container_has() -> None:
+    """It reads the whole configuration, with every variable and file that this names."""
+    sets = ("env[0].name=DELIVERY_DATABASE_URL", "env[0].value=x", *EVERYTHING)
+    for one in kinds(documents("delivery", *sets), "Deployment"):
+        spec = one["spec"]["template"]["spec"]
+        (waits,), (works,) = spec["initContainers"], spec["containers"]
+        assert waits["volumeMounts"] == works["volumeMounts"]
+        assert {"name": "DELIVERY_DATABASE_URL", "value": "x"} in waits["env"]
+
+
+@pytest.mark.parametrize(
+    ("sets", "replicas"), [((), 2), (("workers.main.replicas=0",), 0), (("workers.main.replicas=3",), 3)]
+)
+def test_workers_can_be_switched_off(sets: tuple[str, ...], replicas: int) -> None:
+    """As for a restored database."""
+    workers = [one for one in kinds(documents("delivery", *sets), "Deployment") if "worker" in one["metadata"]["name"]]
+    assert [one["spec"]["replicas"] for one in workers] == [replicas]
+
+
+def test_two_releases_of_it_share_no_object() -> None:
+    """In two namespaces, over the same gateways and services: neither may take the other's rights."""
+    sets = "rbac.namespaces.shop=clone"
+
+    def named(namespace: str) -> set[tuple[str, str, str]]:
+        return {
+            (one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"])
+            for one in documents(namespace, sets)
+        }
+
+    assert named("delivery") & named("staging") == set()
+
+
 def test_what_api_and_workers_share_reaches_both_and_no_migration() -> None:
     name = "OTEL_EXPORTER_OTLP_ENDPOINT"
     made = documents(
@@ -164,7 +215,7 @@ def installed(cluster: Cluster, namespace: str) -> Iterator[None]:
         cluster.api.delete(f"/apis/rbac.authorization.k8s.io/v1/{kind}/{namespace}-delivery-worker")
     for kind in ("rolebindings", "roles"):
         where = f"/apis/rbac.authorization.k8s.io/v1/namespaces/istio-system/{kind}"
-        cluster.api.delete(f"{where}/delivery-worker-mesh")
+        cluster.api.delete(f"{where}/{namespace}-delivery-worker-mesh")
 
 
 @pytest.mark.parametrize(

@@ -73,14 +73,14 @@ volumeMounts:
 {{- end }}
 {{- end -}}
 
-{{/* Waits until the migration has been there, whoever ran it. */}}
+{{/* Waits until the migration has been there, whoever ran it. It reads all of the configuration, as its container does. */}}
 {{- define "delivery.wait" -}}
 initContainers:
   - name: wait-for-schema
     resources:
       requests: {cpu: 50m, memory: 128Mi}
       limits: {memory: 256Mi}
-    {{- include "delivery.container" (dict "root" .root "args" (list "migrate" "--wait")) | nindent 4 }}
+    {{- include "delivery.container" (dict "root" .root "args" (list "migrate" "--wait") "env" .root.Values.env "volumeMounts" .volumeMounts) | nindent 4 }}
 {{- end -}}
 
 {{- define "delivery.placement" -}}
