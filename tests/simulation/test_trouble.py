@@ -17,6 +17,7 @@ from tests.simulation.databases import Sqlite
 from tests.simulation.scenes.play import Play
 from tests.simulation.scenes.poison import unsteppable, unstorable
 from tests.simulation.scheduler import Actor
+from tests.simulation.watch.ghost import InvariantBroken
 
 ANN = Principal("ann")
 EVERYTHING = 1_000_000
@@ -209,6 +210,35 @@ class TestOutage:
             return play.world.scheduler.monotonic - begun
 
         assert lasted(down=True) < lasted(down=False) + 300_000
+
+
+class TestDue:
+    """A target that is due is looked at within a time, or the simulation says so."""
+
+    def test_one_that_is_claimed_and_never_looked_at_is_told(self) -> None:
+        """By workers that live: nobody's death is an excuse."""
+        play = Play(workers=2)
+        settled(play)
+
+        def hang(actor: Actor, where: str) -> None:
+            if where == "before ledger.load":
+                play.world.scheduler.sleep(30_000_000)
+
+        play.world.trigger = hang
+        play.event("good-2")
+        play.go(8)
+        with pytest.raises(InvariantBroken, match="invariant 15: queueing@east has been due for 9 s"):
+            play.go(2)
+
+    def test_one_that_nobody_can_claim_is_told(self) -> None:
+        """A worker that nothing is known to have happened to claims nothing."""
+        play = Play()
+        settled(play)
+        with failing(play, "ledger.claim"):
+            play.event("good-2")
+            play.go(8)
+            with pytest.raises(InvariantBroken, match="invariant 15: queueing@east has been due for 10 s"):
+                play.go(2)
 
 
 class TestFailover:

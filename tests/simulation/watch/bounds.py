@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING
 
 from delivery.adapters.ledger.units import past
+from delivery.engine.drain import LEASE
 from delivery.model.event import Phase, RollbackBegun
 from delivery.model.ids import Micros, TargetId
 from delivery.model.release import Release
 from delivery.ports.ledger import Row
+from tests.simulation.scheduler import Process
 from tests.simulation.watch.copies import Copies
 from tests.simulation.watch.ghost import Broken, Ghost
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 EVERY = 500_000
+"""Between two looks of ours. A worker that has nothing to do looks more often."""
 BOUND = 10_000_000
 """A lease, and what is left to do after it."""
 IN_VAIN = 15
@@ -26,6 +29,8 @@ class Bounds:
     def __init__(self, ghost: Ghost, world: "World", broken: Broken, copies: Copies) -> None:
         self._ghost, self._world, self._broken, self._copies = ghost, world, broken, copies
         self._due: dict[TargetId, tuple[int | None, int]] = {}
+        self._in_hand: dict[TargetId, int] = {}
+        self._owners: dict[str, Process] = {}
         self.checked = 0
 
     def body(self) -> None:
@@ -37,7 +42,7 @@ class Bounds:
     def look(self) -> None:
         world = self._world
         now, wall = world.scheduler.monotonic, world.clock.now()
-        lives = any(not one.dead and one.hangs_until <= now for one in world.workers.values())
+        lives = any(map(self._lives, world.workers.values()))
         for cluster, mesh in world.meshes.items():
             if mesh.down or world.hampered[cluster] or not lives:
                 world.disturb(cluster)
@@ -46,6 +51,14 @@ class Bounds:
             self._late(row, now, wall)
             self._in_vain(row)
         self._copies.look(now, self._ghost.running())
+
+    def claims(self, owner: str) -> None:
+        """Whoever runs now claims under this name."""
+        if (actor := self._world.scheduler.current()) is not None:
+            self._owners[owner] = actor.process
+
+    def _lives(self, process: Process) -> bool:
+        return not process.dead and process.hangs_until <= self._world.scheduler.monotonic
 
     def _revert(self, row: Row, now: int) -> None:
         """7: aborted or failed means candidate 0 within 10 s of the mesh being reachable."""
@@ -74,13 +87,24 @@ class Bounds:
         return self._ghost.times.get((release.id, seq), 0)
 
     def _late(self, row: Row, now: int, wall: int) -> None:
-        """15, 2: a due target is looked at, whatever happens to other clusters and to whoever had claimed it."""
-        target = row.target.id
+        """15, 2: a due target is looked at, whatever happens to other clusters and to whoever had claimed it.
+
+        A dead one's lease has to run out, and whoever is next may wait for what does not answer. From then on it is
+        being looked at, and that must not outlast a lease: others would begin again.
+        """
+        world, target = self._world, row.target.id
         waits = row.due_at is not None and past(row.due_at, Micros(wall))
         if not waits or self._due.get(target, (None, 0))[0] != row.due_at:
             self._due[target] = (row.due_at if waits else None, now)
+            self._in_hand.pop(target, None)
             return
-        since = max(self._due[target][1], self._world.disturbed[row.target.cluster])
+        owner = self._owners.get(row.owner)
+        if owner is not None and self._lives(owner):
+            since, bound = self._in_hand.setdefault(target, now), LEASE + EVERY
+        else:
+            self._in_hand.pop(target, None)
+            since, bound = self._due[target][1], LEASE + world.timeout[1] + 2 * EVERY
+        since = max(since, world.disturbed[row.target.cluster])
         self.checked += 1
-        if now - since > BOUND + self._world.clock.back:
+        if now - since > bound + world.clock.back:
             self._broken.say(15, f"{target} has been due for {(now - since) / 1e6:.0f} s: {row.due_why}")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from delivery.model.ids import TargetId
+from delivery.model.ids import Micros, TargetId
 from delivery.ports.ledger import Committed, Unit
 from tests.simulation.watch.bounds import Bounds
 from tests.simulation.watch.commits import Commits
@@ -64,6 +64,11 @@ class Watched:
         for unit, result in zip(units, results, strict=True):
             self._watch.commits.saw(unit, result)
         return results
+
+    def claim(self, clusters: Sequence[str], owner: str, lease: Micros, limit: int) -> tuple[TargetId, ...]:
+        self._watch.bounds.claims(owner)
+        found: tuple[TargetId, ...] = self._ledger.claim(clusters, owner, lease, limit)
+        return found
 
     def holds(self, target: TargetId, owner: str, version: int) -> bool:
         found: bool = self._ledger.holds(target, owner, version)
