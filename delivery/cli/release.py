@@ -203,7 +203,16 @@ def _paint_explanation(screen: Screen, release: Json, explanation: Json) -> None
         *(("waits for", one) for one in explanation["waits_for"]),
         ("next look", clock(explanation.get("until"))),
         *(("who", one) for one in explanation["who"]),
+        ("possible", _possible(release)),
     ])  # fmt: skip
+
+
+def _possible(release: Json) -> str | None:
+    """The actions that fit now, and how one is typed."""
+    if not release["actions"]:
+        return None
+    first, *_ = release["actions"]
+    return f"{', '.join(release['actions'])}, such as: delivery release {first} {full_name(release)} -m WHY"
 
 
 actions.add_to(group)

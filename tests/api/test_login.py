@@ -203,3 +203,9 @@ def test_a_cookie_reads_below_v1_and_changes_nothing_there(browser):
     assert answer.status_code == 401
     assert browser.open("/v1/releases", headers={"Authorization": "Bearer wrong"}).status_code == 401
     assert browser.open("/v1/releases", headers=bearer("vera")).status_code == 200
+
+
+def test_whoever_has_no_token_reads_who_hands_them_out(browser):
+    page = browser.open("/login").text
+    assert "An admin hands tokens out" in page
+    assert 'aria-describedby="whence"' in page

@@ -67,8 +67,8 @@ def lines(page: str) -> list[list[str]]:
 def test_options_on_the_pages_are_those_of_their_command(page):
     for words in lines(page):
         command, rest = typer.main.get_command(app), list(words)
-        while rest and rest[0] in getattr(command, "commands", {}):
-            command = command.commands[rest.pop(0)]
+        while rest and (found := getattr(command, "commands", {}).get(rest[0])):
+            command, rest = found, rest[1:]
         known = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help", "-h"}
         for word in itertools.takewhile(lambda one: one not in ("|", ">", "&&", ";"), rest):
             option = word.partition("=")[0].rstrip(",.")
@@ -100,3 +100,14 @@ def test_links_lead_to_pages_and_headings_that_are_there(page):
 def test_the_list_of_pages_has_every_page():
     listed = set(re.findall(r"\]\(([^)#]+)\)", (ROOT / "docs/README.md").read_text()))
     assert {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")} - listed == {"README.md"}
+
+
+@pytest.mark.parametrize("page", NAMES)
+def test_rows_of_tables_have_the_cells_of_their_header(page):
+    """A blank line in the middle of a table, or a bar too many, shows as plain text."""
+    text = re.sub(r"```.*?```", "", (ROOT / page).read_text(), flags=re.DOTALL)
+    for table in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE):
+        header, rule, *rows = table.splitlines()
+        assert re.fullmatch(r"[|: -]+", rule), f"{page}: {header}"
+        cells = [len(re.findall(r"(?<!\\)\|", row)) for row in (header, rule, *rows)]
+        assert len(set(cells)) == 1, f"{page}: {header}"

@@ -113,7 +113,9 @@ def test_people_steer_a_release(sh, checkout):
     sh("release", "start", "checkout", "1.4.2")
     checkout.go(20)
     assert "paused" in sh("release", "pause", "2", "-m", "lunch").out
-    assert "lunch" in sh("release", "explain", "2").out
+    explained = sh("release", "explain", "2").out
+    assert "lunch" in explained
+    assert "abort, such as: delivery release resume checkout@local/2 -m WHY\n" in explained
     assert sh("release", "resume", "2").code == 0
     aborted = sh("release", "abort", "2", "-m", "odd", who="adam")
     assert aborted.code == 0
