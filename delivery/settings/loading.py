@@ -52,7 +52,7 @@ def parse(document: Mapping[str, Any], environ: Mapping[str, str], path: str = "
     resolved = _resolve(document, environ, "", mistakes)
     for variable, (table, key) in OVERRIDES.items():
         if variable in environ and isinstance(fields := resolved.setdefault(table, {}), dict):
-            fields[key] = environ[variable]
+            fields[key] = environ[variable].strip()
     if mistakes:
         raise SettingsError(path, tuple(mistakes))
     try:
@@ -71,7 +71,7 @@ def _resolve(value: Any, environ: Mapping[str, str], place: str, mistakes: list[
         case [("env", str(name))]:
             if name not in environ:
                 mistakes.append((place, f"the environment variable {name} is not set"))
-            return environ.get(name)
+            return environ.get(name, "").strip()  # as of a file: secrets often end with a line end
         case [("file", str(name))]:
             try:
                 return Path(name).read_text(encoding="utf-8").strip()

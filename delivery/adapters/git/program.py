@@ -1,10 +1,10 @@
 """The program git: run with nobody's configuration, bounded in time, and what it says told in the engine's words."""
 
 import os
+import re
 import shlex
 import signal
 import subprocess
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,6 +24,10 @@ _DENIED: Final = (
     "path '",
 )
 _OUTWARD: Final = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY")
+_HOST: Final = re.compile(r"(?P<scheme>https?://)([^/@]*@)?(?P<name>[^/]+)")
+_HELPER: Final = """!f() { test "$1" = get || exit 0
+printf 'username=%s\\npassword=%s\\n' "$DELIVERY_GIT_USERNAME" "$DELIVERY_GIT_PASSWORD"; }; f"""
+"""Git asks it for a login of one host. A header of its own would go wherever that host leads to."""
 _MUTE: Final = "fatal: Could not read from remote repository."
 """What git says where ssh has said why."""
 
@@ -51,9 +55,9 @@ class Failed(Unavailable):
 class Git:
     """`named` is what it works for, as people are told it."""
 
-    def __init__(self, named: str, login: Login, author: Author) -> None:
+    def __init__(self, named: str, url: str, login: Login, author: Author) -> None:
         self._named = named
-        self._environment = _environment(login, author)
+        self._environment = _environment(url, login, author)
 
     def __call__(
         self, directory: Path, *arguments: str, given: bytes = b"", more: Mapping[str, str] | None = None
@@ -91,13 +95,14 @@ def _run(command: Sequence[str], given: bytes, environment: Mapping[str, str]) -
     return subprocess.CompletedProcess(command, running.returncode, out, err)
 
 
-def _environment(login: Login, author: Author) -> Mapping[str, str]:
+def _environment(url: str, login: Login, author: Author) -> Mapping[str, str]:
     """Nobody's configuration, no questions, no secret among the arguments, which others can read. Proxies, and the
     authorities that are trusted, are what they are for everything else of us."""
     settings = {"core.hooksPath": os.devnull, "gc.auto": "0", "protocol.ext.allow": "never"}
-    if login.password:
-        pair = b64encode(f"{login.username}:{login.password}".encode()).decode()
-        settings["http.extraHeader"] = f"Authorization: Basic {pair}"
+    secret = {}
+    if login.password and (host := _HOST.match(url)) is not None:
+        settings[f"credential.{host['scheme']}{host['name']}.helper"] = _HELPER
+        secret = {"DELIVERY_GIT_USERNAME": login.username, "DELIVERY_GIT_PASSWORD": login.password}
     ssh = ["ssh", "-oBatchMode=yes", "-oConnectTimeout=10"]
     ssh += [f"-i{login.ssh_key}", "-oIdentitiesOnly=yes"] if login.ssh_key else []
     ssh += [f"-oUserKnownHostsFile={_ssh_text(login.known_hosts)}"] if login.known_hosts else []
@@ -110,6 +115,7 @@ def _environment(login: Login, author: Author) -> Mapping[str, str]:
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_SSH_COMMAND": shlex.join(ssh),
         "GIT_CONFIG_COUNT": str(len(settings)),
+        **secret,
     }
     found |= {name: os.environ[name] for name in _OUTWARD if name in os.environ}
     if authorities := os.environ.get("SSL_CERT_FILE"):

@@ -43,7 +43,7 @@ class Repository:
         self.branch = branch
         self._directory = directory
         self._copy = Copy(directory)
-        self._program = Git(str(self), login, author)
+        self._program = Git(str(self), url, login, author)
         self._lock = threading.Lock()
 
     def look(self) -> Read:

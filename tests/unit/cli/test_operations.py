@@ -107,7 +107,7 @@ def test_doctor_without_a_database(sh, checkout, monkeypatch):
     monkeypatch.setattr(type(checkout.ledger), "workers", away)
     ran = sh("doctor")
     assert ran.code == 1
-    assert "the database is locked" in ran.out
+    assert "something behind this service does not answer" in ran.out
 
 
 def test_doctor_where_nobody_answers(sh, monkeypatch):

@@ -31,11 +31,14 @@ def server(tmp_path: Path) -> GitServer:
 
 
 @contextmanager
-def host(server: GitServer, cut: list[bool]) -> Iterator[str]:
-    """Serves the repository. While `cut` says so, a pack begins and then nothing comes."""
+def host(server: GitServer, cut: list[bool], proofs: list[str | None] | None = None) -> Iterator[str]:
+    """Serves the repository to everybody. While `cut` says so, a pack begins and then nothing comes. `proofs` are what
+    was sent to prove who asks."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if proofs is not None:
+                proofs.append(self.headers.get("authorization"))
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             path, _, query = self.path.partition("?")
             env = {**NOBODY, "GIT_PROJECT_ROOT": str(server.bare.parent), "GIT_HTTP_EXPORT_ALL": "1"}
@@ -196,3 +199,25 @@ def test_a_repository_of_many_notes_is_looked_at_at_once(server, tmp_path, argum
     arguments.unlink()
     worker.look()
     assert arguments.read_text().splitlines().count("git") == before
+
+
+def test_a_token_does_not_follow_a_redirect_to_another_host(server, tmp_path):
+    """A host that has moved, or one that somebody else has by now: the repository is followed, the token stays."""
+    proofs: list[str | None] = []
+    with host(server, [False], proofs) as other:
+        moved = other.replace("127.0.0.1", "localhost")
+
+        class Redirect(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(302)
+                self.send_header("Location", f"{moved}{self.path.removeprefix('/old.git')}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Nothing: pytest shows what fails."""
+
+        with serving(Redirect) as port:
+            worker = repository(f"http://127.0.0.1:{port}/old.git", "main", str(tmp_path / "w"), password="secret")
+            assert worker.look().head == server.head()
+    assert set(proofs) == {None}

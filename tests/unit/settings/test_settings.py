@@ -209,3 +209,14 @@ def test_the_documented_configuration_is_one_that_can_be_used(tmp_path):
     settings = parse(tomllib.loads(example), {"DATABASE_URL": "sqlite:///delivery.db"})
     assert set(settings.clusters) == {"local"}
     assert [name for name in Settings.model_fields if f"[{name}" not in example] == []
+
+
+def test_a_value_of_the_environment_may_have_a_line_end_as_that_of_a_file(tmp_path):
+    """Secrets made with `echo` have one, and a token with it is none: whoever is asked says so, with the token."""
+    (tmp_path / "url").write_text("sqlite:///of-file.db\n")
+    for value, environ in (
+        ({"file": str(tmp_path / "url")}, {}),
+        ({"env": "URL"}, {"URL": "sqlite:///of-file.db\n"}),
+        ("sqlite:///other.db", {"DELIVERY_DATABASE_URL": " sqlite:///of-file.db\r\n"}),
+    ):
+        assert parse(minimal(database={"url": value}), environ).database.url == "sqlite:///of-file.db"
