@@ -108,13 +108,21 @@ def destination(place: Place, backend: Backend, lane: Lane = Lane.PLAIN) -> Dest
     return Destination(host(place, object_name(backend, lane)))
 
 
-def deployment_of(place: Place, backend: Backend) -> str:
-    """What the Deployment is called that runs a version. Copies are ours whoever deploys the versions."""
+def deployments_of(place: Place, backend: Backend) -> tuple[str, ...]:
+    """What the Deployment may be called that runs a version, one name or more. Copies are ours whoever deploys the
+    versions."""
     if backend.home or place.mode is Mode.OBSERVE:
-        return place.deployment
+        return (place.deployment,)
     if place.mode is Mode.VERSIONED and place.candidate and not backend.version.is_copy:
-        return place.candidate.replace("{version}", backend.version.version)
-    return object_name(backend)
+        return named(place.candidate, backend.version.version)
+    return (object_name(backend),)
+
+
+def named(pattern: str, version: str) -> tuple[str, ...]:
+    """A pattern with a version in it, in a form that Kubernetes takes: without dots, and as it is."""
+    version = version.lower()
+    plain = re.sub(r"[^a-z0-9]+", "-", version).strip("-")
+    return tuple(dict.fromkeys(pattern.replace("{version}", text) for text in (plain, version)))
 
 
 def host(place: Place, service: str) -> str:
@@ -123,12 +131,13 @@ def host(place: Place, service: str) -> str:
 
 
 def object_name(backend: Backend, lane: Lane = Lane.PLAIN) -> str:
-    """What our objects for a version are called, in all adapters: a DNS-1123 label such as `checkout-1-4-2-5f0c3a1e`.
+    """What our objects for a version are called, in all adapters: a DNS-1035 label such as `checkout-1-4-2-5f0c3a1e`.
 
     The hash tells apart builds of one label, what was cut off, and a copy from what runs at home.
     """
     home = "\nhome" if backend.home else ""
     told = f"{backend.service}\n{backend.version.identity}{home}".encode()
     readable = re.sub(r"[^a-z0-9]+", "-", f"{backend.service}-{backend.version.version}".lower())
+    readable = f"v-{readable}" if readable[0].isdigit() else readable  # no Service may begin with a digit
     name = f"{readable[:_READABLE].rstrip('-')}-{hashlib.sha256(told).hexdigest()[:8]}"
     return name if lane is Lane.PLAIN else f"{name}-{lane.value}"

@@ -25,7 +25,7 @@ from delivery.adapters.mesh.istio.istiod import Istiods
 from delivery.adapters.mesh.istio.proof import Gateway, Proof
 from delivery.adapters.mesh.istio.proxies import Fixed
 from delivery.model.ids import TargetId
-from delivery.model.place import Isolation, Mode, Place, deployment_of, host, object_name
+from delivery.model.place import Isolation, Mode, Place, deployments_of, host, object_name
 from delivery.model.version import Backend, Endpoint, Lane, VersionRef
 from delivery.sandbox.client import Call, Client
 from delivery.sandbox.load import Load, Wish
@@ -148,7 +148,7 @@ class IstioWorld:
         """What the Deployment is called by which a subset's labels are found."""
         if self.isolation is Isolation.SERVICE:
             return object_name(backend)
-        return deployment_of(self.place(TargetId(f"{backend.service}@{self.cluster}")), backend)
+        return deployments_of(self.place(TargetId(f"{backend.service}@{self.cluster}")), backend)[0]
 
     def _labels(self, backend: Backend) -> dict[str, str]:
         if self.isolation is Isolation.SERVICE:

@@ -39,9 +39,16 @@ def test_stable_answers_in_another_lane_under_another_name() -> None:
     assert destination(PLACE, HOME, Lane.SHADOWED) != destination(PLACE, HOME)
 
 
-@given(st.text(min_size=1, max_size=128), st.text(min_size=1, max_size=300), st.sampled_from(Lane))
-def test_names_are_dns_labels_and_tell_builds_apart(version: str, digest: str, lane: Lane) -> None:
-    service = "a-service-with-a-rather-long-name-0123456789-0123456789-0123456"
+@given(
+    st.sampled_from(("a-service-with-a-rather-long-name-0123456789-0123456789-0123456", "2fa", "7", "0-" + 61 * "x")),
+    st.text(min_size=1, max_size=128),
+    st.text(min_size=1, max_size=300),
+    st.sampled_from(Lane),
+)
+def test_names_are_those_of_a_kubernetes_service_and_tell_builds_apart(
+    service: str, version: str, digest: str, lane: Lane
+) -> None:
+    """A Service's name is a label of RFC 1035: it begins with a letter."""
     names = [object_name(Backend(service, VersionRef(version, f"{digest}{n}", "x")), lane) for n in range(2)]
     assert len(set(names)) == 2
     for name in names:

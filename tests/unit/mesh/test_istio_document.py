@@ -241,6 +241,14 @@ def test_a_route_that_cannot_carry_it_is_refused(entries, reason):
         edit(plain({"route": entries}), route_with(Traffic(weight=30)))
 
 
+def test_a_route_with_versions_of_another_service_says_whose_they_are():
+    old = Place("shop", "checkout", "checkout", Mode.VERSIONED, candidate="old-{version}")
+    versions = (Backend("old", VersionRef(label, label)) for label in "ab")
+    left = edit(plain(), Route(target_id("old", "local"), "old", *versions, Traffic(weight=50)), old)
+    with pytest.raises(Refused, match=r"a version of old: .* `delivery release-control` says how to take it out"):
+        edit(left, route_with(Traffic(weight=30)))
+
+
 def test_an_entry_that_got_nothing_is_not_what_the_owners_meant():
     left = [{**subset("stable"), "weight": 100}, {**subset("canary"), "weight": 0}]
     after = edit(plain({"route": left}), route_with(Traffic(weight=30), HOME))["spec"]["http"][-1]["route"]

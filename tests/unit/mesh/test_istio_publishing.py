@@ -17,7 +17,7 @@ from delivery.model.place import Isolation, Mode, Place
 from delivery.model.version import Backend, VersionRef
 
 TARGET = target_id("checkout", "prod")
-PLACE = Place("shop", "checkout", "checkout", mode=Mode.VERSIONED, isolation=Isolation.SUBSET)
+PLACE = Place("shop", "checkout", "checkout", Mode.VERSIONED, Isolation.SUBSET, candidate="checkout-{version}")
 BACKEND = Backend("checkout", VersionRef("1.4.2", "1.4.2"))
 RULE = path(ISTIO, "DestinationRule", "shop", lanes.rule_name("checkout"))
 
@@ -76,8 +76,7 @@ def published(process: Publishing) -> bool:
     return process.publish(TARGET, PLACE, BACKEND)
 
 
-def test_a_version_that_another_process_took_away_is_proven_anew_when_it_comes_back(objects, monkeypatch):
-    monkeypatch.setattr("delivery.adapters.mesh.istio.publishing.deployment_of", lambda *_: "checkout-1-4-2")
+def test_a_version_that_another_process_took_away_is_proven_anew_when_it_comes_back(objects):
     proxies = Proxies()
     one, other = (Publishing(objects, proxies, Moments()) for _ in range(2))
     assert not published(one), "it is written first"
@@ -95,8 +94,7 @@ def test_a_version_that_another_process_took_away_is_proven_anew_when_it_comes_b
     assert len(set(proxies.asked)) == 2, "and refusals are counted for each write by itself"
 
 
-def test_another_version_in_the_same_rule_leaves_what_is_known_known(objects, monkeypatch):
-    monkeypatch.setattr("delivery.adapters.mesh.istio.publishing.deployment_of", lambda *_: "checkout-1-4-2")
+def test_another_version_in_the_same_rule_leaves_what_is_known_known(objects):
     proxies, other = Proxies(), Backend("checkout", VersionRef("1.4.3", "1.4.3"))
     process = Publishing(objects, proxies, Moments())
     assert not published(process)

@@ -16,7 +16,7 @@ from delivery.adapters.metrics.prometheus.templates import TEMPLATES
 from delivery.catalog.measured import Measured
 from delivery.gates.deltas import counts
 from delivery.model.ids import SECOND, target_id
-from delivery.model.place import Place
+from delivery.model.place import Mode, Place
 from delivery.model.series import Sample, Unread, Why
 from delivery.model.version import Backend, Lane, VersionRef
 from delivery.ports.errors import Refused, Unavailable
@@ -376,3 +376,25 @@ def test_what_is_measured_is_known_from_the_configuration_alone():
     assert measured("prometheus", {"measures": {"paid": "x"}}) is None, "told where the metrics are made"
     assert measured("envoy", {"admin": "127.0.0.1:9"}) == Measured()
     assert measured("memory", {}) is None
+
+
+@pytest.mark.parametrize("called", ["checkout-1-4-2", "checkout-1.4.2"])
+def test_a_version_is_counted_under_whichever_name_its_deployment_has(answers, called):
+    place = Place("shop", "checkout", "checkout", Mode.VERSIONED, candidate="checkout-{version}")
+
+    def reply(asked, handler):
+        labels = {"destination_workload_namespace": "shop", "destination_workload": called}
+        if PART not in asked.form["query"]:
+            return 200, vector(row("2", AT, **labels))
+        there = called in asked.form["query"].replace("\\", "")
+        counted = [row("7", AT, **{PART: "requests", "pod": "a", **labels})] if there else []
+        return 200, vector(row(str(AT), AT, **{PART: "seen", "pod": "a"}), *counted)
+
+    answers.reply = reply
+    server = Server(answers.url)
+    metrics = PrometheusMetrics(server, TEMPLATES["istio"], SystemClock(), lambda _: place)
+    asked = subject("1.4.2", Lane.SHADOW)
+    found = metrics.sample([asked])[asked]
+    assert isinstance(found, Sample)
+    assert sum(one.requests for one in found.series.values()) == 7
+    server.close()

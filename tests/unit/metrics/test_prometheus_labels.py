@@ -8,7 +8,7 @@ from delivery.adapters.metrics.prometheus.past import SERVICES
 from delivery.adapters.metrics.prometheus.subjects import values
 from delivery.adapters.metrics.prometheus.templates import TEMPLATES
 from delivery.model.ids import target_id
-from delivery.model.place import Isolation, Mode, Place, deployment_of, object_name
+from delivery.model.place import Isolation, Mode, Place, deployments_of, object_name
 from delivery.model.version import Backend, Lane, VersionRef
 from delivery.ports.metrics import Subject
 
@@ -58,31 +58,31 @@ def test_all_versions_of_a_service_and_no_other_s(template, value, ours):
 @pytest.mark.parametrize(
     ("place", "home", "wanted"),
     [
-        (Place("shop", "checkout", "checkout"), False, OURS),
-        (Place("shop", "checkout-main", "checkout"), True, "checkout-main"),
+        (Place("shop", "checkout", "checkout"), False, (OURS,)),
+        (Place("shop", "checkout-main", "checkout"), True, ("checkout-main",)),
         (
             Place("shop", "checkout", "checkout", Mode.VERSIONED, candidate="checkout-{version}"),
             False,
-            "checkout-1.4.2",
+            ("checkout-1-4-2", "checkout-1.4.2"),
         ),
-        (Place("shop", "checkout", "checkout", Mode.VERSIONED), False, OURS),
+        (Place("shop", "checkout", "checkout", Mode.VERSIONED), False, (OURS,)),
     ],
 )
 def test_the_deployment_of_a_version(place, home, wanted):
-    assert deployment_of(place, Backend("checkout", BACKEND.version, home)) == wanted
+    assert deployments_of(place, Backend("checkout", BACKEND.version, home)) == wanted
 
 
 def test_a_copy_of_a_version_is_in_a_deployment_of_ours():
     place = Place("shop", "checkout", "checkout", Mode.VERSIONED, candidate="checkout-{version}")
     copy = Backend("checkout", BACKEND.version.copy_for("rel_1"))
-    assert deployment_of(place, copy) == object_name(copy) != OURS
+    assert deployments_of(place, copy) == (object_name(copy),) != (OURS,)
 
 
 @pytest.mark.parametrize("lane", list(Lane))
 @pytest.mark.parametrize("isolation", list(Isolation))
 def test_every_template_can_name_every_version_in_every_lane(lane, isolation):
     place = Place("shop", "checkout", "checkout", isolation=isolation)
-    told = values(Subject(target_id("checkout", "prod"), BACKEND, lane), place)
+    (told,) = values(Subject(target_id("checkout", "prod"), BACKEND, lane), place)
     for template in TEMPLATES.values():
         assert template.places() <= set(told)
         view = template.view(lane, isolation)

@@ -28,7 +28,7 @@ def edit(document: Document, route: Route, place: Place, written: Written, secre
     """
     known = _known(document, route, place)
     names = _names(document, place)
-    whole = Edit(route, place, known)
+    whole = Edit(route, place, known, _others(document, route.service))
     http: list[Http] = []
     managed = 0
     for found in stamps.http(document):
@@ -177,6 +177,12 @@ def _known(document: Document, route: Route, place: Place) -> frozenset[str]:
 def _used(route: Route, place: Place) -> frozenset[str]:
     """The Service that users call is never ours."""
     return frozenset(hosts.all_lanes(place, route.stable, route.candidate, route.copy)) - {host(place, place.service)}
+
+
+def _others(document: Document, service: str) -> dict[str, str]:
+    """What releases of other services have put there."""
+    found = {other: stamps.read(document, other) for other in stamps.services(document) - {service}}
+    return {label: other for other, written in found.items() if written for label in written.ours}
 
 
 def _names(document: Document, place: Place) -> tuple[str, ...]:

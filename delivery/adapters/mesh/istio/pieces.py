@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from delivery.adapters.mesh.answer import takes_back
@@ -18,11 +18,13 @@ Http = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What is to be made of a route: `ours` are the destinations that we have put into routes so far."""
+    """What is to be made of a route: `ours` are the destinations that we have put into routes so far, `others` those of
+    other services' releases, by service."""
 
     route: Route
     place: Place
     ours: frozenset[str]
+    others: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def takes_back(self) -> bool:
@@ -74,6 +76,9 @@ def origin(found: Http, edit: Edit) -> Http:
     name = found.get("name", "without a name")
     if strange:
         where = hosts.label_of(strange[0], namespace)
+        if where in edit.others:
+            whose = f"the route {name} sends to {where}, a version of {edit.others[where]}"
+            raise Refused(f"{whose}: two services cannot share it; `delivery release-control` says how to take it out")
         raise Refused(f"the route {name} sends to {where} too: give {edit.place.service} a route of its own")
     weighted = [each for each in theirs if each.get("weight", 1)] or theirs
     if len(weighted) > 1:

@@ -13,7 +13,7 @@ from delivery.adapters.mesh.istio import hosts, lanes
 from delivery.adapters.mesh.istio.moments import Moments
 from delivery.adapters.mesh.istio.proof import Proof
 from delivery.model.ids import TargetId
-from delivery.model.place import Isolation, Place, deployment_of, host, object_name
+from delivery.model.place import Isolation, Place, deployments_of, host, object_name
 from delivery.model.version import Backend, Lane
 from delivery.ports.errors import Refused
 
@@ -150,15 +150,16 @@ class Publishing:
 
     def _labels(self, place: Place, backend: Backend) -> Mapping[str, str] | None:
         """What tells the version's pods from others of the Service; None while there is no Deployment of it."""
-        name = deployment_of(place, backend)
-        found = self._kube.find(path("apps/v1", "Deployment", place.namespace, name))
+        names = deployments_of(place, backend)
+        listed = (self._kube.find(path("apps/v1", "Deployment", place.namespace, name)) for name in names)
+        found = next((one for one in listed if one is not None), None)
         if found is None:
             return None
         if labels := lanes.subset_labels(found["spec"]["template"]):
             return labels
         raise Refused(
-            f"Deployment {place.namespace}/{name}: its pods have no label `version`, by which a subset could tell them "
-            "from others; add it, or use `isolation: service`"
+            f"Deployment {place.namespace}/{found['metadata']['name']}: its pods have no label `version`, by which a "
+            "subset could tell them from others; add it, or use `isolation: service`"
         )
 
     def _exported(self, place: Place, service: str) -> Any:

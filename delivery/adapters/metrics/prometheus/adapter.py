@@ -12,7 +12,7 @@ from delivery.adapters.metrics.prometheus.query import LOST, PART, Builder
 from delivery.adapters.metrics.prometheus.reasons import Reasons
 from delivery.adapters.metrics.prometheus.rows import Key, key_of, read
 from delivery.adapters.metrics.prometheus.server import Server
-from delivery.adapters.metrics.prometheus.subjects import IN_KUBERNETES, Locate, key, mixed_up, values
+from delivery.adapters.metrics.prometheus.subjects import IN_KUBERNETES, Locate, keys, mixed_up, values
 from delivery.adapters.metrics.prometheus.template import Scope, Template, View
 from delivery.model.ids import SECOND
 from delivery.model.series import Sample, Unread, Why
@@ -72,21 +72,23 @@ class PrometheusMetrics:
                 found[subject] = reason
                 continue
             try:
-                view, told = self._find(subject)
+                view, named = self._find(subject)
             except PortError as error:
                 found[subject] = Unread(Why.UNPLACED, str(error))
                 continue
-            views.setdefault(id(view), (view, {}))[1].setdefault(told, []).append(subject)
+            for told in named:
+                views.setdefault(id(view), (view, {}))[1].setdefault(told, []).append(subject)
         for view, wanted in views.values():
             answers = self._view(view, list(wanted), until)
-            found |= {subject: answers[told] for told, named in wanted.items() for subject in named}
+            for told, those in wanted.items():
+                found |= {one: max((answers[told], found.get(one, answers[told])), key=_says) for one in those}
         self._reasons.log(found)
         return found
 
-    def _find(self, subject: Subject) -> tuple[View, Key]:
+    def _find(self, subject: Subject) -> tuple[View, tuple[Key, ...]]:
         place = self._locate(subject.target) if self._locate else None
         view = self._template.view(subject.lane, place.isolation if place else None)
-        return view, key(view, values(subject, place))
+        return view, keys(view, values(subject, place))
 
     def _view(self, view: View, keys: list[Key], until: float) -> dict[Key, Sample | Unread]:
         """One answer for each key. Raises Unavailable where the server answered none of the queries."""
@@ -140,6 +142,13 @@ class PrometheusMetrics:
             text = f"{self._server.name} took longer than {self._limits.seconds:g} s"
             raise Unmeasured(text, Why.UNAVAILABLE)
         return left
+
+
+def _says(answer: Sample | Unread) -> int:
+    """How much an answer says: of names that a version may have one is counted, and the others have nothing."""
+    if isinstance(answer, Sample):
+        return 2 if answer.series else 0
+    return 1
 
 
 def _parts(keys: Sequence[Key], most: int) -> Iterable[list[Key]]:

@@ -75,18 +75,19 @@ class PerVersion:
         if left <= 0:
             raise Unmeasured(f"{self._server.name} took longer than {self._seconds:g} s", Why.UNAVAILABLE)
         found: dict[Subject, list[Row] | Unread] = {}
-        texts: list[str] = []
+        texts: dict[str, None] = {}
         for number, subject in enumerate(subjects):
             try:
-                told = values(subject, self._locate(subject.target) if self._locate else None)
+                known = values(subject, self._locate(subject.target) if self._locate else None)
             except PortError as error:
                 found[subject] = Unread(Why.UNPLACED, str(error))
                 continue
-            texts += [
+            texts |= dict.fromkeys(
                 _marked(rendered(query, told), part, number)
+                for told in known
                 for part, query in self._queries.items()
                 if not (subject.backend.version.is_copy and mixes(query))
-            ]
+            )
         rows: dict[str, list[Row]] = {}
         for row in self._server.query(" or ".join(texts), left) if texts else ():
             rows.setdefault(row["metric"].get(_SUBJECT, ""), []).append(row)

@@ -1,12 +1,12 @@
 """What a subject is called in labels: the values of placeholders. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from delivery.adapters.metrics.prometheus import promql
 from delivery.adapters.metrics.prometheus.rows import Key
 from delivery.adapters.metrics.prometheus.template import View
 from delivery.model.ids import TargetId
-from delivery.model.place import Place, deployment_of, destination, object_name
+from delivery.model.place import Place, deployments_of, destination, object_name
 from delivery.model.series import Unread, Why
 from delivery.ports.metrics import Subject
 
@@ -17,8 +17,9 @@ PLACES = (*ANYWHERE, *IN_KUBERNETES)
 """The placeholders that there are."""
 
 
-def values(subject: Subject, place: Place | None) -> Mapping[str, str]:
-    """What each placeholder stands for; those of Kubernetes only with a place."""
+def values(subject: Subject, place: Place | None) -> tuple[Mapping[str, str], ...]:
+    """What each placeholder stands for; those of Kubernetes only with a place. Several where a version's Deployment may
+    be called one or the other: only one of them is there."""
     backend, version = subject.backend, subject.backend.version
     found = {
         "backend": backend.lane(subject.lane),
@@ -28,15 +29,15 @@ def values(subject: Subject, place: Place | None) -> Mapping[str, str]:
         "version": version.version,
     }
     if place is None:
-        return found
+        return (found,)
     to = destination(place, backend, subject.lane)
-    return found | {
+    found |= {
         "host": to.host,
         "namespace": place.namespace,
         "object": object_name(backend),
         "subset": to.subset or "",
-        "workload": deployment_of(place, backend),
     }
+    return tuple({**found, "workload": name} for name in deployments_of(place, backend))
 
 
 def mixed_up(subject: Subject) -> Unread | None:
@@ -50,6 +51,7 @@ def mixed_up(subject: Subject) -> Unread | None:
     return Unread(Why.UNPLACED, text)
 
 
-def key(view: View, found: Mapping[str, str]) -> Key:
-    """What the view's labels say of the subject."""
-    return tuple(promql.filled(one.value, found) for one in view.labels)
+def keys(view: View, found: Iterable[Mapping[str, str]]) -> tuple[Key, ...]:
+    """What the view's labels say of the subject, for each way in which it may be called."""
+    told = (tuple(promql.filled(one.value, each) for one in view.labels) for each in found)
+    return tuple(dict.fromkeys(told))

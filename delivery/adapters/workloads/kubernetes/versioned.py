@@ -12,7 +12,7 @@ from delivery.adapters.workloads.kubernetes.clone import Copy
 from delivery.adapters.workloads.kubernetes.edit import create, delete, edit, free_capacity, keep_capacity, pinned
 from delivery.adapters.workloads.kubernetes.reader import Reader
 from delivery.model.ids import TargetId
-from delivery.model.place import Isolation, Place, object_name
+from delivery.model.place import Isolation, Place, named, object_name
 from delivery.model.version import Backend, VersionRef
 from delivery.ports.errors import Conflict, Refused
 from delivery.ports.workloads import Running
@@ -163,9 +163,7 @@ def pattern(place: Place) -> str:
 
 def names(place: Place, version: str) -> list[str]:
     """What a version's Deployment may be called: with the version as it is, and as a name without dots."""
-    version = version.lower()
-    plain = re.sub(r"[^a-z0-9]+", "-", version).strip("-")
-    found = dict.fromkeys(pattern(place).replace("{version}", text) for text in (plain, version))
+    found = named(pattern(place), version)
     return [name for name in found if re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", name)]
 
 
