@@ -310,3 +310,24 @@ def test_a_preview_ends_where_owners_have_a_destination_of_their_own():
     scene.edit(lambda found: last(found)["route"].append(copy.deepcopy(LEGACY)))
     scene.write(ALL_STABLE)
     assert [one["name"] for one in stamps.http(scene.stored())] == ["delivery-checkout.probe", "main"]
+
+
+def test_a_mark_that_somebody_deleted_refuses_no_revert_to_a_version_that_is_there():
+    scene = Scene(VERSIONED, STABLE)
+    scene.write(Traffic(weight=100))
+    mark = {"namespace": "shop", "name": object_name(STABLE, Lane.SHADOW)}
+    scene.kube.remove({"apiVersion": "v1", "kind": "Service", "metadata": mark})
+    with pytest.raises(Refused, match="is not published"):
+        scene.write(Traffic(weight=50))
+    scene.write(ALL_STABLE)
+    assert scene.owners() == [{scene.host(STABLE): 100}]
+
+
+def test_a_version_that_is_not_there_at_all_is_nothing_to_go_back_to():
+    scene = Scene(VERSIONED, STABLE)
+    scene.write(Traffic(weight=100))
+    for lane in Lane:
+        name = {"namespace": "shop", "name": object_name(STABLE, lane)}
+        scene.kube.remove({"apiVersion": "v1", "kind": "Service", "metadata": name})
+    with pytest.raises(Refused, match="is not published"):
+        scene.write(ALL_STABLE)

@@ -230,10 +230,11 @@ class IstioMesh:
         """A host that no proxy knows would answer 503. What a route names already is known."""
         before = frozenset().union(*map(document.named, found))
         new = frozenset().union(*map(document.named, changed)) - before
+        known = self._publishing.reaches if takes_back(route) else self._publishing.knows
         for backend in filter(None, (route.stable, route.candidate, route.copy)):
             for lane in Lane:
                 where = hosts.lane(place, backend, lane)
-                if where in new and not self._publishing.knows(place, backend, lane):
+                if where in new and not known(place, backend, lane):
                     raise Refused(f"{backend.lane(lane)} is not published: there is nothing at {where}")
 
     def _with_token(self, target: TargetId, release: ReleaseId, dseq: int) -> list[Document]:

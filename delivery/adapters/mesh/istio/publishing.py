@@ -59,6 +59,13 @@ class Publishing:
         plain = backend.home and lane is Lane.PLAIN
         return self._kube.find(self._service(place, place.service if plain else _mark_of(backend))) is not None
 
+    def reaches(self, place: Place, backend: Backend, lane: Lane) -> bool:
+        """Whether what a route would name is there, marked or not: enough for the way back."""
+        if place.isolation is Isolation.SUBSET:
+            return self.knows(place, backend, lane)
+        name = place.service if backend.home and lane is Lane.PLAIN else object_name(backend, lane)
+        return self._kube.find(self._service(place, name)) is not None
+
     def _services(self, target: TargetId, place: Place, backend: Backend) -> bool:
         names = [place.service if backend.home else object_name(backend), *(object_name(backend, it) for it in LANES)]
         plain = self._kube.find(self._service(place, names[0]))
