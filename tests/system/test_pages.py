@@ -118,6 +118,22 @@ def test_time_goes_on_without_disturbing_what_is_read(tab: Tab) -> None:
         assert tab.run("document.getElementById('said').textContent") == ""
 
 
+def test_a_page_asks_with_its_tag_and_shows_what_was_held_back(tab: Tab) -> None:
+    """What somebody's open form held back is no old news: it comes when the form is closed."""
+    with watched(tab, "waiting_for_approval") as (made, base):
+        opened(tab, made, base, "adam")
+        tab.wait("performance.getEntriesByType('resource').some((one) => one.responseStatus === 304)")
+        tab.run("document.querySelector('#act-approve').open = true")
+        made.act("pause", OTTO, reason="wait")
+        tab.see("It has moved on since you opened this form")
+        seq = "document.querySelector('#act-approve [name=seq]').value"
+        before = tab.run(seq)
+        tab.run("document.querySelector('#act-approve').open = false")
+        tab.wait(f"{seq} !== {before!r}")
+        tab.run("performance.clearResourceTimings()")
+        tab.wait("performance.getEntriesByType('resource').some((one) => one.responseStatus === 304)")
+
+
 def test_the_list_lives_too(tab: Tab) -> None:
     with watched(tab, "baking") as (made, base):
         sign_in(tab, base, "vera")
