@@ -21,8 +21,14 @@ BUSY_SECONDS = 5.0
 STATEMENT_SECONDS = 10
 CONNECT_SECONDS = 5
 PLAIN = "the database does not answer"
+_TAKEN_BACK = ("40001", "40P01")
+"""PostgreSQL's codes of a serialization failure and of a deadlock."""
 _BY_INDEX = "-c random_page_cost=1.1"
 """PostgreSQL's default is of spinning disks: it reads whole tables where a hundred rows of thousands are asked for."""
+
+
+class TakenBack(Unavailable):
+    """Nothing of the transaction was applied, because another one was in its way: it may be tried again at once."""
 
 
 class Database:
@@ -146,7 +152,8 @@ def in_port_words() -> Iterator[None]:
     except (IntegrityError, DataError) as error:
         raise Refused(f"the database refuses it: {_first_line(error.orig)}") from error
     except DBAPIError as error:
-        raise Unavailable(f"the database: {_first_line(error.orig)}", plain=PLAIN) from error
+        kind = TakenBack if getattr(error.orig, "sqlstate", None) in _TAKEN_BACK else Unavailable
+        raise kind(f"the database: {_first_line(error.orig)}", plain=PLAIN) from error
     except StatementError as error:
         raise Refused(f"a value fits no column: {_first_line(error.orig)}") from error
     except SQLAlchemyError as error:

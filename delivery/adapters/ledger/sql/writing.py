@@ -3,12 +3,14 @@ halved, until what moved and what is refused stands alone.
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from delivery.adapters.ledger.sql import row_change
-from delivery.adapters.ledger.sql.engine import in_port_words
+from delivery.adapters.ledger.sql.engine import TakenBack, in_port_words
 from delivery.adapters.ledger.sql.part import Moved, Part, change
 from delivery.adapters.ledger.sql.prepared import UNFIT, Prepared, Values, prepare
 from delivery.adapters.ledger.sql.tables import ALERT, EVENT, RELEASE, SEGMENT, TARGET, TARGET_STATE
@@ -21,12 +23,22 @@ _DONE = Committed(Result.DONE)
 _CONFLICT = Committed(Result.CONFLICT)
 _REFUSALS = (Refused, *UNFIT)
 """What the database, or the way to it, says of one value."""
+TRIES = 4
+"""Before it is said that a commit cannot be made for others that are always in its way."""
+_DELIVERY = itemgetter("source", "key")
+"""Deliveries are stored in one order, so that two who are sent the same ones never wait for each other."""
 _STATE = update(TARGET_STATE).where(TARGET_STATE.c.id == bindparam("b_id"))
 _NEXT_RELEASE = update(RELEASE).where(RELEASE.c.id == bindparam("b_id"), RELEASE.c.head == bindparam("b_prev"))
 
 
 class Commits(Part):
     def commit(self, units: Sequence[Unit]) -> tuple[Committed, ...]:
+        for _ in range(TRIES):
+            with suppress(TakenBack):
+                return self._commit(units)
+        return self._commit(units)
+
+    def _commit(self, units: Sequence[Unit]) -> tuple[Committed, ...]:
         results = {number: Committed(Result.POISON, text) for number, unit in enumerate(units) if (text := flaw(unit))}
         sound = [prepare(number, unit, self._measured) for number, unit in enumerate(units) if number not in results]
         try:
@@ -40,7 +52,7 @@ class Commits(Part):
             with self._database.write() as connection:
                 self._lock_targets(connection, sound)
                 for layer in _layers(sound):
-                    self._sort_out(connection, layer, results)
+                    self._sort_out(connection, sorted(layer, key=_place), results)
         return tuple(results[number] for number in range(len(units)))
 
     def _remember(self, units: Sequence[Prepared]) -> None:
@@ -79,7 +91,7 @@ class Commits(Part):
             if unit.refusal is not None:
                 raise unit.refusal
         change(connection, _STATE, [unit.state for unit in units if unit.state])
-        change(connection, INSERT_DELIVERY[sqlite], _all(unit.inbox for unit in units))
+        change(connection, INSERT_DELIVERY[sqlite], sorted(_all(unit.inbox for unit in units), key=_DELIVERY))
         change(connection, PUT_MEASURING[sqlite], [unit.measuring for unit in units if unit.measuring])
         self._write_releases(connection, units)
         _add(connection, EVENT, _all(unit.events for unit in units))
@@ -104,6 +116,12 @@ class Commits(Part):
         change(connection, _NEXT_RELEASE, [values for values in known if not values["running"]])
         _add(connection, RELEASE, _all(unit.new_releases for unit in units))
         change(connection, _NEXT_RELEASE, [values for values in known if values["running"]])
+
+
+def _place(unit: Prepared) -> tuple[bool, str, str]:
+    """Units of targets first and as they came, the others in the order of their deliveries."""
+    first = unit.inbox[0] if unit.inbox and unit.target is None else None
+    return (unit.target is None, *(_DELIVERY(first) if first else ("", "")))
 
 
 def _all(parts: Iterable[list[Values]]) -> list[Values]:
