@@ -243,8 +243,8 @@ def test_a_route_that_cannot_carry_it_is_refused(entries, reason):
 
 def test_a_route_with_versions_of_another_service_says_whose_they_are():
     old = Place("shop", "checkout", "checkout", Mode.VERSIONED, candidate="old-{version}")
-    versions = (Backend("old", VersionRef(label, label)) for label in "ab")
-    left = edit(plain(), Route(target_id("old", "local"), "old", *versions, Traffic(weight=50)), old)
+    a, b = (Backend("old", VersionRef(label, label)) for label in "ab")
+    left = edit(plain(), Route(target_id("old", "local"), "old", a, b, Traffic(weight=50)), old)
     with pytest.raises(Refused, match=r"a version of old: .* `delivery release-control` says how to take it out"):
         edit(left, route_with(Traffic(weight=30)))
 

@@ -91,6 +91,11 @@ class Scene:
         """The routes that are not ours, each as shares by destination."""
         return [shares(one) for one in stamps.http(self.stored(name)) if not stamps.is_ours(one, "checkout")]
 
+    def dseq(self):
+        """Of the newest write that is stored."""
+        stamp = self.mesh.read(TARGET).stamp
+        return stamp and stamp.dseq
+
     def host(self, backend):
         return hosts.lane(self.place, backend)
 
@@ -98,7 +103,7 @@ class Scene:
 def shares(route):
     entries = route["route"]
     weights = [100] if len(entries) == 1 else [each.get("weight", 0) for each in entries]
-    found = {}
+    found: dict[str, int] = {}
     for entry, weight in zip(entries, weights, strict=True):
         if weight:
             label = hosts.label_of(entry, "shop")
@@ -166,7 +171,7 @@ def test_a_version_is_taken_out_where_owners_have_taken_out_the_service_and_our_
     scene.edit(change)
     scene.write(ALL_STABLE)
     assert scene.owners() == [{scene.host(STABLE): 50, "legacy.shop.svc.cluster.local": 50}]
-    assert scene.mesh.read(TARGET).stamp.dseq == scene.seq
+    assert scene.dseq() == scene.seq
 
 
 @SETUPS
@@ -225,7 +230,7 @@ def test_what_owners_made_of_one_virtual_service_keeps_no_other_from_its_revert(
         scene.write(Traffic(weight=60))
     scene.write(ALL_STABLE)
     assert scene.owners("internal") == [{"checkout.shop.svc.cluster.local": 100}]
-    assert scene.mesh.read(TARGET).stamp.dseq == scene.seq
+    assert scene.dseq() == scene.seq
 
 
 def test_a_virtual_service_that_is_not_there_is_told_where_anything_is_to_be_raised():
