@@ -23,6 +23,7 @@ EVENTS = "events"
 class Dropping(Records):
     def drop_releases(self, before: Micros, most: int) -> Batch:
         with self._database.write() as connection:
+            self._alone(connection)
             passed = ended(connection, EVENTS, before, most)
             if not passed:
                 return Batch(0, more=False)

@@ -79,6 +79,7 @@ class Erasing(Dropping):
     def erase_releases(self, whom: Whom, after: str | None, most: int, entry: Entry) -> Step:
         query = select(_R.id).where(_R.closed, _R.id > (after or "")).order_by(_R.id).limit(most)
         with self._database.write() as connection:
+            self._alone(connection)
             ids = list(connection.execute(query).scalars())
             found = [one for id_ in ids if (one := erasing.of_release(_events(connection, id_), whom, self._fold))]
             for one in found:

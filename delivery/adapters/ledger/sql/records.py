@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, tuple_
+from sqlalchemy import Connection, insert, select, text, tuple_
 
 from delivery.adapters.ledger.sql.part import Part
 from delivery.adapters.ledger.sql.tables import RECORD, RELEASE
@@ -20,10 +20,18 @@ class Records(Part):
         with self._database.write() as connection:
             return self._record(connection, entry)
 
+    def _alone(self, connection: Connection) -> None:
+        """Nobody else records anything until the end of the transaction; whoever reads is not kept waiting.
+
+        What one looks at to record it has to be looked at after this. SQLite has one writer anyway.
+        """
+        if not self._database.sqlite:
+            connection.execute(text("LOCK TABLE record IN SHARE ROW EXCLUSIVE MODE"))
+
     def _record(self, connection: Connection, entry: Entry) -> StoredRecord:
+        self._alone(connection)
         now = Micros(connection.execute(select(self._database.now())).scalar_one())
-        query = select(RECORD).order_by(_C.n.desc()).limit(1).with_for_update()
-        found = connection.execute(query).one_or_none()
+        found = connection.execute(select(RECORD).order_by(_C.n.desc()).limit(1)).one_or_none()
         made = chained(record_from(found) if found else None, entry, now)
         values = {name: getattr(made, name) for name in ("n", "at", "subject", "body", "said", "prev", "hash")}
         connection.execute(insert(RECORD), {**values, "kind": made.kind.value})
