@@ -7,14 +7,16 @@ from collections.abc import Sequence
 
 from delivery.machine import baseline
 from delivery.machine.change import Change, Move
+from delivery.machine.holds import find
 from delivery.machine.step import steps
 from delivery.model.context import Context
 from delivery.model.event import CauseKind, Phase, StableFound
 from delivery.model.frozen import replace
+from delivery.model.hold import Hold, HoldKind
 from delivery.model.ids import SECOND, Micros, ReleaseId
 from delivery.model.place import Mode
 from delivery.model.release import Release
-from delivery.model.signal import Signal, StableAgain, TurnCame
+from delivery.model.signal import HistoryLost, Signal, StableAgain, TurnCame
 from delivery.model.target import Retiring, Target, World
 from delivery.model.version import VersionRef
 
@@ -42,8 +44,18 @@ def advance(world: World, signal: Signal, context: Context) -> Change:
 
 def tell(world: World, release: ReleaseId, signal: Signal, context: Context) -> Change:
     """As `advance`, for any release of the world. Raises Refusal, KeyError for a release that it does not have."""
-    moves = steps(world.releases[release], signal, context)
-    return start_next(taken(world, moves), context)
+    before = world.releases[release]
+    moves = steps(before, signal, context)
+    return start_next(taken(world, moves), context, _lost(before, moves))
+
+
+def _lost(before: Release, moves: Sequence[Move]) -> Hold | None:
+    """The hold for lost history that a release ends with: nobody has decided yet what is to become of what was lost,
+    and a decision about what waits behind it may be part of that.
+    """
+    if not moves or not moves[-1].after.phase.closed:
+        return None
+    return find(moves[-2].after if len(moves) > 1 else before, HoldKind.HISTORY_LOST)
 
 
 def taken(world: World, moves: Sequence[Move]) -> Change:
@@ -73,17 +85,18 @@ def _stable_is(target: Target, event: StableFound) -> Target:
     return replace(target, stable=found, retiring=kept)
 
 
-def start_next(change: Change, context: Context) -> Change:
+def start_next(change: Change, context: Context, lost: Hold | None = None) -> Change:
     """Where nothing runs, the next in the queue starts, against the version that is stable now.
 
-    One that meanwhile became stable itself has nothing to do; it is closed and the next one starts.
+    One that meanwhile became stable itself has nothing to do; it is closed and the next one starts. Where history was
+    `lost` and nobody has decided since, whatever starts has that hold: it may have been lost more than once.
     """
     while change.world.target.active is None and change.world.target.queue:
-        change = _start(change, context)
+        change = _start(change, context, lost)
     return change
 
 
-def _start(change: Change, context: Context) -> Change:
+def _start(change: Change, context: Context, lost: Hold | None) -> Change:
     target = change.world.target
     first, *rest = target.queue
     release = change.world.releases[first]
@@ -93,6 +106,8 @@ def _start(change: Change, context: Context) -> Change:
     kept = tuple(entry for entry in target.retiring if not _used(entry, release, target))
     begun = replace(target, active=first, queue=tuple(rest), retiring=kept, resting=None)
     moves = steps(release, TurnCame(target.stable), context)
+    if lost is not None and not moves[-1].after.phase.closed:
+        moves = (*moves, *steps(moves[-1].after, HistoryLost(lost.detail, 0), context))
     return change.then(taken(World(begun, change.world.releases), moves))
 
 

@@ -316,6 +316,29 @@ class TestFailover:
         play.reach(release, Phase.ROLLED_BACK)
         assert play.end() == []
 
+    def test_what_waited_does_not_rise_by_itself_where_its_own_abort_may_be_lost(self) -> None:
+        play = Play()
+        settled(play)
+        first = play.event("good-2")
+        play.reach(first, Phase.BAKING)
+        play.moods(Mood.LAGGING)
+        waits = play.event("good-3", urgent=True)
+        play.until(lambda: play.now(first).phase is Phase.ROLLING_BACK and self.written(play, first))
+        play.world.ledger.keep()
+        play.moods(Mood.TAKING)
+        play.reach(waits, Phase.BAKING)
+        play.tell(waits, Abort(ANN))
+        play.reach(waits, Phase.ROLLED_BACK)
+        self.lost(play)
+        assert play.now(waits).phase is Phase.QUEUED
+        play.reach(first, Phase.SUPERSEDED)
+        play.go(20)
+        assert play.now(waits).held(HoldKind.HISTORY_LOST)
+        assert play.mesh.traffic(play.target) == ALL_STABLE
+        play.tell(waits, Resume(ANN, "nothing was wrong with it", admin=True, holds=(HoldKind.HISTORY_LOST,)))
+        play.reach(waits, Phase.PROMOTED)
+        assert play.end() == []
+
 
 class TestClock:
     """The wall clock is wrong by an hour."""

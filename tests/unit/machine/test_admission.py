@@ -4,6 +4,7 @@ from delivery.machine.refusal import Refusal
 from delivery.model import signal as s
 from delivery.model.codec import digest
 from delivery.model.event import CauseKind, Created, Phase
+from delivery.model.hold import HoldKind
 from delivery.model.ids import HOUR, MINUTE, Micros, ReleaseId
 from delivery.model.notice import Alert, HandsOff, Notice, ReleaseAction
 from delivery.model.plan import Plan
@@ -163,6 +164,23 @@ class TestWhileOneRuns:
     def test_urgent_supersedes_whatever_the_policy(self, policy):
         story = busy(policy)
         assert story.ask(NEXT, urgent=True).reason == "superseding"
+
+    def test_what_waits_where_history_was_lost_waits_for_a_decision_too(self):
+        """Its own abort may be among what is lost."""
+        story = busy(OnNewVersion.SUPERSEDE)
+        story.ask(NEXT)
+        story.tell(s.HistoryLost("a failover", 0)).confirm()
+        assert phases(story) == {1: Phase.SUPERSEDED, 2: Phase.PREPARING}
+        assert story.active.held(HoldKind.HISTORY_LOST)
+
+    def test_once_somebody_has_decided_it_goes_on(self):
+        story = busy()
+        story.ask(NEXT)
+        story.tell(s.HistoryLost("a failover", 5))
+        story.act(s.Resume(BOB, "go on", admin=True, holds=(HoldKind.HISTORY_LOST,)))
+        story.act(s.Abort(BOB))
+        story.confirm()
+        assert (phases(story)[2], story.active.holds) == (Phase.PREPARING, ())
 
     def test_one_that_is_all_but_promoted_is_waited_for(self):
         story = busy(OnNewVersion.SUPERSEDE)
