@@ -136,7 +136,7 @@ class Inbox:
 
 
 def _woken(working: Working, wake: Wake) -> Wake:
-    """A revert is claimed before everything else."""
+    """A revert is claimed before everything else, and from whoever holds the target: that one may be waiting."""
     active = working.world.active
     urgent = active is not None and active.then is not None
-    return Wake(wake.due_at, wake.why, urgent=urgent)
+    return Wake(wake.due_at, wake.why, urgent=urgent, release_claim=urgent)

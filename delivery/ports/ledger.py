@@ -170,7 +170,8 @@ class Unit:
     With `row`: the row gets version `expect + 1` and everything of `row` but what belongs to the claim holder and the
     fence (owner, lease_until, epoch, writer, settled, content, written_at: changed by claim, wake, bump_epoch, settle).
     Without `row` the version stays. `wake` is applied after `row`: it changes only due_at, due_why and urgent, and
-    hands the claim back where `release_claim` is set.
+    ends the claim where `release_claim` is set, whoever holds it: what must not wait for the holder can be claimed at
+    once. Nothing that the holder decided before can follow: it does not own the target any more.
     Inbox rows are inserted; where (source, key) exists already the whole unit is a conflict.
     """
 

@@ -107,15 +107,15 @@ def past(time: Micros, now: Micros) -> bool:
 
 
 def hands_back(unit: Unit) -> bool:
-    """Whether the holder gives the claim up with this unit."""
-    return unit.owner is not None and unit.wake is not None and unit.wake.release_claim
+    """Whether the claim ends with this unit: its holder gives it up, or somebody ordered what must not wait for it."""
+    return unit.wake is not None and unit.wake.release_claim
 
 
 def changed(stored: Row, unit: Unit, woken: Micros | None) -> Row:
     """The row after the unit. `woken` is when somebody else made it due while the holder was at work.
 
-    The fence's columns (epoch, writer, settled, content, written_at) are not the commit's to change, and only the
-    holder hands the claim back: a decision made beside a claim must not undo what the holder did meanwhile.
+    The fence's columns (epoch, writer, settled, content, written_at) are not the commit's to change: a decision made
+    beside a claim must not undo what the holder did meanwhile.
     """
     row = stored
     if unit.row is not None:

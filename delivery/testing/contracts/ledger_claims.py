@@ -99,6 +99,21 @@ class Claims:
         world.clock.at = LATER
         assert claim(world.other, "w2") == [T]
 
+    def test_what_must_not_wait_ends_the_claim_of_whoever_has_it(self, world: LedgerWorld) -> None:
+        created(world.ledger, row())
+        claim(world.ledger)
+        before = stored_row(world.ledger, T)
+        order = Wake(START, "a decision", urgent=True, release_claim=True)
+        committed(world.other, Unit(target=T, expect=0, row=before, wake=order))
+        assert not world.ledger.holds(T, "w1", 0)
+        assert not world.ledger.holds(T, "w1", 1), "nor with what it may read now"
+        assert hand_back(world.ledger) is Result.CONFLICT
+        assert claim(world.other, "w2") == [T]
+        after = stored_row(world.ledger, T)
+        assert (after.owner, after.version, after.urgent) == ("w2", 1, True)
+        assert hand_back(world.ledger, "w2") is Result.DONE
+        assert stored_row(world.ledger, T).due_at == LATER, "who has it now has taken the order into account"
+
     def test_who_lost_the_claim_commits_nothing(self, world: LedgerWorld) -> None:
         created(world.ledger, row())
         claim(world.ledger)
