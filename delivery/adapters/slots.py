@@ -4,7 +4,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from delivery.ports.errors import Unavailable
 
@@ -12,21 +12,39 @@ T = TypeVar("T")
 Jobs = Sequence[tuple[str, bool, Callable[[], T]]]
 
 
-class InlineSlots:
-    """One job after the other in the caller's thread, urgent ones first."""
+@dataclass(frozen=True, slots=True)
+class Over(Generic[T]):
+    """A call that has come back."""
 
-    def run(self, jobs: Jobs[T]) -> list[T | Exception]:
-        results: dict[int, T | Exception] = {}
+    outcome: T | Exception
+    over: bool = True
+
+    def result(self) -> T | Exception:
+        return self.outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _AllOver(Generic[T]):
+    calls: Sequence[Over[T]]
+
+    def wait(self, seconds: float) -> None: ...
+
+
+class InlineSlots:
+    """One job after the other in the caller's thread, urgent ones first: all are over as soon as they are begun."""
+
+    def begin(self, jobs: Jobs[T]) -> _AllOver[T]:
+        results: dict[int, Over[T]] = {}
         for index in sorted(range(len(jobs)), key=lambda index: not jobs[index][1]):
             try:
-                results[index] = jobs[index][2]()
+                results[index] = Over(jobs[index][2]())
             except Exception as error:  # a job's error is its result
-                results[index] = error
-        return [results[index] for index in range(len(jobs))]
+                results[index] = Over(error)
+        return _AllOver([results[index] for index in range(len(jobs))])
 
 
 class _Batch:
-    """The jobs of one `run`, and the moment when the last of them has ended."""
+    """The jobs of one `begin`, and the moment when the last of them has ended."""
 
     def __init__(self, size: int) -> None:
         self._left = size
@@ -46,64 +64,71 @@ class _Batch:
 
 
 @dataclass(eq=False, slots=True)
-class _Ticket:
+class _Ticket(Generic[T]):
     """One job on its way. Once `given_up` it is no longer started, and a late result is dropped."""
 
+    key: str
     urgent: bool
-    call: Callable[[], object]
+    call: Callable[[], T]
     batch: _Batch
-    done: bool = False
-    result: object = None
+    over: bool = False
+    outcome: T | Exception | None = None
     given_up: bool = False
 
     def execute(self) -> None:
         try:
-            self.result = self.call()
+            self.outcome = self.call()
         except Exception as error:  # a job's error is its result
-            self.result = error
+            self.outcome = error
         except BaseException as error:  # SystemExit from a library must not hang the caller
-            self.result = RuntimeError(f"ended by {error!r}")
-        self.done = True
+            self.outcome = RuntimeError(f"ended by {error!r}")
+        self.over = True
         self.batch.ended()
+
+    def result(self) -> T | Exception:
+        if self.over and not self.given_up:
+            return cast(T | Exception, self.outcome)
+        self.given_up = True
+        return Unavailable(f"{self.key} did not answer in time")
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun(Generic[T]):
+    calls: Sequence[_Ticket[T]]
+    batch: _Batch
+
+    def wait(self, seconds: float) -> None:
+        self.batch.wait(seconds)
 
 
 class ThreadSlots:
     """At most `per_key` threads for each key, of which a quarter (at least one) take urgent jobs only.
 
-    `run` comes back after `deadline` seconds at the latest, while the caller's claim still stands: what has no result
-    by then is Unavailable, and its outcome unknown. A call that hangs for ever so costs one slot of its own key.
+    A call that hangs for ever costs one slot of its own key.
     """
 
-    def __init__(self, per_key: int = 16, deadline: float = 6.0) -> None:
+    def __init__(self, per_key: int = 16) -> None:
         if per_key < 2:
             raise ValueError(f"a key needs at least 2 slots, one of them for urgent jobs, not {per_key}")
         self._per_key = per_key
-        self._deadline = deadline
         self._lanes: dict[str, _Lane] = {}
         self._lock = threading.Lock()
 
-    def run(self, jobs: Jobs[T]) -> list[T | Exception]:
+    def begin(self, jobs: Jobs[T]) -> _Begun[T]:
         batch = _Batch(len(jobs))
-        tickets: dict[str, list[_Ticket]] = {}
-        for key, urgent, call in jobs:
-            tickets.setdefault(key, []).append(_Ticket(urgent, call, batch))
-        for key, of_key in tickets.items():
+        tickets = [_Ticket(key, urgent, call, batch) for key, urgent, call in jobs]
+        by_key: dict[str, list[_Ticket[T]]] = {}
+        for ticket in tickets:
+            by_key.setdefault(ticket.key, []).append(ticket)
+        for key, of_key in by_key.items():
             self._lane(key).put(of_key)
-        batch.wait(self._deadline)
-        found = {key: iter(of_key) for key, of_key in tickets.items()}
-        return [cast(T | Exception, self._result(key, next(found[key]))) for key, _, _ in jobs]
+        return _Begun(tickets, batch)
 
     def _lane(self, key: str) -> "_Lane":
         with self._lock:
             if key not in self._lanes:
                 self._lanes[key] = _Lane(key, self._per_key)
             return self._lanes[key]
-
-    def _result(self, key: str, ticket: _Ticket) -> object:
-        if ticket.done:
-            return ticket.result
-        ticket.given_up = True
-        return Unavailable(f"{key} did not answer within {self._deadline:g} s")
 
 
 class _Lane:
@@ -117,15 +142,15 @@ class _Lane:
         self._key = key
         self._size = size
         self._normal_size = size - max(1, size // 4)
-        self._urgent: deque[_Ticket] = deque()
-        self._normal: deque[_Ticket] = deque()
+        self._urgent: deque[_Ticket[Any]] = deque()
+        self._normal: deque[_Ticket[Any]] = deque()
         self._threads = 0
         self._idle = 0
         self._waking = False  # a thread is on its way and has not looked yet
         self._normal_running = 0
         self._changed = threading.Condition()
 
-    def put(self, tickets: Sequence[_Ticket]) -> None:
+    def put(self, tickets: Sequence[_Ticket[Any]]) -> None:
         with self._changed:
             for ticket in tickets:
                 (self._urgent if ticket.urgent else self._normal).append(ticket)
@@ -158,7 +183,7 @@ class _Lane:
         with self._changed:
             self._waking = False
 
-    def _take(self) -> _Ticket:
+    def _take(self) -> _Ticket[Any]:
         with self._changed:
             while (ticket := self._next()) is None:
                 self._idle += 1
@@ -168,7 +193,7 @@ class _Lane:
             self._call_another()
             return ticket
 
-    def _next(self) -> _Ticket | None:
+    def _next(self) -> _Ticket[Any] | None:
         for queue in (self._urgent, self._normal):
             while queue and queue[0].given_up:
                 queue.popleft()

@@ -2,6 +2,9 @@
 
 A batch goes through in rounds, one commit and one set of port calls a round for all of its targets. Decisions are
 committed before anything follows from them: a verdict stands in the ledger before traffic is reverted.
+
+A turn whose calls take long is set aside and goes on when they are over: nobody waits for it, and what has become due
+is claimed meanwhile. Its claim outlasts it, because its time is bounded from the claim on, however many rounds it has.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +13,11 @@ from delivery.engine.cluster import Cluster
 from delivery.engine.observe import Observer
 from delivery.engine.parts import Parts
 from delivery.engine.performer import Performer
+from delivery.engine.round import Errand
 from delivery.engine.traced import context
 from delivery.engine.trail import Trail
-from delivery.engine.turn import Turn
+from delivery.engine.turn import BATCH, Turn
+from delivery.engine.waiting import Waiting
 from delivery.engine.working import Working
 from delivery.machine.advance import advance
 from delivery.machine.change import Change
@@ -25,7 +30,8 @@ from delivery.ports.ledger import FARTHEST, Committed, Result, Snapshot, Unit, W
 from delivery.ports.mesh import Seen
 
 LEASE = Micros(8_000_000)  # after a crash somebody else goes on within this
-BATCH = 100
+TURN = 6.0
+"""Seconds from its claim after which a turn waits for nothing more and begins nothing more."""
 CAUTIOUS = 4  # batch of a cluster whose mesh did not answer: it must not hold up the others
 ROUNDS = 60
 BREATH = 0.02  # between two looks while every turn of the batch waits for its confirmation
@@ -46,6 +52,7 @@ class Drain:
         self._observer = observer
         self._owner = owner
         self._cautious: set[str] = set()
+        self._waiting = Waiting(parts.clock)
 
     def run(self, limit: float) -> int:
         """Drains for at most about `limit` seconds; how many turns were taken. Raises Unavailable of the ledger."""
@@ -53,6 +60,7 @@ class Drain:
             return self._run_all(limit)
         except Unavailable:
             self._observer.forget()  # after a failover a route may be ahead of what is stored
+            self._waiting.clear()  # and so may what was read
             raise
 
     def _run_all(self, limit: float) -> int:
@@ -65,43 +73,69 @@ class Drain:
 
     def _run(self, name: str, cluster: Cluster, end: float) -> int:
         taken = 0
-        while self._clock.monotonic() < end:
+        while (begun := self._clock.monotonic()) < end:
             batch = CAUTIOUS if name in self._cautious else BATCH
             claimed = self._ledger.claim([name], self._owner, LEASE, batch)
-            if claimed:
-                begun = self._clock.monotonic()
-                self._drain(cluster, claimed)
+            self._waiting.drop(claimed)  # somebody had it go back, which took it from us
+            back = self._waiting.back(name)
+            if claimed or back:
+                self._drain(cluster, claimed, back, begun)
                 self._telemetry.observe("drain_seconds", self._clock.monotonic() - begun)
-                taken += len(claimed)
+                taken += len(claimed) + len(back)
             if len(claimed) < batch or name in self._cautious:
                 break
-        return taken
+        return taken or len(self._waiting.of(name))
 
-    def _drain(self, cluster: Cluster, claimed: Sequence[TargetId]) -> None:
-        observed = self._observed(cluster)
-        snapshots = self._ledger.load(claimed)
+    def _drain(self, cluster: Cluster, claimed: Sequence[TargetId], back: Sequence[Errand], begun: float) -> None:
+        observed = self._observed(cluster) if claimed else {}
+        snapshots = self._ledger.load(claimed) if claimed else {}
         self._book.renew({snapshot.row.target.service for snapshot in snapshots.values()})
-        turns = [self._turn(cluster, snapshots[target], observed) for target in claimed if target in snapshots]
+        turns = [self._turn(cluster, snapshots[one], observed, begun) for one in claimed if one in snapshots]
         try:
-            self._work(cluster, turns)
+            for turn in turns:
+                self._decide(turn, (Due(),))
+            self._work(cluster, turns + self._hear(back))
         finally:
-            self._trace(turns)
+            aside = {id(errand.turn) for errand in self._waiting.of(cluster.name)}
+            self._trace([turn for turn in (*turns, *(one.turn for one in back)) if id(turn) not in aside])
 
     def _work(self, cluster: Cluster, turns: list[Turn]) -> None:
-        for turn in turns:
-            self._decide(turn, (Due(),))
         for _ in range(ROUNDS):
-            turns = self._settle(turns)
+            turns = self._in_time(self._settle(turns))
             if not turns:
                 return
             if all(turn.waits_until is not None for turn in turns):
                 self._clock.pause(BREATH)
-            committed = [turn for turn in turns if not turn.working.row_changed]  # not what a conflict had decided anew
-            news = self._performer.round(cluster, committed)
-            self._book.renew({turn.working.target.service for turn, _ in news})  # calls may have taken their time
-            for turn, signals in news:
-                self._decide(turn, signals)
+            committed = [turn for turn in turns if not turn.working.row_changed]
+            anew = [turn for turn in turns if turn.working.row_changed]  # what a conflict had decided anew
+            turns = anew + self._hear(self._performer.round(cluster, committed, self._waiting))
         self._hand_back(turns)
+
+    def _in_time(self, turns: Sequence[Turn]) -> list[Turn]:
+        """Those that have time for another round; the others are claimed again."""
+        now = self._clock.monotonic()
+        self._hand_back([turn for turn in turns if now >= turn.until])
+        return [turn for turn in turns if now < turn.until]
+
+    def _hear(self, errands: Sequence[Errand]) -> list[Turn]:
+        """Decides on what came of calls; the turns that go on. The others wait for the rest, and nobody with them.
+
+        A turn goes on without the rest where there is something to store, and where only its route is to be waited for.
+        """
+        now, going = self._clock.monotonic(), list[Turn]()
+        news = [(one, self._performer.took(one, time_is_up=now >= one.turn.until)) for one in errands]
+        self._book.renew({one.turn.working.target.service for one, told in news if told})  # calls may have taken long
+        for errand, told in news:
+            turn = errand.turn
+            if told:
+                self._decide(turn, told)
+            proves = turn.hurries and turn.cluster.name not in errand.awaited()
+            if not errand.over and not (turn.working.dirty or turn.lost or proves):
+                self._waiting.add(errand)
+                continue
+            self._performer.leave(errand)
+            going.append(turn)
+        return going
 
     def _trace(self, turns: Sequence[Turn]) -> None:
         for turn in turns:
@@ -120,7 +154,7 @@ class Drain:
             self._telemetry.log("fault", cluster=cluster.name, error=repr(error))
         return {}
 
-    def _turn(self, cluster: Cluster, snapshot: Snapshot, observed: Mapping[TargetId, Seen]) -> Turn:
+    def _turn(self, cluster: Cluster, snapshot: Snapshot, observed: Mapping[TargetId, Seen], claimed: float) -> Turn:
         target = snapshot.row.target
         begun = max((stored.release.created_at for stored in snapshot.releases.values()), default=Micros(0))
         entry = self._book.since(target.service, begun)
@@ -129,7 +163,7 @@ class Drain:
             self._telemetry.observe("lateness", max(0, context.now - snapshot.row.due_at) / SECOND)
         working = Working.of(snapshot, self._salt, self._book.audience(target))
         trail = Trail(context.now) if self._telemetry.tracing else None
-        return Turn(working, cluster, entry, context, observed.get(target.id), trail=trail)
+        return Turn(working, cluster, entry, context, observed.get(target.id), claimed + TURN, trail=trail)
 
     def _decide(self, turn: Turn, signals: Sequence[Signal]) -> None:
         """Steps the target with each signal. A step that raises takes out this target and no other."""
@@ -226,5 +260,7 @@ class Drain:
 
     def _hand_back(self, turns: Sequence[Turn]) -> None:
         """Gives claims up without changing anything, to be claimed again at once."""
+        if not turns:
+            return
         wake = Wake(self._clock.now(), "claimed again", release_claim=True, sooner=True)
         self._ledger.commit([Unit(target=turn.working.target.id, owner=self._owner, wake=wake) for turn in turns])

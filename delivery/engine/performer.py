@@ -1,62 +1,91 @@
 """One round of port calls for a batch of turns, and what each outcome means for its turn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
-from delivery.engine import hook, measure
+from delivery.engine import hook
 from delivery.engine.cluster import Cluster
-from delivery.engine.counting import Samples
 from delivery.engine.fence import Fence
+from delivery.engine.looking import Looker
 from delivery.engine.measure import Measurer
 from delivery.engine.parts import Parts
 from delivery.engine.perform import perform
+from delivery.engine.round import Errand
 from delivery.engine.task import Done, Published, Task
 from delivery.engine.turn import IN_PLACE, POLL, RETRY, Turn
-from delivery.model.effect import ConfirmTraffic, Effect, Measure, Rest, Retire, RunHook, WriteTraffic
-from delivery.model.event import Phase
+from delivery.engine.waiting import Waiting
+from delivery.model.effect import ConfirmTraffic, Effect, Rest, Retire, RunHook, WriteTraffic
 from delivery.model.frozen import replace
 from delivery.model.hold import HoldKind
 from delivery.model.ids import SECOND, Micros
 from delivery.model.outward import Topic
-from delivery.model.release import Release
 from delivery.model.signal import Drifted, HistoryLost, MeshDown, MeshUp, Nacked, Signal, Unconfirmed, WorkloadMissing
 from delivery.ports.errors import Unavailable
 from delivery.ports.hooks import HookAnswer
 from delivery.ports.ledger import FARTHEST, Alert
-from delivery.ports.metrics import Sample, Subject, Unread, unread
 
+PATIENCE = 0.25
+"""Seconds for which a round waits for its calls, and for its counters: as long as a lost hint may cost."""
 FAULTS = 5  # faults of ours in a row before a target is quarantined
 RETIRE_AGAIN = Micros(10 * SECOND)
-Signals = list[tuple[Turn, tuple[Signal, ...]]]
 
 
 class Performer:
     def __init__(self, parts: Parts, fence: Fence, measurer: Measurer) -> None:
-        self._ledger = parts.ledger
         self._slots = parts.slots
         self._clock = parts.clock
         self._telemetry = parts.telemetry
         self._fence = fence
-        self._measurer = measurer
+        self._looker = Looker(parts, measurer)
         self._published = Published()
 
-    def round(self, cluster: Cluster, turns: Sequence[Turn]) -> Signals:
-        """Performs once what each turn has to do now; the turns that it brought news. Reverts get their slots first."""
-        now = self._clock.now()
-        tasks = [(turn, task) for turn in turns for task in turn.tasks(now)]
-        hooks = [(turn, task) for turn, task in tasks if isinstance(task.effect, RunHook)]
-        ours = [(turn, task) for turn, task in tasks if not isinstance(task.effect, RunHook)]
-        signals = self._called(cluster.name, ours)
-        for turn, told in signals:
-            turn.failing = turn.failing or any(isinstance(one, MeshDown | Nacked) for one in told)
-        signals += self._called(f"hooks of {cluster.name}", hooks)  # last: theirs is no host of ours
-        signals += self._measured(cluster, turns)
-        return [(turn, news) for turn, told in signals if (news := _steady(turn, told))]
+    def round(self, cluster: Cluster, turns: Sequence[Turn], waiting: Waiting) -> list[Errand]:
+        """Asks once for all that each turn has to do now. Reverts get their slots first, and always have room.
 
-    def _called(self, key: str, tasks: Sequence[tuple[Turn, Task]]) -> Signals:
-        jobs = [(key, _urgent(turn), partial(self._perform, task)) for turn, task in tasks]
-        results = zip(tasks, self._slots.run(jobs) if jobs else [], strict=True)
-        return [(turn, self._took(turn, task, _in_time(task, result))) for (turn, task), result in results]
+        What has not come back within PATIENCE is left to be taken later. Counters are asked for after the rest: calls
+        that come back at once are made faster by one thread after the other.
+        """
+        now, room = self._clock.now(), waiting.room(cluster.name)
+        errands = [Errand(turn, self._clock.monotonic()) for turn in turns]
+        asked = [
+            (errand, key, task)
+            for errand in errands
+            for task in errand.turn.tasks(now)
+            if room.has(key := _key(cluster.name, task.effect), errand.turn, task.effect)
+        ]
+        if asked:
+            begun = self._slots.begin(
+                [(key, errand.turn.urgent, partial(self._perform, task)) for errand, key, task in asked]
+            )
+            for (errand, key, task), call in zip(asked, begun.calls, strict=True):
+                errand.calls.append((key, task, call))
+            begun.wait(PATIENCE)
+        if (look := self._looker.begin(cluster, errands, room)) is not None:
+            look.wait(PATIENCE)
+        return errands
+
+    def took(self, errand: Errand, *, time_is_up: bool) -> tuple[Signal, ...]:
+        """What the turn is told of the calls that have come back; of all of them, once its time is up."""
+        turn, told = errand.turn, list[Signal]()
+        for task, result in errand.taken(all_=time_is_up):
+            told += self._took(turn, task, _in_time(task, result))
+        turn.failing = turn.failing or any(isinstance(one, MeshDown | Nacked) for one in told)
+        part = errand.part
+        if part is not None and (time_is_up or part.look.call.over):
+            errand.part = None
+            try:
+                told += self._looker.took(turn, part)
+            except Exception as error:  # a gate that cannot read its state must not blind the others
+                self._faulted(turn, part.effect, error)
+        return _steady(turn, tuple(told))
+
+    def leave(self, errand: Errand) -> None:
+        """The turn goes on without what is still out, which it asks for again in another drain."""
+        left = [task.effect for task, _ in errand.taken(all_=True)]
+        for effect in (*left, *((errand.part.effect,) if errand.part is not None else ())):
+            errand.turn.give_up(effect)
+            errand.turn.wake_in = errand.turn.wake_in or POLL
+        errand.part = None
 
     def _perform(self, task: Task) -> Done:
         began, begun = self._clock.now() if self._telemetry.tracing else None, self._clock.monotonic()
@@ -118,55 +147,6 @@ class Performer:
             return (Unconfirmed(effect.dseq, result.missing), *result.signals)
         return result.signals
 
-    def _measured(self, cluster: Cluster, turns: Sequence[Turn]) -> Signals:
-        now = self._clock.now()
-        due = [(turn, effect, _subjects(turn)) for turn in turns if (effect := turn.measure(now)) is not None]
-        if not due:
-            return []
-        samples = self._sample(cluster, [subject for _, _, asked in due for subject in asked if subject])
-        signals: Signals = []
-        for turn, effect, asked in due:
-            sides = tuple(samples[subject] if subject else Sample(now, {}) for subject in asked)
-            for one in sides:
-                if isinstance(one, Unread):
-                    self._telemetry.count("unread", why=one.why.value)
-            try:
-                signals.append((turn, self._look(turn, effect, sides, now)))
-                turn.give_up(effect)
-                self._looked(turn, effect, signals[-1][1], now)
-            except Exception as error:  # a gate that cannot read its state must not blind the others
-                self._faulted(turn, effect, error)
-        return signals
-
-    def _looked(self, turn: Turn, effect: Measure, told: tuple[Signal, ...], asked: Micros) -> None:
-        if turn.trail is not None:
-            turn.trail.looked(_measured_release(turn), effect, told, (asked, self._clock.now()))
-
-    def _sample(self, cluster: Cluster, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | Unread]:
-        """One call for all, in time; a server that does not answer leaves every side unread, and so does a fault: no
-        revert of this round waits for either.
-        """
-        (found,) = self._slots.run([(f"metrics of {cluster.name}", False, partial(cluster.metrics.sample, subjects))])
-        if not isinstance(found, Exception):
-            self._telemetry.count("effects", kind="Measure", outcome="done")
-            return found
-        away = isinstance(found, Unavailable)
-        self._telemetry.count("effects", kind="Measure", outcome="unavailable" if away else "fault")
-        text = str(found) if away else repr(found)
-        self._telemetry.log("metrics_unavailable" if away else "fault", cluster=cluster.name, error=text)
-        return dict.fromkeys(subjects, unread(found if isinstance(found, Unavailable) else Unavailable(text)))
-
-    def _look(self, turn: Turn, effect: Measure, samples: Samples, now: Micros) -> tuple[Signal, ...]:
-        """`now`: when the samples were asked for. What they have happened before that."""
-        before, release = turn.working.measuring, _measured_release(turn)
-        mine = before if before is not None and before.release == release.id else None
-        mine = mine or self._measurer.begin(release, self._ledger.gates_before(release))
-        measuring, measured, segments = self._measurer.look(mine, release, effect, samples, now)
-        turn.working.measuring = measuring
-        turn.working.segments += segments
-        turn.working.ticked = True
-        return (measured,) if measured is not None else ()
-
 
 def _steady(turn: Turn, told: tuple[Signal, ...]) -> tuple[Signal, ...]:
     """A mesh that does one thing and fails at another is not back: said each second, its end would be an alarm."""
@@ -181,17 +161,6 @@ def _in_time(task: Task, result: Done | Exception) -> Done | Exception:
         return hook.told(task.effect, HookAnswer(trouble=str(result)))
     mesh = isinstance(task.effect, WriteTraffic | ConfirmTraffic)
     return Done((MeshDown(str(result)),) if mesh else (), later=True)
-
-
-def _measured_release(turn: Turn) -> Release:
-    active = turn.working.world.active
-    if active is None:
-        raise ValueError(f"{turn.working.target.id}: measured without a release")
-    return active
-
-
-def _subjects(turn: Turn) -> tuple[Subject | None, ...]:
-    return measure.subjects(_measured_release(turn), turn.working.target.service)
 
 
 def _let_go(turn: Turn, effect: Retire | Rest, done: bool, now: Micros) -> None:
@@ -231,11 +200,6 @@ def _again_in(turn: Turn, done: Done) -> Micros | None:
     return (turn.wake_in or POLL) if done.overtaken else turn.wake_in
 
 
-def _urgent(turn: Turn) -> bool:
-    active = turn.working.world.active
-    return active is not None and active.phase is Phase.ROLLING_BACK
-
-
 def _refused(done: Done) -> bool:
     return any(isinstance(signal, Nacked) for signal in done.signals)
 
@@ -250,3 +214,10 @@ def _outcome(done: Done | Exception) -> str:
     if done.refused:
         return "refused"
     return type(done.signals[0]).__name__ if done.signals else "done"
+
+
+def _key(cluster: str, effect: Effect) -> str:
+    """Whom the effect asks: none of them takes the slots of another one, least of all those of the mesh."""
+    if isinstance(effect, WriteTraffic | ConfirmTraffic):
+        return cluster
+    return f"hooks of {cluster}" if isinstance(effect, RunHook) else f"workloads of {cluster}"

@@ -38,6 +38,7 @@ from delivery.ports.mesh import Seen
 POLL = Micros(250_000)  # between two questions to proxies or workloads that are not there yet
 RETRY = SECOND  # after a mesh that did not answer
 IN_PLACE = Micros(300_000)  # how long a drain waits for a confirmation before it goes on to others
+BATCH = 100  # turns that are claimed at once
 
 
 @dataclass(slots=True)
@@ -45,7 +46,8 @@ class Turn:
     """`tried` has the effects that gave all they can in this drain; a new desired state starts it afresh.
 
     `left` are the standing effects of `world` without those: they are asked for many times in a drain. `failing`: the
-    mesh failed at something since this turn began. `faulted`: our own code did.
+    mesh failed at something since this turn began. `faulted`: our own code did. `until`: when it is to be over, by the
+    monotonic clock, so that the claim outlasts it. `crowded`: how long to wait before what had no room is tried again.
     """
 
     working: Working
@@ -53,12 +55,14 @@ class Turn:
     entry: Entry | None
     context: Context
     observed: Seen | None
+    until: float
     tried: set[Effect] = field(default_factory=set)
     left: tuple[tuple[Release, Effect], ...] = ()
     world: World | None = None
     state: tuple[object, ...] = ()
     waits_until: Micros | None = None
     wake_in: Micros | None = None
+    crowded: Micros | None = None
     reloads: int = 0
     lost: bool = False
     failing: bool = False
@@ -76,6 +80,18 @@ class Turn:
     def quarantined(self) -> bool:
         return self.working.row.quarantined is not None
 
+    @property
+    def urgent(self) -> bool:
+        """Whether a revert is not confirmed."""
+        active = self.working.world.active
+        return active is not None and active.phase is Phase.ROLLING_BACK
+
+    @property
+    def hurries(self) -> bool:
+        """Whether it has a way back to prove, which waits for nothing but its route."""
+        active = self.working.world.active
+        return self.urgent and active is not None and not active.stay and active.confirmed != active.dseq
+
     def took(self, effect: Effect, row: Row | None, *, later: bool, lost: bool) -> None:
         """Notes what performing an effect left behind: the row as the database now has it, and whether to ask again."""
         if row is not None:
@@ -89,6 +105,11 @@ class Turn:
         """Nothing more is to be had from the effect in this drain."""
         self.tried.add(effect)
         self.left = tuple(pair for pair in self.left if pair[1] != effect)
+
+    def put_off(self, effect: Effect, again: Micros) -> None:
+        """Whoever is to be asked has enough to answer: later, without anything being said against it."""
+        self.give_up(effect)
+        self.crowded = max(again, self.crowded or again)
 
     def reload(self, snapshot: Snapshot) -> None:
         """Goes on from what is stored now; what was decided since is dropped."""
@@ -144,28 +165,32 @@ class Turn:
 
     def wake(self, now: Micros) -> Wake:
         """When to look again, with the reason; urgent while a revert is not confirmed."""
-        times: list[tuple[Micros, str]] = []
         active = self.working.world.active
-        waits = "a release event"
-        if active is not None:
-            found = wake(active, replace(self.context, now=now))
-            waits = found.why
-            if found.at is not None:
-                times.append((found.at, found.why))
-        if self.wake_in is not None:
-            times.append((Micros(now + self.wake_in), "the mesh or the workload"))
-        if (ticking := self._next_tick(active)) is not None:
-            times.append((ticking, "the next measurement"))
-        times += [(at, why) for at, why, _ in self._leaving()]
-        urgent = active is not None and active.phase is Phase.ROLLING_BACK
-        if self.quarantined and not urgent:
+        found = wake(active, replace(self.context, now=now)) if active is not None else None
+        times = [*self._times(now)]
+        if found is not None and found.at is not None:
+            times.append((found.at, found.why))
+        if self.quarantined and not self.urgent:
             return Wake(None, "quarantined: a person", release_claim=True)
         if not times:
-            return Wake(None, waits, release_claim=True)
+            return Wake(None, found.why if found is not None else "a release event", release_claim=True)
+        if self.crowded is not None:  # what is due already had no room
+            again = Micros(now + self.crowded)
+            times = [
+                (at if at > now else again, why) for at, why in (*times, (again, "others' calls, which take long"))
+            ]
         at, why = min(times)
         if self.working.target.in_hand is not None:  # what ends that is told, or read once in a while
             at = max(at, Micros(now + RETRY))
-        return Wake(Micros(min(max(at, now + 1), now + FARTHEST)), why, urgent, release_claim=True)
+        return Wake(Micros(min(max(at, now + 1), now + FARTHEST)), why, self.urgent, release_claim=True)
+
+    def _times(self, now: Micros) -> Iterator[tuple[Micros, str]]:
+        """When there is something to do that no rule knows of."""
+        if self.wake_in is not None:
+            yield Micros(now + self.wake_in), "the mesh or the workload"
+        if (ticking := self._next_tick(self.working.world.active)) is not None:
+            yield ticking, "the next measurement"
+        yield from ((at, why) for at, why, _ in self._leaving())
 
     def refresh(self) -> None:
         """Notes that decisions were taken: with another desired state, effects are tried anew."""
@@ -176,11 +201,10 @@ class Turn:
         if state != self.state:
             self.state = state
             self.afresh()
-            self.waits_until = self.wake_in = None
+            self.waits_until = self.wake_in = self.crowded = None
 
     def _wanted(self, now: Micros) -> Iterator[Effect]:
-        active = self.working.world.active
-        if self.quarantined and (active is None or active.phase is not Phase.ROLLING_BACK):
+        if self.quarantined and not self.urgent:
             return
         if self.world is not self.working.world:
             self.world, self.left = self.working.world, tuple(self._standing(now))

@@ -33,6 +33,7 @@ FAULTS: tuple[tuple[str, ...], ...] = (
     *((f"unavailable before {call}", f"unavailable after {call}") for call in FENCE),
     *(tuple(f"{fault} {when} {call}" for when in WHEN for call in FENCE) for fault in ("kill", "stall")),
     *((deed,) for deed in _DEEDS),
+    *((f"hangs {call}",) for call in ("metrics.sample", "workloads.ensure")),
     ("commits lost",),
     ("delivered twice",),
     ("replayed under another id",),

@@ -32,6 +32,7 @@ class SimHooks:
     moods: dict[str, str] = field(default_factory=dict)
     watch: Callable[[HookCall], None] = lambda call: None
     down: bool = False
+    hangs: bool = False
 
     def run(self, call: HookCall) -> HookAnswer:
         if self.down:

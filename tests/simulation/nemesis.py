@@ -1,6 +1,7 @@
 """The nemesis: breaks one thing after another while it storms, and mends each a while later."""
 
 from collections.abc import Callable
+from typing import Any
 
 from delivery.adapters.mesh.memory import Fault, Mood
 from delivery.machine import baseline
@@ -179,6 +180,13 @@ class Nemesis:
         what = self._random.choice(("down", "blind"))
         setattr(metrics, what, True)
         self._later(lambda: setattr(metrics, what, False))
+
+    def hang(self) -> None:
+        """Something takes every call and answers none for a while."""
+        world, cluster = self._world, self._random.choice(CLUSTERS)
+        what: Any = self._random.choice((world.metrics, world.hooks, world.workloads))[cluster]
+        what.hangs = True
+        self._later(lambda: setattr(what, "hangs", False))
 
     def restart(self) -> None:
         self._world.metrics[self._random.choice(CLUSTERS)].restart()

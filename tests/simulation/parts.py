@@ -118,6 +118,7 @@ class SimMesh(MemoryMesh):
         self.watch: Callable[[SimMesh, Entry], None] = lambda mesh, entry: None
         self.proven: dict[tuple[TargetId, ReleaseId, int], tuple[Stamp, ...]] = {}
         self.stale: Mapping[TargetId, Seen] | None = None
+        self.hangs = False
         self._joined = proxies
 
     def confirm(self, target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
@@ -137,7 +138,7 @@ class SimMesh(MemoryMesh):
 
     def mend(self) -> None:
         """Everything works again, and what was under way has arrived."""
-        self.down, self.stale = False, None
+        self.down, self.hangs, self.stale = False, False, None
         self._faults.clear()
         self._refusals.clear()
         for name, proxy in self.proxies.items():
@@ -183,8 +184,9 @@ class SimMetrics:
     """Counters that grow with simulated time, by the weight that the proxies really run.
 
     `shares` tells a target's live candidate weight and that of a copy of stable, `rate` requests a second, `errors` the
-    error rate of a version. `down`: nobody answers; `blind`: the answer has no numbers; `epoch` grows when a proxy
-    starts its counters anew.
+    error rate of a version. `down`: nobody answers; `hangs`: nor says so soon; `takes`: how long an answer
+    takes; `blind`: the answer has no numbers;
+    `epoch` grows when a proxy starts its counters anew.
     """
 
     scheduler: Scheduler
@@ -192,6 +194,8 @@ class SimMetrics:
     errors: Callable[[VersionRef], float]
     rate: int = 4000
     down: bool = False
+    hangs: bool = False
+    takes: int = 0
     blind: bool = False
     epoch: int = 0
     counted: dict[tuple[TargetId, str, str], list[float]] = field(default_factory=dict)
@@ -200,6 +204,8 @@ class SimMetrics:
     def sample(self, subjects: Sequence[Subject]) -> Mapping[Subject, Sample | Unread]:
         if self.down:
             raise Unavailable("the metrics do not answer")
+        if self.takes:
+            self.scheduler.sleep(self.takes)
         for target in {subject.target for subject in subjects}:
             self._grow(target, [subject for subject in subjects if subject.target == target])
         return {subject: BLIND if self.blind else self._sample(subject) for subject in subjects}

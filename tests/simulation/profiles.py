@@ -32,7 +32,7 @@ CALM_PEOPLE: Mapping[str, int] = {
 EVERY_DEED = (
     "kill", "suspend", "mesh_down", "lag", "exchange", "write_fault", "edit", "strip", "clock", "stop", "unready",
     "crash", "metrics", "restart", "chat", "stale", "refuse", "apply", "monitor", "failover",
-    "silence", "orphan",
+    "silence", "orphan", "hang",
 )  # fmt: skip
 
 
@@ -136,6 +136,7 @@ PROFILES: Mapping[str, Profile] = {
                 "crash": 3,
                 "unreachable": 1,
                 "metrics": 4,
+                "hang": 4,
                 "restart": 2,
                 "chat": 2,
                 "kill": 1,
@@ -178,7 +179,17 @@ PROFILES: Mapping[str, Profile] = {
                 stall=0.002,
                 preferred=("hooks.run", "ledger.holds", "ledger.commit", "mesh.write"),
             ),
-            {"silence": 4, "kill": 2, "suspend": 1, "failover": 1, "mesh_down": 1, "edit": 1, "clock": 1, "stop": 1},
+            {
+                "silence": 4,
+                "hang": 3,
+                "kill": 2,
+                "suspend": 1,
+                "failover": 1,
+                "mesh_down": 1,
+                "edit": 1,
+                "clock": 1,
+                "stop": 1,
+            },
             buttons={**CALM_PEOPLE, "abort": 10, "promote": 8, "again": 12},
             ci=(400_000, 2_500_000),
             bad=0.15,

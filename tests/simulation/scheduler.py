@@ -241,37 +241,61 @@ class Switching:
         return call
 
 
-class GreenSlots:
-    """Port Slots: each job is an actor of the caller's process, and its result is waited for until a deadline.
+class GreenCall:
+    """A job's actor. Once it is given up it goes on by itself and its result is dropped, as with threads."""
 
-    A job that is not done by then goes on by itself and its result is dropped, as with threads.
-    """
+    def __init__(self, given_up: Exception) -> None:
+        self._given_up, self._outcome, self._dropped = given_up, None, False
+        self.over = False
 
-    def __init__(self, scheduler: Scheduler, deadline: int, given_up: Callable[[str], Exception]) -> None:
-        self._scheduler, self._deadline, self._given_up = scheduler, deadline, given_up
+    def end(self, outcome: Any) -> None:
+        self._outcome, self.over = outcome, True
 
-    def run(self, jobs: Any) -> list[Any]:
-        caller = self._scheduler.current()
-        if caller is None:
-            return [_outcome(call) for _, _, call in jobs]
-        results: dict[int, Any] = {}
-        given_up: dict[int, Any] = {}
-        for index in sorted(range(len(jobs)), key=lambda index: not jobs[index][1]):
-            self._start(caller, index, jobs[index][2], results, given_up)
-        until = self._scheduler.monotonic + self._deadline
-        while len(results) < len(jobs) and self._scheduler.monotonic < until:
+    def result(self) -> Any:
+        self._dropped = self._dropped or not self.over
+        return self._given_up if self._dropped else self._outcome
+
+
+class GreenBegun:
+    def __init__(self, scheduler: Scheduler, caller: Actor | None, calls: list[GreenCall]) -> None:
+        self._scheduler, self._caller = scheduler, caller
+        self.calls, self._waits = calls, False
+
+    def ended(self) -> None:
+        """Whoever waits for all of them looks again; one that waits for anything else is not woken."""
+        if self._caller is not None and self._waits and all(call.over for call in self.calls):
+            self._scheduler.wake(self._caller)
+
+    def wait(self, seconds: float) -> None:
+        until = self._scheduler.monotonic + int(seconds * 1_000_000)
+        self._waits = True
+        while not all(call.over for call in self.calls) and self._scheduler.monotonic < until:
             self._scheduler.sleep(until - self._scheduler.monotonic)
-        given_up.update({index: self._given_up(jobs[index][0]) for index in range(len(jobs)) if index not in results})
-        return [{**given_up, **results}[index] for index in range(len(jobs))]
+        self._waits = False
 
-    def _start(self, caller: Actor, index: int, call: Callable[[], Any], results: Any, given_up: Any) -> None:
+
+class GreenSlots:
+    """Port Slots: each job is an actor of the caller's process."""
+
+    def __init__(self, scheduler: Scheduler, given_up: Callable[[str], Exception]) -> None:
+        self._scheduler, self._given_up = scheduler, given_up
+
+    def begin(self, jobs: Any) -> GreenBegun:
+        caller = self._scheduler.current()
+        begun = GreenBegun(self._scheduler, caller, [GreenCall(self._given_up(key)) for key, _, _ in jobs])
+        for index in sorted(range(len(jobs)), key=lambda index: not jobs[index][1]):
+            self._start(caller, index, jobs[index][2], begun)
+        return begun
+
+    def _start(self, caller: Actor | None, index: int, call: Callable[[], Any], begun: GreenBegun) -> None:
         def body() -> None:
-            result = _outcome(call)
-            if index not in given_up:
-                results[index] = result
-                self._scheduler.wake(caller)
+            begun.calls[index].end(_outcome(call))
+            begun.ended()
 
-        self._scheduler.spawn(f"{caller.name} slot {index}", body, caller.process)
+        if caller is None:
+            body()
+        else:
+            self._scheduler.spawn(f"{caller.name} slot {index}", body, caller.process)
 
 
 def _outcome(call: Callable[[], Any]) -> Any:

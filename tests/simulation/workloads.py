@@ -48,6 +48,7 @@ class SimWorkloads:
     watch_home: Callable[[TargetId, VersionRef], None] = lambda target, version: None
     writing: Callable[[], None] = lambda: None
     down: bool = False
+    hangs: bool = False
 
     def ensure(self, target: TargetId, workload: Workload, version: VersionRef, need: Need = EVERYTHING) -> Running:
         self._reach()

@@ -31,10 +31,11 @@ Wrap = Callable[[Any, str], Any]
 """Lets a mutant put something between the engine and a port, by the port's name."""
 PROXIES = 3
 IDLE, BUSY = 250_000, 50_000
-SLOT_DEADLINE = 6_000_000
 STALL = (9_000_000, 20_000_000)
 TIMEOUT = (300_000, 2_000_000)
 """How long a call to something that does not answer takes."""
+HANG = (4_000_000, 20_000_000)
+"""How long a call to something that takes every connection and says nothing takes."""
 
 
 NO_FAULTS = Faults()
@@ -158,6 +159,10 @@ class World:
             self.calls[name] += 1
         if getattr(port, "down", False):
             self.scheduler.sleep(self.random.randrange(*self.timeout))
+        if getattr(port, "hangs", False) and name != "mesh.observe":  # which is told by a watch
+            self.happened[f"hangs {name}"] += 1
+            self.scheduler.sleep(self.random.randrange(*HANG))
+            raise Unavailable(f"{name} took too long")
 
     def _fault(self, port: Any, name: str, when: str) -> None:
         actor = self.scheduler.current()
@@ -233,7 +238,7 @@ class World:
             for name in CLUSTERS
         }
         book = Book(ledger, self.clock, services.parse_once, services.plan_of, frozen)
-        slots = GreenSlots(self.scheduler, SLOT_DEADLINE, lambda key: Unavailable(f"{key} did not answer in time"))
+        slots = GreenSlots(self.scheduler, lambda key: Unavailable(f"{key} did not answer in time"))
         return Parts(ledger, clusters, book, self.clock, self.ids, MemoryHints(), slots, Silent())
 
     def inbox(self) -> Inbox:
@@ -281,10 +286,11 @@ class World:
         self.revive()
 
     def mend_cluster(self, cluster: str) -> None:
-        mesh, workloads, metrics = self.meshes[cluster], self.workloads[cluster], self.metrics[cluster]
-        mesh.mend()
-        workloads.down = metrics.down = metrics.blind = self.hooks[cluster].down = False
-        self.hooks[cluster].moods.clear()
+        workloads, metrics, hooks = self.workloads[cluster], self.metrics[cluster], self.hooks[cluster]
+        self.meshes[cluster].mend()
+        workloads.down = metrics.down = metrics.blind = hooks.down = False
+        workloads.hangs = metrics.hangs = hooks.hangs = False
+        hooks.moods.clear()
         self.hampered[cluster] = 0
         workloads.unready.clear()
         workloads.crashed.clear()

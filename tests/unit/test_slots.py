@@ -34,11 +34,13 @@ class Gate:
             assert self.entered.wait_for(lambda: self.inside >= count, LIMIT)
 
 
-def in_background(slots, jobs):
-    results: list[object] = []
-    thread = threading.Thread(target=lambda: results.extend(slots.run(jobs)))
-    thread.start()
-    return thread, results
+def results(begun, within=LIMIT):
+    begun.wait(within)
+    return [call.result() for call in begun.calls]
+
+
+def run(slots, jobs):
+    return results(slots.begin(jobs))
 
 
 @pytest.fixture
@@ -55,68 +57,75 @@ def fail() -> str:
 @pytest.mark.parametrize("slots", [InlineSlots(), ThreadSlots()], ids=["inline", "threads"])
 def test_results_come_in_the_order_of_the_jobs_and_errors_are_results(slots):
     jobs = [("a", False, lambda: "first"), ("b", True, fail), ("a", True, lambda: "third")]
-    first, second, third = slots.run(jobs)
+    first, second, third = run(slots, jobs)
     assert (first, third) == ("first", "third")
     assert isinstance(second, Unavailable)
-    assert slots.run([]) == []
+    assert run(slots, []) == []
 
 
 def test_inline_runs_urgent_jobs_first():
     order: list[str] = []
-    InlineSlots().run([("a", False, lambda: order.append("raise")), ("a", True, lambda: order.append("revert"))])
+    InlineSlots().begin([("a", False, lambda: order.append("raise")), ("a", True, lambda: order.append("revert"))])
     assert order == ["revert", "raise"]
 
 
 def test_a_key_runs_no_more_than_its_share_at_once(gate):
     slots = ThreadSlots(per_key=8)
-    thread, results = in_background(slots, [("a", False, gate.job)] * 20)
+    begun = slots.begin([("a", False, gate.job)] * 20)
     gate.wait_for(6)
+    assert not any(call.over for call in begun.calls)
     gate.open.set()
-    thread.join(LIMIT)
-    assert results == ["through"] * 20
+    assert results(begun) == ["through"] * 20
     assert gate.peak == 6
 
 
 def test_urgent_jobs_find_a_free_slot_in_a_saturated_key(gate):
     slots = ThreadSlots(per_key=8)
-    thread, _ = in_background(slots, [("a", False, gate.job)] * 20)
+    slots.begin([("a", False, gate.job)] * 20)
     gate.wait_for(6)
-    assert slots.run([("a", True, lambda: "reverted")]) == ["reverted"]
-    gate.open.set()
-    thread.join(LIMIT)
+    assert run(slots, [("a", True, lambda: "reverted")]) == ["reverted"]
 
 
 def test_urgent_jobs_may_take_every_slot_of_their_key(gate):
     slots = ThreadSlots(per_key=8)
-    thread, _ = in_background(slots, [("a", True, gate.job)] * 20)
+    begun = slots.begin([("a", True, gate.job)] * 20)
     gate.wait_for(8)
     gate.open.set()
-    thread.join(LIMIT)
+    assert results(begun) == ["through"] * 20
     assert gate.peak == 8
 
 
 def test_a_saturated_key_holds_up_no_other_one(gate):
     slots = ThreadSlots(per_key=4)
-    thread, _ = in_background(slots, [("slow", True, gate.job)] * 10)
+    slots.begin([("slow", True, gate.job)] * 10)
     gate.wait_for(4)
-    assert slots.run([("quick", False, lambda: "done")]) == ["done"]
-    gate.open.set()
-    thread.join(LIMIT)
+    assert run(slots, [("quick", False, lambda: "done")]) == ["done"]
 
 
-def test_a_call_that_hangs_is_unavailable_after_the_deadline_and_what_waited_behind_it_is_never_started(gate):
-    slots = ThreadSlots(per_key=2, deadline=0.2)
+def test_a_call_that_is_not_waited_for_is_unavailable_and_what_waited_behind_it_is_never_started(gate):
+    slots = ThreadSlots(per_key=2)
     started: list[str] = []
-    hung, behind, elsewhere = slots.run(
+    begun = slots.begin(
         [("a", False, gate.job), ("a", False, lambda: started.append("behind")), ("b", False, lambda: "fine")]
     )
+    gate.wait_for(1)
+    hung, behind, elsewhere = results(begun, within=0.2)
     assert elsewhere == "fine"
     assert isinstance(hung, Unavailable)
-    assert "a did not answer within 0.2 s" in str(hung)
+    assert "a did not answer in time" in str(hung)
     assert isinstance(behind, Unavailable)
     gate.open.set()
-    assert slots.run([("a", False, lambda: "again")]) == ["again"]
+    assert run(slots, [("a", False, lambda: "again")]) == ["again"]
     assert started == []
+
+
+def test_a_call_that_was_given_up_stays_so(gate):
+    begun = ThreadSlots(per_key=2).begin([("a", False, gate.job)])
+    (call,) = begun.calls
+    assert isinstance(call.result(), Unavailable)
+    gate.open.set()
+    begun.wait(LIMIT)
+    assert isinstance(call.result(), Unavailable)
 
 
 def test_a_call_that_ends_its_thread_ends_nothing_else():
@@ -125,9 +134,9 @@ def test_a_call_that_ends_its_thread_ends_nothing_else():
     def leave() -> str:
         raise SystemExit(3)
 
-    (result,) = slots.run([("a", True, leave)])
+    (result,) = run(slots, [("a", True, leave)])
     assert isinstance(result, RuntimeError)
-    assert slots.run([("a", True, lambda: "alive")]) == ["alive"]
+    assert run(slots, [("a", True, lambda: "alive")]) == ["alive"]
 
 
 def test_one_slot_cannot_keep_a_quarter():

@@ -60,6 +60,20 @@ FAULTY = replace(
     waves=1,
 )
 """Faults of ours that stay, at one target and another."""
+HANGING = replace(
+    PROFILES["calm"],
+    name="hanging",
+    services=("queueing", "superseding", "hooking"),
+    deeds={"hang": 1},
+    gap=(500_000, 2_000_000),
+    lasts=(5_000_000, 15_000_000),
+    buttons={"abort": 60, "approve": 20},
+    people=(100_000, 500_000),
+    storm=30_000_000,
+    waves=1,
+    workers=1,
+)
+"""What takes every call and answers none, and people who say no meanwhile; there is one worker, and it lives."""
 HOOKS, COPIES = PROFILES["hooks"], PROFILES["copies"]
 ORPHANED = replace(
     COPIES,
@@ -71,11 +85,11 @@ ORPHANED = replace(
     lasts=(20_000_000, 40_000_000),
     buttons={"abort": 1},
     ci=(5_000_000, 9_000_000),
-    people=(5_000_000, 9_000_000),
+    people=(8_000_000, 20_000_000),
     bad=0.0,
     lull=40_000_000,
 )
-"""Copies of stable that die and stay so for long."""
+"""Copies of stable that die and stay so for long; a release may last beside one that has died."""
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("fence check removed", "invariant 9:", PROFILES["fence"], only(ports.NoCheck, "ledger")),
@@ -100,6 +114,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("no-op moves the version", "invariant 13:", PROFILES["calm"], patched=engine.no_op_moves_the_version),
     Mutant("bake by wall clock", "invariant 11:", PROFILES["clocks"], patched=engine.bakes_by_the_wall),
     Mutant("revert obeys holds", "invariant 7:", PROFILES["workloads"], patched=engine.revert_obeys_holds),
+    Mutant("revert waits for metrics", "invariant 7:", HANGING, patched=engine.revert_waits_for_metrics),
+    Mutant("an order to go back leaves the claim", "invariant 7:", HANGING, patched=engine.claim_stays),
     Mutant("retire without a look at the routes", "retire:", EDITED, only(ports.RetireBlindly, "mesh")),
     Mutant("plan recompiled on load", "invariant 3:", PROFILES["calm"], only(ports.PlanAgain, "ledger")),
     Mutant(

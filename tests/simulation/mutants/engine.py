@@ -7,11 +7,12 @@ from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 
-from delivery.engine import measure
-from delivery.engine.drain import Drain
+from delivery.engine import inbox, measure, performer
+from delivery.engine.drain import TURN, Drain
 from delivery.engine.fence import Fence, Fenced, Outcome
 from delivery.engine.reception import Reception
 from delivery.engine.turn import Turn
+from delivery.engine.waiting import Waiting
 from delivery.engine.working import Working
 from delivery.machine import advance
 from delivery.machine.change import Change
@@ -28,6 +29,11 @@ from tests.simulation.parts import SimMesh
 FACT_RULES = ("measuring", "mesh", "outside", "people", "progress", "workload", "holds")
 
 
+def performed(drain: Drain, turn: Turn) -> None:
+    """All that the turn wants is done before anything else is."""
+    drain._performer.round(turn.cluster, [turn], Waiting(drain._clock))
+
+
 @contextmanager
 def effects_first() -> Iterator[None]:
     """Effects follow from a decision before it is committed."""
@@ -36,7 +42,7 @@ def effects_first() -> Iterator[None]:
     def at_once(self: Drain, turn: Turn, signals: Sequence[Any]) -> None:
         decide(self, turn, signals)
         if turn.working.row_changed:
-            self._performer.round(turn.cluster, [turn])
+            performed(self, turn)
 
     with patch.object(Drain, "_decide", at_once):
         yield
@@ -61,6 +67,25 @@ def revert_only_if(may: Callable[[Release], bool]) -> Iterator[None]:
 def revert_obeys_holds() -> Iterator[None]:
     """A way back waits, as a way up does."""
     with revert_only_if(lambda release: not release.holds):
+        yield
+
+
+@contextmanager
+def revert_waits_for_metrics() -> Iterator[None]:
+    """A batch waits for all of its calls, also for those that take long."""
+    with patch.object(performer, "PATIENCE", TURN):
+        yield
+
+
+@contextmanager
+def claim_stays() -> Iterator[None]:
+    """An order to go back leaves the claim to whoever has it, who may be waiting."""
+    woken = inbox._woken
+
+    def patient(working: Working, wake: Wake) -> Wake:
+        return replace(woken(working, wake), release_claim=False)
+
+    with patch.object(inbox, "_woken", patient):
         yield
 
 
@@ -219,9 +244,9 @@ def cleans_up_at_the_end() -> Iterator[None]:
     """Whoever drains hands its claims back in `finally`, and so may hold them long."""
     drain = Drain._drain
 
-    def careful(self: Drain, cluster: Any, claimed: Sequence[Any]) -> None:
+    def careful(self: Drain, cluster: Any, claimed: Sequence[Any], *rest: Any) -> None:
         try:
-            drain(self, cluster, claimed)
+            drain(self, cluster, claimed, *rest)
         finally:
             back = Wake(self._clock.now(), "handed back", release_claim=True, sooner=True)
             self._ledger.commit([Unit(target=target, owner=self._owner, wake=back) for target in claimed])

@@ -15,6 +15,7 @@ from delivery.model.event import HomeBegun, HomeEntered
 from delivery.model.release import Home, Release
 from delivery.model.target import Retiring
 from delivery.ports.workloads import Running
+from tests.simulation.mutants.engine import performed
 from tests.simulation.mutants.mutant import Over
 
 
@@ -58,7 +59,7 @@ def patches_first() -> Iterator[None]:
         decide(self, turn, signals)
         after = turn.working.world.active
         if after is not None and after.home is Home.BEGUN and before is not None and before.home is None:
-            self._performer.round(turn.cluster, [turn])
+            performed(self, turn)
 
     with patch.object(Drain, "_decide", at_once):
         yield

@@ -16,7 +16,7 @@ from delivery.machine import calling
 from delivery.machine.rules import progress
 from delivery.model.effect import RunHook
 from delivery.ports.hooks import HookCall
-from tests.simulation.mutants.engine import revert_only_if
+from tests.simulation.mutants.engine import performed, revert_only_if
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def called_first() -> Iterator[None]:
         decide(self, turn, signals)
         active = turn.working.world.active
         if turn.working.row_changed and active is not None and calling.running(active) is not None:
-            self._performer.round(turn.cluster, [turn])
+            performed(self, turn)
 
     with patch.object(Drain, "_decide", at_once):
         yield

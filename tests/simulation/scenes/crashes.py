@@ -106,8 +106,10 @@ def _trigger(play: Play, mishaps: Mishaps) -> Callable[[Actor, str], None]:
             return
         play.world.happened[f"{mishaps.kind} {name}" if mishaps.kind == KILL else f"unavailable {name}"] += 1
         if mishaps.kind == LOST:
+            play.world.disturb()  # what was claimed waits until its lease is over
             raise Unavailable(f"{name}: no answer")
         play.world.scheduler.spawn("starter", starter)
+        play.world.disturb()
         play.world.scheduler.kill(process)
 
     def starter() -> None:

@@ -19,6 +19,8 @@ EVERY = 500_000
 """Between two looks of ours. A worker that has nothing to do looks more often."""
 BOUND = 10_000_000
 """A lease, and what is left to do after it."""
+AT_ONCE = 2_000_000
+"""Of a revert that no lease is in the way of: whoever hangs meanwhile, it is not waited for."""
 IN_VAIN = 15
 """How often a fault of ours may raise in a row, deaths of those who counted it included."""
 
@@ -61,7 +63,7 @@ class Bounds:
         return not process.dead and process.hangs_until <= self._world.scheduler.monotonic
 
     def _revert(self, row: Row, now: int) -> None:
-        """7: aborted or failed means candidate 0 within 10 s of the mesh being reachable."""
+        """7: aborted or failed means candidate 0 within 10 s of the mesh being reachable, and else at once."""
         target = row.target.id
         release = self._ghost.releases.get(row.target.active) if row.target.active else None
         if release is None or release.phase is not Phase.ROLLING_BACK or release.stay:
@@ -70,10 +72,11 @@ class Bounds:
         stored = mesh.stored(target)
         if stored is None or not (stored.route.traffic.exposes or stored.route.traffic.mirror):
             return
-        since = max(self._begun(release), self._world.disturbed[row.target.cluster])
+        begun, disturbed = self._begun(release), self._world.disturbed[row.target.cluster]
+        late = max(now - max(begun, disturbed) - BOUND, now - max(begun, disturbed + LEASE) - AT_ONCE)
         self.checked += 1
-        if now - since > BOUND + self._world.clock.back:
-            self._broken.say(7, f"{release.id} began to go back {(now - since) / 1e6:.0f} s ago and is not at 0")
+        if late > self._world.clock.back:
+            self._broken.say(7, f"{release.id} began to go back {(now - begun) / 1e6:.0f} s ago and is not at 0")
 
     def _in_vain(self, row: Row) -> None:
         """2: what fails by a fault of ours is not tried for ever: it is taken out of service, and people are told."""

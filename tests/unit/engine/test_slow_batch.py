@@ -19,7 +19,7 @@ def test_services_are_read_in_one_call_also_after_a_slow_round(monkeypatch: pyte
             http.put(f"/v1/services/{name}", json={**SERVICE, "service": name}, headers=bearer("olga"))
             http.post("/v1/releases", json={"service": name, "version": "1.0"}, headers=bearer("olga"))
     asked: list[list[str]] = []
-    services, run = world.ledger.services, InlineSlots.run
+    services, begin = world.ledger.services, InlineSlots.begin
 
     def counted(names=None):
         asked.append(sorted(names or ()))
@@ -27,10 +27,10 @@ def test_services_are_read_in_one_call_also_after_a_slow_round(monkeypatch: pyte
 
     def slow(self, jobs):
         clock.pause(1.2)
-        return run(self, jobs)
+        return begin(self, jobs)
 
     monkeypatch.setattr(world.ledger, "services", counted)
-    monkeypatch.setattr(InlineSlots, "run", slow)
+    monkeypatch.setattr(InlineSlots, "begin", slow)
     clock.pause(5)
     world.drain.run(0.1)
     assert len(asked) > 1
