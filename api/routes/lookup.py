@@ -7,12 +7,14 @@ from fastapi import Depends, Path
 
 from api.problems import Problem
 from api.services import AppServices, Services
+from delivery.machine.wake import wake
 from delivery.model.context import Context
 from delivery.model.ids import ReleaseId
 from delivery.model.record import RecordKind, StoredRecord
 from delivery.model.release import Release
 from delivery.model.target import Target
-from delivery.ports.ledger import StoredRelease
+from delivery.ports.ledger import Row, StoredRelease
+from delivery.wording.explain import Explanation, explain
 from delivery.wording.release import target
 from delivery.wording.units import instant
 
@@ -44,8 +46,20 @@ def context(services: AppServices, release: Release) -> Context:
 
 def in_hand(services: AppServices, release: Release) -> str | None:
     """Who took the routes of the release's service in hand, and why."""
+    row = _row(services, release)
+    return row.target.in_hand if row is not None else None
+
+
+def explained(services: AppServices, release: Release, beside: str = "") -> Explanation:
+    """Why it is where it is. `beside`: what a deployer beside us says of itself."""
+    around, row = context(services, release), _row(services, release)
+    paused, found = (row.target.in_hand, row.due_why) if row is not None else (None, "")
+    return explain(release, around, wake(release, around), paused, beside, found)
+
+
+def _row(services: AppServices, release: Release) -> Row | None:
     rows = services.history.rows(target(release)[0])
-    return next((row.target.in_hand for row in rows if row.target.id == release.target), None)
+    return next((row for row in rows if row.target.id == release.target), None)
 
 
 def _found(services: Services, given: Id) -> StoredRelease:

@@ -9,7 +9,7 @@ from api import paging
 from api.auth import Viewer
 from api.etag import etag
 from api.openapi import READ, errors
-from api.routes.lookup import Found, context, in_hand
+from api.routes.lookup import Found, context, explained
 from api.schemas.query import ReleaseQuery
 from api.schemas.release import AnalysisOut, EventsOut, ExplainOut, ReleaseDetail, ReleasePage
 from api.services import Services
@@ -19,9 +19,7 @@ from api.views.events import event
 from api.views.gates import counts, newest, tick, verdicts
 from api.views.release import detail, summary
 from delivery.machine.actions import allowed
-from delivery.machine.wake import wake
 from delivery.model.verdict import Counts
-from delivery.wording.explain import explain
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
 _ONE = READ | errors("unknown-release")
@@ -97,12 +95,9 @@ def get_analysis(services: Services, _: Viewer, stored: Found, after: After = 0,
 def get_explanation(services: Services, _: Viewer, stored: Found) -> ExplainOut:
     """Say in sentences why it is where it is, what it waits for, until when, and who can change it."""
     release = stored.release
-    around = context(services, release)
     judged = newest(services.judge, services.history.measuring(release.id), release)
     known = replace(release, verdicts={**release.verdicts, **{one.gate: one for one in judged}})
-    told = explain(
-        known, around, wake(known, around), in_hand(services, release), sentence(services.ledger, release.id)
-    )
+    told = explained(services, known, sentence(services.ledger, release.id))
     return ExplainOut(
         why=list(told.why), waits_for=list(told.waits_for), until=time(told.until), who=list(told.who), text=told.text()
     )

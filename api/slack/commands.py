@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from itertools import takewhile
 
-from api.routes.lookup import context, in_hand
+from api.routes.lookup import explained
 from api.services import AppServices
 from api.views.beside import sentence
-from delivery.machine.wake import wake
 from delivery.model.hold import HoldKind
 from delivery.model.notice import ReleaseAction, ReleaseRequested, Says
 from delivery.model.release import Release
@@ -14,7 +13,6 @@ from delivery.model.signal import Resume
 from delivery.model.version import VersionRef
 from delivery.ports.history import Filter
 from delivery.sources.slack import SIGNALS, VIA, Speaker, resume
-from delivery.wording.explain import explain
 from delivery.wording.release import headline
 
 HELP = (
@@ -80,6 +78,4 @@ def _status(services: AppServices, service: str, open_ones: Sequence[Release]) -
 
 
 def _explained(services: AppServices, release: Release) -> str:
-    around = context(services, release)
-    near = sentence(services.ledger, release.id)
-    return explain(release, around, wake(release, around), in_hand(services, release), near).text()
+    return explained(services, release, sentence(services.ledger, release.id)).text()

@@ -70,6 +70,7 @@ class Performer:
         for task, result in errand.taken(all_=time_is_up):
             told += self._took(turn, task, _in_time(task, result))
         turn.failing = turn.failing or any(isinstance(one, MeshDown | Nacked) for one in told)
+        turn.missing = next((one.looked_for for one in told if isinstance(one, WorkloadMissing)), turn.missing)
         part = errand.part
         if part is not None and (time_is_up or part.look.call.over):
             errand.part = None

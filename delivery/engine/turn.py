@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from delivery.engine import measure
+from delivery.engine.awaited import awaited
 from delivery.engine.book import Entry
 from delivery.engine.cluster import Cluster
 from delivery.engine.fence import in_force
@@ -48,6 +49,7 @@ class Turn:
     `left` are the standing effects of `world` without those: they are asked for many times in a drain. `failing`: the
     mesh failed at something since this turn began. `faulted`: our own code did. `until`: when it is to be over, by the
     monotonic clock, so that the claim outlasts it. `crowded`: how long to wait before what had no room is tried again.
+    `missing`: why the candidate is not ready, as this turn found it.
     """
 
     working: Working
@@ -67,6 +69,7 @@ class Turn:
     lost: bool = False
     failing: bool = False
     faulted: bool = False
+    missing: str = ""
     trail: Trail | None = None  # where traces are told
 
     def __post_init__(self) -> None:
@@ -180,6 +183,8 @@ class Turn:
                 (at if at > now else again, why) for at, why in (*times, (again, "others' calls, which take long"))
             ]
         at, why = min(times)
+        if active is not None and found is not None:
+            why = awaited(active, found.why, self.missing) or why
         if self.working.target.in_hand is not None:  # what ends that is told, or read once in a while
             at = max(at, Micros(now + RETRY))
         return Wake(Micros(min(max(at, now + 1), now + FARTHEST)), why, self.urgent, release_claim=True)

@@ -25,6 +25,8 @@ from delivery.model.version import Backend, VersionRef
 from delivery.ports.errors import Conflict, PortError, Refused, Unavailable
 from delivery.ports.workloads import Need, Running
 
+_THERE = "the workload is ready"
+
 
 def perform(task: Task, fence: Fence, published: Published) -> Done:
     """Performs an effect that concerns workloads."""
@@ -66,16 +68,30 @@ def prepare(task: Task, effect: EnsureWorkload, published: Published) -> Done:
     backend = Backend(task.row.target.service, version, effect.home)
     try:
         running = task.cluster.workloads.ensure(task.row.target.id, workload_of(task), version, need)
-        if running.failing is not None:
-            return _failing(candidate, running.failing)
-        known = running.ready and (seen or published.ensure(task, backend, running.endpoints))
     except PortError as error:
-        unknown = task.release is None or task.release.ready  # not to be able to look says nothing against it
-        return Done(() if unknown or not candidate else (WorkloadMissing(str(error)),), later=True)
-    if known:
-        return Done(news, later=True)
-    looked_for = running.looked_for or f"version {version.version}"
+        return _unseen(task, candidate, WorkloadMissing(str(error)))
+    if running.failing is not None:
+        return _failing(candidate, running.failing)
+    if not running.ready:
+        return _missing(candidate, running.looked_for or f"version {version.version}")
+    try:
+        known = seen or published.ensure(task, backend, running.endpoints)
+    except Refused as error:
+        refused = str(error)
+        return _unseen(task, candidate, WorkloadMissing(f"{_THERE}, but the mesh refused it: {refused}", refused))
+    except PortError as error:
+        return _unseen(task, candidate, WorkloadMissing(f"{_THERE}, but the mesh cannot be reached: {error}"))
+    return Done(news, later=True) if known else _missing(candidate, f"{_THERE}, but not every proxy knows it yet")
+
+
+def _missing(candidate: bool, looked_for: str) -> Done:
     return Done((WorkloadMissing(looked_for),) if candidate else (StableUnready(looked_for),), later=True)
+
+
+def _unseen(task: Task, candidate: bool, why: WorkloadMissing) -> Done:
+    """Not to be able to look says nothing against what was ready, nor against what others run."""
+    unknown = task.release is None or task.release.ready
+    return Done(() if unknown or not candidate else (why,), later=True)
 
 
 def _prepare_copy(task: Task, effect: EnsureWorkload, published: Published) -> Done:

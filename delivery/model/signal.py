@@ -92,9 +92,13 @@ class WorkloadReady(Signal):
 
 @dataclass(frozen=True, slots=True)
 class WorkloadMissing(Signal):
-    """Nothing there yet, or not ready yet. `looked_for` is what a person would look for."""
+    """Nothing there yet, or not ready yet. `looked_for` is what a person would look for.
+
+    `refused`: the workload is ready, and the mesh will not take it; this is why, in its own words.
+    """
 
     looked_for: str
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,10 +55,13 @@ class Explanation:
         return " ".join([*(f"{capital(one)}." for one in self.why), *waits, *(f"{capital(one)}." for one in self.who)])
 
 
-def explain(release: Release, context: Context, wake: Wake, paused: str | None = None, beside: str = "") -> Explanation:
+def explain(
+    release: Release, context: Context, wake: Wake, paused: str | None = None, beside: str = "", found: str = ""
+) -> Explanation:
     """For people who ask "why is it not going on?". Closed releases wait for nothing.
 
     `paused`: who took the routes of the service in hand, and why. `beside`: what a deployer beside us says of itself.
+    `found`: what the target waits for, as was found when somebody looked last.
     """
     if release.phase.closed:
         return Explanation((_closed(release),), (), None, _after(release))
@@ -72,19 +75,23 @@ def explain(release: Release, context: Context, wake: Wake, paused: str | None =
             *_holds(release),
             *((beside,) if beside else ()),
         ),
-        waits_for=_waits_for(release, wake),
+        waits_for=_waits_for(release, wake, found),
         until=wake.at if wake.at is not None and wake.at > context.now else None,
         who=_who(release, context.now),
     )
 
 
-def _waits_for(release: Release, wake: Wake) -> tuple[str, ...]:
-    """People first: what they have to do does not happen at the next look."""
+def _waits_for(release: Release, wake: Wake, found: str) -> tuple[str, ...]:
+    """People first: what they have to do does not happen at the next look. What was found says more of the same wait;
+    what was found of another is over.
+    """
     if release.phase is Phase.ROLLING_BACK:
         return (wake.why,)
     people = [_PEOPLE[hold.kind] for hold in release.holds if hold.kind in _PEOPLE]
     if release.held(HoldKind.APPROVAL):
         people.append(f"an approval: {asks(release)}")
+    if release.phase is Phase.PREPARING and found.startswith(f"{wake.why}: "):
+        return (*people, found)
     return tuple(people) or ((wake.why,) if wake.why else ())
 
 

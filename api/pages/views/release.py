@@ -13,17 +13,16 @@ from api.pages.views.hooks import HookShown
 from api.pages.views.offers import Offer, offers
 from api.pages.views.stage import StageShown
 from api.problems import Problem
-from api.routes.lookup import context, in_hand
+from api.routes.lookup import context, explained, in_hand
 from api.services import AppServices
 from api.views.common import numbered, stored_events
 from api.views.gates import newest
 from api.views.stages import stages
-from delivery.machine.wake import wake
 from delivery.model.event import Event
 from delivery.model.ids import SECOND, Micros
 from delivery.model.release import Release
 from delivery.ports.ledger import Measuring
-from delivery.wording.explain import Explanation, explain
+from delivery.wording.explain import Explanation
 from delivery.wording.history import line
 from delivery.wording.release import target, versions
 from delivery.wording.units import number
@@ -87,7 +86,7 @@ def shown(services: AppServices, release: Release, caller: Caller, root: str) ->
         cluster=cluster,
         versions=versions(release),
         badges=badges(release, paused),
-        told=explain(known, around, wake(known, around), paused),
+        told=explained(services, known),
         offers=offers(release, around, caller, partial(_reach, services, caller, service, cluster)),
         split=split.shown(release, history, shares, around.now),
         measured=_measured(every_stage),

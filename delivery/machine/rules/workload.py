@@ -82,7 +82,10 @@ def awaited(release: Release, signal: WorkloadMissing, context: Context) -> Even
     at = moment(release, context)
     if left(release, at) > 0:
         return NOTHING
-    return revert(release, at, Cause(CauseKind.CANDIDATE_MISSING, reason=signal.looked_for), Phase.FAILED_TO_START)
+    cause = Cause(CauseKind.CANDIDATE_MISSING, reason=signal.looked_for)
+    if signal.refused:
+        cause = Cause(CauseKind.MESH_REFUSED, reason=signal.refused)
+    return revert(release, at, cause, Phase.FAILED_TO_START)
 
 
 def lost(release: Release, signal: WorkloadMissing, context: Context) -> Events:
