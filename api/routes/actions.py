@@ -13,12 +13,11 @@ from api.auth import Approver, Operator
 from api.openapi import WRITE, Responses, errors
 from api.problems import Problem
 from api.routes.calls import Calling
-from api.routes.lookup import Id, context, find, in_hand
+from api.routes.lookup import Id, find, in_hand, possible
 from api.schemas.common import AnswerOut
 from api.schemas.release_in import ActionIn, ActionOut, ResumeIn, StartIn
 from api.views.common import ref, state
 from delivery.engine.answer import Answer
-from delivery.machine.actions import allowed
 from delivery.model.event import Phase
 from delivery.model.ids import ReleaseId
 from delivery.model.notice import Again, ReleaseAction, ReleaseRequested, Says
@@ -84,7 +83,7 @@ class Acting:
         """What fits now, which may be another moment than that of the refusal."""
         services = self.call.app.services
         release = find(services, self._given).release
-        return list(allowed(release, context(services, release)))
+        return list(possible(services, release))
 
     def _word(self, kind: type[PersonSignal], body: ActionIn, dseq: int | None) -> PersonSignal:
         caller = self.call.caller

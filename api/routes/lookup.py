@@ -7,6 +7,7 @@ from fastapi import Depends, Path
 
 from api.problems import Problem
 from api.services import AppServices, Services
+from delivery.machine.actions import allowed, taken_back
 from delivery.machine.wake import wake
 from delivery.model.context import Context
 from delivery.model.ids import ReleaseId
@@ -14,7 +15,7 @@ from delivery.model.record import RecordKind, StoredRecord
 from delivery.model.release import Release
 from delivery.model.target import Target
 from delivery.ports.ledger import Row, StoredRelease
-from delivery.wording.explain import Explanation, explain
+from delivery.wording.explain import Explanation, Near, explain
 from delivery.wording.release import target
 from delivery.wording.units import instant
 
@@ -44,22 +45,31 @@ def context(services: AppServices, release: Release) -> Context:
     return services.book.context(Target(release.target, service, cluster), recent=True)
 
 
+def row_of(services: AppServices, release: Release) -> Row | None:
+    """The row of its target; None where the service was removed since."""
+    rows = services.history.rows(target(release)[0])
+    return next((row for row in rows if row.target.id == release.target), None)
+
+
 def in_hand(services: AppServices, release: Release) -> str | None:
     """Who took the routes of the release's service in hand, and why."""
-    row = _row(services, release)
+    row = row_of(services, release)
     return row.target.in_hand if row is not None else None
+
+
+def possible(services: AppServices, release: Release) -> tuple[str, ...]:
+    """What anybody could do to it now."""
+    row = row_of(services, release)
+    return allowed(release, context(services, release), row.target if row is not None else None)
 
 
 def explained(services: AppServices, release: Release, beside: str = "") -> Explanation:
     """Why it is where it is. `beside`: what a deployer beside us says of itself."""
-    around, row = context(services, release), _row(services, release)
-    paused, found = (row.target.in_hand, row.due_why) if row is not None else (None, "")
-    return explain(release, around, wake(release, around), paused, beside, found)
-
-
-def _row(services: AppServices, release: Release) -> Row | None:
-    rows = services.history.rows(target(release)[0])
-    return next((row for row in rows if row.target.id == release.target), None)
+    around, row = context(services, release), row_of(services, release)
+    near = Near(beside=beside)
+    if row is not None:
+        near = Near(row.target.in_hand, beside, row.due_why, taken_back(release, row.target))
+    return explain(release, around, wake(release, around), near)
 
 
 def _found(services: Services, given: Id) -> StoredRelease:

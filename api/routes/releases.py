@@ -9,7 +9,7 @@ from api import paging
 from api.auth import Viewer
 from api.etag import etag
 from api.openapi import READ, errors
-from api.routes.lookup import Found, context, explained
+from api.routes.lookup import Found, explained, possible
 from api.schemas.query import ReleaseQuery
 from api.schemas.release import AnalysisOut, EventsOut, ExplainOut, ReleaseDetail, ReleasePage
 from api.services import Services
@@ -18,7 +18,6 @@ from api.views.common import numbered, stored_events, time
 from api.views.events import event
 from api.views.gates import counts, newest, tick, verdicts
 from api.views.release import detail, summary
-from delivery.machine.actions import allowed
 from delivery.model.verdict import Counts
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
@@ -56,7 +55,7 @@ def get_release(services: Services, _: Viewer, stored: Found, response: Response
         numbered(stored_events(history, release.id)),
         history.shares(release.id),
         measuring,
-        allowed(release, context(services, release)),
+        possible(services, release),
         newest(services.judge, measuring, release),
     )
     return shown.model_copy(update={"deployer": beside(services.ledger, release.id)})

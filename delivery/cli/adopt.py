@@ -20,6 +20,10 @@ if TYPE_CHECKING:  # Kubernetes' client and all adapters: seconds that no other 
     from delivery.adoption.adopt import Adoption
 
 STYLES = {Weight.BLOCKS: "red", Weight.LEAKS: "red", Weight.WARNS: "yellow", Weight.SAYS: "dim"}
+_WAY_IN = (
+    "name a kubeconfig file with --kubeconfig or KUBECONFIG, and a context of it with --context: "
+    "`kubectl config get-contexts` shows yours"
+)
 _KINDS = ("deploy", "deployment", "deployments", "deployment.apps")
 
 Namespace = Annotated[str, typer.Option("--namespace", "-n", help="The namespace that it is in.")]
@@ -154,12 +158,14 @@ def _looking(access: Access) -> Iterator["Kube"]:
 
     try:
         kube = connect(access.kubeconfig, access.context)
-        try:
-            yield kube
-        finally:
-            kube.close()
+    except PortError as error:
+        raise CommandError(str(error), _WAY_IN, "nothing was changed") from error
+    try:
+        yield kube
     except PortError as error:
         raise CommandError(str(error), "nothing was changed") from error
+    finally:
+        kube.close()
 
 
 def _part(screen: Screen, title: str, text: str) -> None:

@@ -19,7 +19,7 @@ from delivery.cli.groups import new_group
 from delivery.cli.job_token import JobToken
 from delivery.cli.naming import PATH, full_name
 from delivery.cli.pipeline import End, Pipeline
-from delivery.cli.release import Wish, sentence
+from delivery.cli.release import Wish, sentence, taken
 from delivery.cli.session import Session, command
 from delivery.cli.watch import LONGEST, Update, follow, live, paint, standing, verdict, waits_for_people
 from delivery.model.ids import SECOND
@@ -88,7 +88,9 @@ def release(
     wish: Wish,
     waiting: Waiting,
 ) -> None:
-    """Starts a release. With --wait: exit code 0 promoted, 2 went back, 3 needs a person or the time is over."""
+    """Starts a release. Exit code 1 where nothing brings the version. With --wait: 0 promoted, 2 went back, 3 needs a
+    person or the time is over.
+    """
     patience, pipeline = waiting.patience(), waiting.pipeline()
     wish = replace(wish, commit=wish.commit or pipeline.commit, run_url=wish.run_url or pipeline.run_url)
     if waiting.oidc is not None:
@@ -99,6 +101,7 @@ def release(
     try:
         with _terminable():
             answer = _asked(session, patience, lambda key: wish.start(session.api, service, version, key))
+        taken(answer)
     except CommandError as error:
         pipeline.failed(error.cause)
         raise

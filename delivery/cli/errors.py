@@ -1,6 +1,6 @@
 """What goes wrong at the command line, and the exit codes that scripts rely on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
@@ -9,7 +9,7 @@ class Code(IntEnum):
     """Exit codes of every command; docs/cli.md explains them."""
 
     OK = 0
-    FAILED = 1  # refused, not found, not reachable, or a mistake in a file
+    FAILED = 1  # refused, not found, not reachable, a mistake in a file, or nothing brings the version
     WENT_BACK = 2  # the release that was waited for ended without being promoted
     NEEDS_PERSON = 3  # it waits for somebody, or the time to wait is over
     USAGE = 64  # not 2, which says that a release went back
@@ -27,6 +27,13 @@ class CommandError(Exception):
 
     def __str__(self) -> str:
         return "\n".join([f"error: {self.cause}", *(f"  {hint}" for hint in self.hints)])
+
+
+class Mistakes(CommandError):
+    """In files: how many, and each with its place."""
+
+    def __init__(self, wrong: Sequence[str]) -> None:
+        super().__init__("1 mistake" if len(wrong) == 1 else f"{len(wrong)} mistakes", *wrong)
 
 
 class Refusal(CommandError):

@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 
 from delivery.cli.client import Api, Json
-from delivery.cli.errors import CommandError, Refusal, place
+from delivery.cli.errors import CommandError, Mistakes, Refusal, place
 
 SUFFIXES = (".yaml", ".yml", ".json")
 NAMELESS = "unnamed"
@@ -33,7 +33,7 @@ class ServiceFile:
 
 
 def read(given: Path) -> tuple[ServiceFile, ...]:
-    """The service files of a directory (not below it), or one file. Raises CommandError with every mistake."""
+    """The service files of a directory (not below it), or one file. Raises Mistakes, all of them."""
     paths = _paths(given)
     files, wrong = [], []
     for path in paths:
@@ -43,12 +43,12 @@ def read(given: Path) -> tuple[ServiceFile, ...]:
             wrong.append(error.cause)
     wrong += _twice(files)
     if wrong:
-        raise CommandError(_count(wrong), *wrong)
+        raise Mistakes(wrong)
     return tuple(files)
 
 
 def checked(api: Api, files: Sequence[ServiceFile]) -> list[Json]:
-    """What the server says of each; nothing is stored. Raises CommandError with the mistakes of all of them."""
+    """What the server says of each; nothing is stored. Raises Mistakes, those of all of them."""
     answers, wrong = [], []
     for file in files:
         try:
@@ -60,12 +60,8 @@ def checked(api: Api, files: Sequence[ServiceFile]) -> list[Json]:
         wrong += [place(mistake, str(file.path)) for mistake in answer["mistakes"]]
         answers.append(answer)
     if wrong:
-        raise CommandError(_count(wrong), *wrong)
+        raise Mistakes(wrong)
     return answers
-
-
-def _count(wrong: Sequence[str]) -> str:
-    return "1 mistake, nothing was applied" if len(wrong) == 1 else f"{len(wrong)} mistakes, nothing was applied"
 
 
 def _paths(given: Path) -> list[Path]:

@@ -19,6 +19,13 @@ Name = Annotated[str, typer.Argument(metavar="RELEASE", help="Its number, SERVIC
 
 _HEADERS = ("RELEASE", "SERVICE", "CLUSTER", "VERSION", "STATE", "ACTOR", "STARTED")
 _WIDE = ("ENDED", "ID")
+_THERE = ("same_as_stable", "same_as_active", "same_as_queued")
+"""Why nothing follows from a request, where the version is stable or on its way."""
+_INSTEAD = {
+    "busy": ("nothing was queued: ask again when that release is over, or with --urgent to take its place",),
+    "being_rolled_back": ("nothing began: once that is over, `delivery release retry` brings the version again",),
+}
+"""What to do about the others."""
 
 
 def register(app: typer.Typer) -> None:
@@ -51,11 +58,20 @@ def start(
     version: Annotated[str, typer.Argument(help="The version that is to become stable.")],
     wish: Wish,
 ) -> None:
-    """Starts a release, as an event of CI would."""
+    """Starts a release, as an event of CI would. Exit code 1 where nothing brings the version."""
     answer = wish.start(session.api, service, version)
     if answer["reason"] == "rejected_identity":
         raise CommandError(answer["text"], *_brought_back(session.api, service, version, wish.cluster))
+    taken(answer)
     session.show(answer, lambda: session.screen.line(named(session.api, answer)))
+
+
+def taken(answer: Json) -> None:
+    """Raises CommandError where the version is neither stable nor brought by any release: whoever asked must not go on
+    as if it were.
+    """
+    if answer["outcome"] == "no_op" and answer["reason"] not in _THERE:
+        raise CommandError(answer["text"], *_INSTEAD.get(answer["reason"], ()))
 
 
 def _brought_back(api: Api, service: str, version: str, cluster: str | None) -> list[str]:

@@ -8,7 +8,7 @@ import typer
 import yaml
 
 from delivery.cli.client import Json
-from delivery.cli.errors import CommandError, Refusal
+from delivery.cli.errors import CommandError, Mistakes, Refusal
 from delivery.cli.files import checked, read
 from delivery.cli.groups import new_group
 from delivery.cli.output import Cell
@@ -28,8 +28,11 @@ def register(app: typer.Typer) -> None:
 @command(group, "apply")
 def apply(session: Session, file: Files) -> None:
     """Checks every file first, then applies them: a mistake in one stops all."""
-    files = read(file)
-    checks = checked(session.api, files)
+    try:
+        files = read(file)
+        checks = checked(session.api, files)
+    except Mistakes as found:
+        raise CommandError(f"{found.cause}, nothing was applied", *found.hints) from found
     applied = []
     for one, check in zip(files, checks, strict=True):
         answer = session.api.send("PUT", one.url(), one.text)

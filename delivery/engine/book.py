@@ -133,7 +133,7 @@ class Book:
     def _stop(self, target: Target, service: Service | None, now: Micros, recent: bool) -> Stop | None:
         if target.paused is not None:
             by, _, reason = target.paused.partition(": ")
-            return Stop(Principal(by), reason, now)
+            return Stop(Principal(by), f"the routes are in hand: {reason}", now)
         if target.paused_there is not None:
             return Stop(None, target.paused_there, now)
         if not recent or self._stops is None or not 0 <= now - self._stops[0] < STALE_AFTER:

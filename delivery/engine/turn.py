@@ -207,6 +207,7 @@ class Turn:
             self.state = state
             self.afresh()
             self.waits_until = self.wake_in = self.crowded = None
+            self.missing = ""
 
     def _wanted(self, now: Micros) -> Iterator[Effect]:
         if self.quarantined and not self.urgent:

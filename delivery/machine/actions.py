@@ -12,20 +12,27 @@ from delivery.model.hold import HoldKind
 from delivery.model.ids import Principal
 from delivery.model.release import Release
 from delivery.model.signal import Abort, Approve, Pause, PersonSignal, PromoteNow, Reject, Resume
+from delivery.model.target import Target
 
 SOMEBODY = Principal("")
 """A person who did nothing yet, so that no rule about persons stands in the way."""
 
 
-def allowed(release: Release, context: Context) -> tuple[str, ...]:
+def allowed(release: Release, context: Context, target: Target | None = None) -> tuple[str, ...]:
     """The actions that the rules would take from somebody who may do everything: the rules themselves are asked.
 
-    `retry` and `rollback` make a new release; whether the target lets them is for admission to say.
+    `retry` and `rollback` make a new release; whether the target lets them is for admission to say. With the `target`
+    it is known whether a promoted version was taken back since: then it is retried.
     """
     if release.phase.closed:
-        return ("rollback",) if release.phase is Phase.PROMOTED else ("retry",)
+        return ("rollback",) if release.phase is Phase.PROMOTED and not taken_back(release, target) else ("retry",)
     release = held_now(release, context)
     return tuple(name for name, signal in _attempts(release).items() if _asked(release, signal, context) is None)
+
+
+def taken_back(release: Release, target: Target | None) -> bool:
+    """Whether its version came to a bad end here, perhaps after it was promoted."""
+    return target is not None and release.candidate.identity in target.rejected
 
 
 def refusal(release: Release, signal: PersonSignal, context: Context) -> Refusal | None:

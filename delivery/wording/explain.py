@@ -55,27 +55,37 @@ class Explanation:
         return " ".join([*(f"{capital(one)}." for one in self.why), *waits, *(f"{capital(one)}." for one in self.who)])
 
 
-def explain(
-    release: Release, context: Context, wake: Wake, paused: str | None = None, beside: str = "", found: str = ""
-) -> Explanation:
-    """For people who ask "why is it not going on?". Closed releases wait for nothing.
-
-    `paused`: who took the routes of the service in hand, and why. `beside`: what a deployer beside us says of itself.
-    `found`: what the target waits for, as was found when somebody looked last.
+@dataclass(frozen=True, slots=True)
+class Near:
+    """What is known beside the release. `paused`: who took the routes of the service in hand, and why. `beside`: what a
+    deployer beside us says of itself. `found`: what the target waits for, as was found when it was last looked at.
+    `taken_back`: its version came to a bad end here since.
     """
+
+    paused: str | None = None
+    beside: str = ""
+    found: str = ""
+    taken_back: bool = False
+
+
+NOTHING_NEAR = Near()
+
+
+def explain(release: Release, context: Context, wake: Wake, near: Near = NOTHING_NEAR) -> Explanation:
+    """For people who ask "why is it not going on?". Closed releases wait for nothing."""
     if release.phase.closed:
-        return Explanation((_closed(release),), (), None, _after(release))
-    if paused is not None:
-        return _in_hand(release, paused, context.now)
+        return Explanation((_closed(release),), (), None, _after(release, near))
+    if near.paused is not None:
+        return _in_hand(release, near.paused, context.now)
     return Explanation(
         why=(
             *_standing(release),
             *hook.standing(release),
             *_mesh(release),
             *_holds(release),
-            *((beside,) if beside else ()),
+            *((near.beside,) if near.beside else ()),
         ),
-        waits_for=_waits_for(release, wake, found),
+        waits_for=_waits_for(release, wake, near.found),
         until=wake.at if wake.at is not None and wake.at > context.now else None,
         who=_who(release, context.now),
     )
@@ -123,7 +133,9 @@ def _closed(release: Release) -> str:
     return f"{release.candidate.version} {ended} at {moment(end)}, after {took}: {cause}{rest}"
 
 
-def _after(release: Release) -> tuple[str, ...]:
+def _after(release: Release, near: Near) -> tuple[str, ...]:
+    if release.phase is Phase.PROMOTED and near.taken_back:
+        return ("its version was taken back since: an operator can retry it, which is a new release",)
     if release.phase is Phase.PROMOTED:
         return ("an operator can roll it back, which is a new release",)
     return ("an operator can retry it, which is a new release",)

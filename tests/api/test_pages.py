@@ -317,6 +317,21 @@ def test_retry_and_rollback_lead_to_the_new_release(http, world, browsers, relea
     assert f"/releases/{release}" in {one["href"] for one in look(browsers["vera"], f"/releases/{made}").all("a")}
 
 
+def test_a_promoted_version_that_was_taken_back_is_retried(http, world, browsers):
+    release = begin(http, world)
+    act(http, release, "promote", OTTO)
+    world.go(10)
+    assert offered(look(browsers["otto"], f"/releases/{release}")) == ["rollback"]
+    act(http, release, "rollback", OTTO, {"reason": "wrong price"})
+    world.go(10)
+    page = look(browsers["otto"], f"/releases/{release}")
+    assert offered(page) == ["retry"] == get(http, release).json()["actions"]
+    assert "an operator can retry it" in page.one("section", class_="now").text
+    refused = act(http, release, "rollback", OTTO)
+    assert (refused.status_code, refused.json()["allowed"]) == (409, ["retry"])
+    assert press(browsers["otto"], page, f"/releases/{release}/retry").status_code == 303
+
+
 def test_who_may_not_is_told_so_and_nothing_happens(http, browsers, release):
     page = look(browsers["adam"], f"/releases/{release}")
     fields = form(page, f"/releases/{release}/abort") | {"csrf": browsers["vera"].csrf}
@@ -367,7 +382,7 @@ def test_only_addresses_of_the_web_become_links(http, world, browsers, release):
     assert all(one["href"].startswith(("/", "#", "http")) for one in page.all("a"))
 
 
-def test_the_routes_are_taken_in_hand_and_given_back(http, browsers, release):
+def test_the_routes_are_taken_in_hand_and_given_back(http, world, browsers, release):
     page = look(browsers["otto"], "/services/checkout")
     running = page.one("ul", class_="cards").one("a")
     assert (running["href"], "rel_" in running.text, "#" in running.text) == (f"/releases/{release}", False, True)
@@ -377,8 +392,14 @@ def test_the_routes_are_taken_in_hand_and_given_back(http, browsers, release):
     page = look(browsers["otto"], answer.headers["location"])
     assert "otto: incident 7" in page.one("ul", class_="cards").text
     assert offered(page) == ["resume"]
+    world.go(2)
     on_release = look(browsers["vera"], f"/releases/{release}")
-    assert "routes in hand" in [one.text for one in on_release.all("span", class_="badge")]
+    for shown in (on_release, look(browsers["vera"], "/releases"), look(browsers["vera"], "/services/checkout")):
+        told = [one.text for one in shown.all("span", class_="badge")]
+        assert ("routes in hand" in told, "stopped" in told) == (True, False)
+    assert "raises are stopped by otto: the routes are in hand: incident 7" in on_release.text
+    assert "take the routes of checkout in hand" not in on_release.text
+    assert "The routes of checkout are in hand" in on_release.text
     answer = press(browsers["otto"], page, "/services/checkout/resume")
     assert offered(look(browsers["otto"], answer.headers["location"])) == ["pause"]
     assert offered(look(browsers["adam"], "/services/checkout")) == []

@@ -29,15 +29,17 @@ def list_page(app: App, viewer: PageViewer, request: Request) -> Response:
     page = services.history.page(query.filter(), query.per_page + 1, paging.position(query.cursor))
     found = [stored.release for stored in page[: query.per_page]]
     following = paging.cursor(found[-1].id) if len(page) > len(found) else None
+    targets = [record.target for record in services.history.rows()]
+    paused = {target.id: target.in_hand for target in targets}
     here, kept = f"{root(app)}/releases", asked.without(request.query_params, "cursor")
     return framed(
         app,
         request,
         viewer,
         "releases.html",
-        rows=[row(release) for release in found],
+        rows=[row(release, paused.get(release.target)) for release in found],
         asked=asked.shown(request.query_params),
-        services=sorted({record.target.service for record in services.history.rows()}),
+        services=sorted({target.service for target in targets}),
         clusters=services.clusters,
         states=[state.value for state in State],
         following=_address(here, {**kept, "cursor": following}) if following else "",

@@ -42,6 +42,8 @@ def service_page(
     app: App, viewer: PageViewer, request: Request, name: Named, did: Annotated[str, Query(max_length=20)] = ""
 ) -> Response:
     one = shown(app.services, stored(app.services, name))
+    newest = [found.release for found in app.services.history.page(Filter(service=name), _LATEST)]
+    paused = {target.cluster: target.paused for target in one.targets}
     return framed(
         app,
         request,
@@ -49,7 +51,7 @@ def service_page(
         "service.html",
         one=one,
         called=_called(app.services, [on for target in one.targets for on in (target.active, *target.queue) if on]),
-        rows=[row(found.release) for found in app.services.history.page(Filter(service=name), _LATEST)],
+        rows=[row(release, paused.get(release.target.rpartition("@")[2])) for release in newest],
         file=yaml.safe_dump(one.document, sort_keys=False, allow_unicode=True),
         free=[target.cluster for target in one.targets if not target.paused],
         taken=[target.cluster for target in one.targets if target.paused],

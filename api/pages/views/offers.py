@@ -1,11 +1,11 @@
 """What whoever looks at a release may do to it now. The machine's own rules are asked, with this person's word."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.access.caller import Caller
 from api.people import NEEDS
-from delivery.machine.actions import allowed, held_now, refusal
+from delivery.machine.actions import held_now, refusal
 from delivery.machine.holds import HOLDS, Lifts
 from delivery.machine.refusal import Refusal
 from delivery.model.context import Context
@@ -50,9 +50,11 @@ Reach = Callable[[str], str]
 """Why the scope of somebody's token does not reach an action on this release; empty where it does."""
 
 
-def offers(release: Release, context: Context, caller: Caller, reach: Reach) -> tuple[Offer, ...]:
+def offers(
+    release: Release, context: Context, possible: Collection[str], caller: Caller, reach: Reach
+) -> tuple[Offer, ...]:
     """All that somebody could do now, in the order in which it is always shown; for the rest there is no state."""
-    possible, release = allowed(release, context), held_now(release, context)
+    release = held_now(release, context)
     return tuple(_offer(action, release, context, caller, reach) for action in ACTIONS if action in possible)
 
 

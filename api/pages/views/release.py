@@ -13,7 +13,7 @@ from api.pages.views.hooks import HookShown
 from api.pages.views.offers import Offer, offers
 from api.pages.views.stage import StageShown
 from api.problems import Problem
-from api.routes.lookup import context, explained, in_hand
+from api.routes.lookup import context, explained, in_hand, possible
 from api.services import AppServices
 from api.views.common import numbered, stored_events
 from api.views.gates import newest
@@ -60,6 +60,7 @@ class ReleaseShown:
     badges: tuple[Badge, ...]
     told: Explanation
     offers: tuple[Offer, ...]
+    in_hand: bool
     split: split.SplitShown | None
     measured: StageShown | None
     stages: tuple[StageShown, ...]
@@ -80,6 +81,7 @@ def shown(services: AppServices, release: Release, caller: Caller, root: str) ->
     made, promotion = stages(release, history, shares, (measuring.stage if measuring else -1, judged))
     every_stage = tuple(stage_views.shown(one, release.plan) for one in (*made, promotion))
     service, cluster = target(release)
+    reachable = partial(_reach, services, caller, service, cluster)
     return ReleaseShown(
         release=release,
         service=service,
@@ -87,7 +89,8 @@ def shown(services: AppServices, release: Release, caller: Caller, root: str) ->
         versions=versions(release),
         badges=badges(release, paused),
         told=explained(services, known),
-        offers=offers(release, around, caller, partial(_reach, services, caller, service, cluster)),
+        offers=offers(release, around, possible(services, release), caller, reachable),
+        in_hand=paused is not None,
         split=split.shown(release, history, shares, around.now),
         measured=_measured(every_stage),
         stages=every_stage,

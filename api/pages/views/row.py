@@ -27,7 +27,8 @@ class Row:
     finished_at: Micros | None
 
 
-def row(release: Release) -> Row:
+def row(release: Release, paused: str | None = None) -> Row:
+    """`paused`: who took the routes in hand."""
     service, cluster = target(release)
     over = release.phase.closed
     return Row(
@@ -36,7 +37,7 @@ def row(release: Release) -> Row:
         service=service,
         cluster=cluster,
         versions=versions(release),
-        badges=badges(release),
+        badges=badges(release, paused),
         actor=release.actor,
         share="" if over else percent(desired(release).weight),
         why=outcome(release).partition(": ")[2] if release.cause else "",

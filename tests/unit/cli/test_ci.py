@@ -11,6 +11,7 @@ from delivery.cli.errors import Code, CommandError
 from delivery.cli.job_token import JobToken
 from delivery.cli.pipeline import End, Pipeline
 from tests.receiver import Reply, receiver
+from tests.unit.cli.conftest import SERVICE
 
 
 @pytest.fixture
@@ -74,6 +75,51 @@ def test_a_version_that_came_to_a_bad_end_is_not_started_again(sh, passing):
     ran = sh("ci", "release", "checkout", "1.4.2", "--wait")
     assert ran.code == Code.FAILED
     assert "retry" in ran.err
+
+
+COMMANDS = (("release", "start"), ("ci", "release"), ("ci", "release", "--wait"))
+
+
+def asked(sh, command, version):
+    group, name, *options = command
+    return sh(group, name, "checkout", version, *options)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_version_that_is_turned_away_while_another_release_runs_is_1(sh, passing, tmp_path, command):
+    (tmp_path / "rejects.yaml").write_text(f"{SERVICE}on_new_version: reject\n")
+    assert sh("services", "apply", "-f", str(tmp_path / "rejects.yaml")).code == 0
+    sh("release", "start", "checkout", "1.4.2")
+    ran = asked(sh, command, "1.4.3")
+    assert (ran.code, ran.out) == (Code.FAILED, "")
+    assert "another release runs, and the service says to reject new versions meanwhile" in ran.err
+    assert "nothing was queued" in ran.err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_version_that_is_being_rolled_back_is_1(sh, passing, command):
+    sh("release", "start", "checkout", "1.4.2")
+    passing.go(10)
+    sh("release", "promote", "2")
+    passing.go(10)
+    sh("release", "rollback", "2", "-m", "wrong price")
+    ran = asked(sh, command, "1.4.2")
+    assert (ran.code, "is rolling it back" in ran.err) == (Code.FAILED, True)
+
+
+@pytest.mark.parametrize("version", ["1.4.1", "1.4.2"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_version_that_is_stable_or_on_its_way_is_0(sh, passing, command, version):
+    sh("release", "start", "checkout", "1.4.2")
+    assert asked(sh, command, version).code == Code.OK
+
+
+def test_without_wait_too_a_version_that_came_to_a_bad_end_is_1(sh, passing):
+    sh("release", "start", "checkout", "1.4.2")
+    sh("release", "abort", "2")
+    passing.go(10)
+    ran = sh("ci", "release", "checkout", "1.4.2")
+    assert (ran.code, "retry" in ran.err) == (Code.FAILED, True)
 
 
 def test_a_server_that_is_started_anew_is_waited_for(sh, passing, transport):

@@ -30,6 +30,7 @@ def test_every_mistake_of_every_file_is_named_as_compilers_do_and_nothing_is_app
     applied = sh("services", "apply", "-f", str(folder))
     assert applied.code == 1
     assert applied.out == ""
+    assert " mistakes, nothing was applied\n" in applied.err
     assert f"{folder}/search.yaml:7: strategies[0].canary.steps[1]" in applied.err
     assert f"{folder}/search.yaml:10: colour is unknown" in applied.err
     assert f"{folder}/zebra.yaml:2: cluster" in applied.err
@@ -58,6 +59,7 @@ def test_a_file_that_names_no_service_of_its_own(sh, folder, text, says):
     checked = sh("check", "-f", str(folder))
     assert checked.code == 1
     assert says in checked.err
+    assert "applied" not in checked.err, "nobody meant to"
 
 
 def test_an_empty_directory_and_a_file_that_is_not_there(sh, tmp_path):

@@ -128,3 +128,17 @@ def test_a_service_file_that_somebody_has_edited_is_not_written_over(capsys, tmp
     ran = shell("adopt", "deploy/checkout", "-n", "shop", "--write", str(file), who=None)
     assert (ran.code, "is there already" in ran.err) == (1, True)
     assert file.read_text() == "service: checkout  # mine\n"
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_adopt_without_a_kubeconfig_that_can_be_used_says_how_one_is_named(capsys, tmp_path, monkeypatch, made):
+    file = tmp_path / "config"
+    if made:
+        file.write_text("")
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    shell = Shell(capsys, httpx.MockTransport(lambda request: httpx.Response(500)))
+    ran = shell("adopt", "deploy/checkout", "-n", "shop", who=None)
+    assert ran.code == 1
+    assert made or ran.err.startswith(f"error: there is no kubeconfig file {file}\n")
+    assert "name a kubeconfig file with --kubeconfig or KUBECONFIG" in ran.err
+    assert "nothing was changed" in ran.err

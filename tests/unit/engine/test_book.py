@@ -210,7 +210,7 @@ class TestContext:
     def test_a_paused_target_is_stopped_by_whoever_has_its_routes(self, shelf: Shelf) -> None:
         shelf.stop("*")
         stop = shelf.book.context(replace(CHECKOUT, paused="olga: incident 7: the routes are mine")).stop
-        assert stop == Stop(OLGA, "incident 7: the routes are mine", shelf.clock.at)
+        assert stop == Stop(OLGA, "the routes are in hand: incident 7: the routes are mine", shelf.clock.at)
 
 
 def test_it_does_not_grow_with_what_was_applied_before_nor_with_names_that_somebody_made_up() -> None:

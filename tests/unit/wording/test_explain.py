@@ -10,7 +10,7 @@ from delivery.model.hold import Hold, HoldKind
 from delivery.model.ids import MINUTE, Micros, Principal, ReleaseId
 from delivery.model.plan import Approval, Plan, Then
 from delivery.model.release import Bound
-from delivery.wording.explain import explain
+from delivery.wording.explain import Near, explain
 from delivery.wording.units import THIN
 from tests.unit.wording.builders import CANDIDATE, ERRORS, NOW, PLAN, release
 
@@ -145,7 +145,7 @@ def test_a_mesh_that_is_away_is_told_in_every_phase(phase):
 
 def test_routes_in_a_persons_hand_come_first_because_a_revert_waits_for_them_too():
     stop = (Hold(HoldKind.STOP, NOW, "by hand", Principal("alice")),)
-    result = explain(release(phase=Phase.ROLLING_BACK, holds=stop), CONTEXT, LATER, "alice: by hand")
+    result = explain(release(phase=Phase.ROLLING_BACK, holds=stop), CONTEXT, LATER, Near("alice: by hand"))
     assert result.why[0] == "nothing is written to its routes, reverts neither: alice: by hand"
     assert (result.waits_for, result.until) == (("its routes to be given back",), None)
     assert result.who[0] == "a resume of the whole service gives the routes back, or whoever paused them in the mesh"
