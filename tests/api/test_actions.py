@@ -264,7 +264,7 @@ def test_a_start_of_what_cannot_be(checkout, body):
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ({"service": "Checkout_1", "version": "1"}, "service: is 'Checkout_1'; expected a name of lower case letters"),
+        ({"service": "Checkout_1", "version": "1"}, "service is 'Checkout_1'; expected a name of lower case letters"),
         ({"service": "checkout", "version": "a b"}, "version: expected a version such as 1.4.2"),
     ],
 )
