@@ -6,6 +6,8 @@ SEEDS ?= 2000
 
 SHELL := /bin/sh
 BIN := .venv/bin
+# Most tests wait for real parts: two at once. A file is played by one process, in its order. ARGS="-n 0 --pdb" is one alone.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
 OURS := $(wildcard delivery workers api alembic tests tools benchmarks)
 
 .DEFAULT_GOAL := help
@@ -26,17 +28,17 @@ serve: setup ## keep the same environment running, to play with; Ctrl-C ends it
 	@$(BIN)/delivery serve $(ARGS)
 
 test: setup ## all tests that need only what PyPI has
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-system: setup ## the tests against Debian's Prometheus, Redis, PostgreSQL and Chromium
-	$(BIN)/python -m pytest tests/system $(ARGS)
+	$(PYTEST) tests/system $(ARGS)
 
 screenshots: setup ## pictures of every page in every state of a release, into build/screenshots: with Debian's chromium
 	@$(BIN)/python -m tests.system.screenshots $(ARGS)
 
 test-cluster: setup ## the tests on a real Kubernetes API, istiod and Envoy: as root, with Go 1.26; the first build is slow
 	@$(BIN)/python -m tools.cluster_build
-	$(BIN)/python -m pytest tests/cluster $(ARGS)
+	$(PYTEST) tests/cluster $(ARGS)
 
 cluster: setup ## keep that testbed running and print its KUBECONFIG; Ctrl-C ends it
 	@$(BIN)/python -m tools.cluster
