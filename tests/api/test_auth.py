@@ -41,6 +41,7 @@ NEEDS = {
     ("POST", "/v1/history/exported"): Role.ADMIN,
     ("POST", "/v1/people/erase"): Role.ADMIN,
     ("GET", "/v1/inbox"): Role.OPERATOR,
+    ("GET", "/v1/inbox/delivery"): Role.OPERATOR,
     ("POST", "/v1/inbox/replay"): Role.OPERATOR,
     ("POST", "/v1/inbox/discard"): Role.OPERATOR,
     ("GET", "/v1/outbox"): Role.OPERATOR,

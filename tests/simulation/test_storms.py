@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.simulation.campaign import Outcome, each, run
+from tests.simulation.campaign import Outcome, run
 from tests.simulation.coverage import FAULTS, MET, Pair, counting
 from tests.simulation.profiles import PROFILES, short_of_seed
 
@@ -40,7 +40,7 @@ def test_no_invariant_breaks(campaign: Campaign) -> None:
 
 
 def test_no_invariant_breaks_in_short_schedules_and_work_gets_done_in_them() -> None:
-    outcomes = list(each(SHORT_SEEDS, 1, short_of_seed))
+    outcomes = [run(seed, short_of_seed(seed)) for seed in SHORT_SEEDS]
     broken = {outcome.seed: outcome.broken for outcome in outcomes if outcome.broken}
     assert not broken, f"`make simulate SEEDS==N ARGS=--short` shows seed N again: {broken}"
     ends = sum((outcome.ends for outcome in outcomes), Counter[str]())
