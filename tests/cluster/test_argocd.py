@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -232,6 +233,7 @@ def test_each_version_in_a_deployment_of_its_own_is_found_by_its_name(shop: Owne
     shop.argo.until_synced()
     shop.until(lambda: hint(shop).waits == "")
     assert hint(shop).facts["deployment"] in ("checkout-1-4-1", "checkout-1-4-2")
+    shop.until(lambda: _in_another_second(shop))
     newest = _named(shop.render({}), VersionRef.of("1.4.3", "registry.example/checkout:1.4.3"))
     shop.argo.commit(lambda source: [*versions(source), newest])
     shop.until(lambda: hint(shop).facts["version"] == "1.4.3")
@@ -255,6 +257,13 @@ def _with_image(made: list[Document], image: str) -> Document:
 def _with_template(made: list[Document], template: Document) -> Document:
     made[0]["spec"]["template"] = template
     return made[0]
+
+
+def _in_another_second(shop: Owned) -> bool:
+    """Which Deployment is the newest is told by times of whole seconds."""
+    found = shop.cluster.api.get(f"/apis/apps/v1/namespaces/{shop.namespace}/deployments")["items"]
+    made = max(datetime.fromisoformat(one["metadata"]["creationTimestamp"]) for one in found)
+    return datetime.now(UTC) >= made + timedelta(seconds=1)
 
 
 def _named(made: list[Document], version: VersionRef) -> Document:

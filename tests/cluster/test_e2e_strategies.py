@@ -32,6 +32,7 @@ def answered_by(cluster: Cluster, front: Front, **headers: str) -> str | None:
 
 
 def test_a_canary_of_ten_thousand_requests(whole: Whole, front: Front, load: Steady) -> None:
+    rejected = whole.cluster.gateway.rejected()  # of all tests before
     whole.apply("checkout", front.service_file(CANARY))
     stages = Stages(whole, whole.start_release("1.4.2"))
     assert stages.until_over() == "promoted"
@@ -41,7 +42,7 @@ def test_a_canary_of_ten_thousand_requests(whole: Whole, front: Front, load: Ste
     for stage in stages.found.values():
         stage.follows("1.4.2")
     assert front.versions() == {"1.4.2"}
-    assert whole.cluster.gateway.rejected() == 0
+    assert whole.cluster.gateway.rejected() == rejected
 
 
 def test_blue_green_shows_the_candidate_to_the_preview_alone_and_then_to_everybody(
@@ -118,7 +119,7 @@ def test_an_abort_takes_every_user_back(whole: Whole, front: Front, load: Steady
     assert stages.until_over() == "rolled_back"
     counted = wire.served(whole.cluster, whole.namespace)["1.4.1"]
     assert front.versions() == {"1.4.1"}
-    load.wait(load.counts()["answered"] + 2 * RATE)
+    load.wait(load.counts()["answered"] + 2 * RATE + RATE // 2)  # what it counts may be half a second old
     assert wire.served(whole.cluster, whole.namespace)["1.4.1"] - counted >= 2 * RATE - 20
     nothing_lost(load.stop())
 

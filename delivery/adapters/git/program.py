@@ -138,8 +138,8 @@ def _told(output: bytes) -> str:
 
 
 def _chosen(lines: Sequence[str]) -> Sequence[str]:
-    """Those that say what is wrong, where git says much."""
+    """Those that say what is wrong, where git says much; first what the host says itself, as the rest may be cut."""
     chosen = [line for line in lines if line.startswith(("fatal:", "error:", "!", "remote:", "To "))]
     if chosen == [_MUTE]:
         return lines[: max(1, lines.index(_MUTE))]
-    return chosen or lines[-3:]
+    return sorted(chosen, key=lambda line: not line.startswith("remote:")) or lines[-3:]

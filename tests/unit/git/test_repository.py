@@ -106,6 +106,16 @@ def test_what_the_host_declines_is_told_in_its_words(server, worker):
     write(worker, "tag: 2\n")
 
 
+def test_the_hosts_words_are_told_first_since_addresses_may_be_long(tmp_path):
+    deep = tmp_path / ("d" * 200)
+    deep.mkdir()
+    server = GitServer(deep, {FILE: "tag: 1\n"})
+    server.refuses("GH006: Protected branch update failed: changes must be made through a pull request")
+    worker = repository(server.url, "main", str(tmp_path / "w1"), author="Robot", email="robot@example.org")
+    with pytest.raises(Refused, match="must be made through a pull request"):
+        write(worker, "tag: 2\n")
+
+
 def test_a_host_that_is_away_and_comes_back(server, worker):
     write(worker, "tag: 2\n")
     away = server.bare.rename(server.bare.with_suffix(".away"))
