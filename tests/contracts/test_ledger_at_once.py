@@ -1,6 +1,5 @@
 """Two that write at once: nobody is turned away because of the other."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -27,19 +26,6 @@ from delivery.testing.contracts.ledger_values import (
 from tests.postgres import new_database
 
 T = target_id("checkout", "local")
-
-
-@pytest.fixture
-def url(each_database: str) -> str:
-    return each_database
-
-
-@pytest.fixture
-def ledger(url: str) -> Iterator[SqlLedger]:
-    upgrade(url)
-    opened = SqlLedger(url, fold)
-    yield opened
-    opened.close()
 
 
 def alert(text: str) -> Unit:

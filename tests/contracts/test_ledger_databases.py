@@ -40,19 +40,6 @@ T = target_id("checkout", "local")
 R1 = ReleaseId("rel_01")
 
 
-@pytest.fixture
-def url(each_database: str) -> str:
-    return each_database
-
-
-@pytest.fixture
-def ledger(url: str) -> Iterator[SqlLedger]:
-    upgrade(url)
-    opened = SqlLedger(url, fold)
-    yield opened
-    opened.close()
-
-
 @contextmanager
 def statements() -> Iterator[list[str]]:
     """What is sent to databases meanwhile."""
