@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from delivery.adapters.ledger.sql import upgrade
-from tests.contracts.test_ledger_databases import (  # noqa: F401 - run here too, on this module's `url`
-    ledger,
+from tests.contracts.conftest import ledger  # noqa: F401 - over this module's `url`
+from tests.contracts.test_ledger_databases import (  # noqa: F401 - run here too
     test_a_database_in_trouble_condemns_no_unit,
     test_a_reader_sees_one_state_and_waits_for_nobody,
     test_leases_go_by_the_database_s_own_clock,
