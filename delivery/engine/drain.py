@@ -120,8 +120,7 @@ class Drain:
     def _hear(self, errands: Sequence[Errand]) -> list[Turn]:
         """Decides on what came of calls; the turns that go on. The others wait for the rest, and nobody with them.
 
-        A turn goes on without the rest where there is something to store, and where only its route is to be waited for;
-        but not without what stops something, unless it is to go back.
+        A turn goes on without the rest where there is something to store, and where only its route is to be waited for.
         """
         now, going = self._clock.monotonic(), list[Turn]()
         news = [(one, self._performer.took(one, time_is_up=now >= one.turn.until)) for one in errands]
@@ -131,8 +130,7 @@ class Drain:
             if told:
                 self._decide(turn, told)
             proves = turn.hurries and turn.cluster.name not in errand.awaited()
-            stops = errand.stops and not turn.urgent  # what is stopped late would be missed by who comes next
-            if not errand.over and (stops or not (turn.working.dirty or turn.lost or proves)):
+            if not errand.over and not (turn.working.dirty or turn.lost or proves):
                 self._waiting.add(errand)
                 continue
             self._performer.leave(errand)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from delivery.engine.task import Done, Task
 from delivery.engine.turn import Turn
-from delivery.model.effect import Measure, Rest, Retire
+from delivery.model.effect import Measure
 from delivery.model.ids import Micros
 from delivery.ports.metrics import Sample, Subject, Unread
 from delivery.ports.slots import Call
@@ -53,11 +53,6 @@ class Errand:
         """Whether something has come back that was not taken yet."""
         looked = self.part is not None and self.part.look.call.over
         return looked or any(call.over for _, _, call in self.calls)
-
-    @property
-    def stops(self) -> bool:
-        """Whether a call is out that stops something, or lets it go."""
-        return any(isinstance(task.effect, Retire | Rest) and not call.over for _, task, call in self.calls)
 
     def taken(self, *, all_: bool) -> list[tuple[Task, Done | Exception]]:
         """Takes out what has come back; with `all_` the rest too, which is not waited for any longer."""

@@ -71,8 +71,10 @@ class SimWorkloads:
     def retire(
         self, target: TargetId, workload: Workload, version: VersionRef, still: Callable[[], bool] = always
     ) -> None:
-        """`still` is not asked again: here nothing happens between the engine's own question and this."""
+        """The call may have taken its time since the engine asked."""
         self._reach()
+        if not still():
+            raise Conflict(f"somebody else has {target} by now")
         self.watch(target, version)
         self.asked.pop((target, version.identity), None)
 
