@@ -19,7 +19,7 @@ from delivery.ports.chat import Chat, NotYet, Post
 from delivery.ports.clock import Clock
 from delivery.ports.errors import Refused, TooNew, Unavailable
 from delivery.ports.history import History
-from delivery.ports.ledger import FARTHEST, Alert, Ledger, OutboxState, Outgoing, Unit
+from delivery.ports.ledger import FARTHEST, Alert, Ledger, OutboxState, Outgoing
 from delivery.ports.subscriber import Fact, Subscriber
 from delivery.ports.telemetry import Telemetry
 from delivery.wording.chat import happened
@@ -109,7 +109,9 @@ class Outbox:
             rows = self._claim(lane)
             if not rows:
                 break
-            self._ledger.update_outbox([self._send(row) for row in rows], self._owner)
+            sent = [self._send(row) for row in rows]
+            dead = [self._alert(row) for row in sent if row.state is OutboxState.DEAD]
+            self._ledger.update_outbox(sent, self._owner, dead)
             handled += len(rows)
         return handled
 
@@ -211,8 +213,10 @@ class Outbox:
 
     def _dead(self, row: Outgoing, error: str) -> Outgoing:
         self._telemetry.count("outbox", outcome="dead", channel=row.channel.partition(":")[0])
-        self._ledger.commit([Unit(alerts=(Alert(self._clock.now(), "outbox_dead", row.key, error),))])
         return replace(row, state=OutboxState.DEAD, error=error)
+
+    def _alert(self, row: Outgoing) -> Alert:
+        return Alert(self._clock.now(), "outbox_dead", row.key, row.error)
 
 
 def _happened_at(topic: str, event: StoredEvent, release: Release) -> Micros:

@@ -20,7 +20,7 @@ from delivery.model.ids import HOUR, SECOND, Micros, Principal, TargetId
 from delivery.model.notice import Happened, Hinted, Notice
 from delivery.ports.deployer import Found
 from delivery.ports.errors import PortError, Refused
-from delivery.ports.ledger import Alert, Delivery, InboxState, Unit
+from delivery.ports.ledger import Alert, Delivery, InboxState
 
 PATIENCE = HOUR
 """How long a row waits for what it hints at."""
@@ -141,8 +141,7 @@ class Rereader:
         self._telemetry.log("delivery_dead", source=row.source, key=row.key, error=why)
         self._telemetry.count("rereads", outcome="dead")
         alert = Alert(self._clock.now(), "inbox_dead", f"{row.source} {row.key}", why)
-        self._ledger.commit([Unit(alerts=(alert,))])
-        self._ledger.update_delivery(replace(row, state=InboxState.DEAD, error=why), InboxState.PENDING)
+        self._ledger.update_delivery(replace(row, state=InboxState.DEAD, error=why), InboxState.PENDING, (alert,))
 
 
 def _key(row: Delivery) -> Key:

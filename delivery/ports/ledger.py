@@ -304,8 +304,9 @@ class Ledger(Protocol):
     def deliveries(self, keys: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Delivery]:
         """Inbox rows by (source, key)."""
 
-    def update_delivery(self, delivery: Delivery, was: InboxState) -> bool:
-        """Replaces state, outcome, reason, answer and error of a row; False where it is not in that state any more."""
+    def update_delivery(self, delivery: Delivery, was: InboxState, alerts: Sequence[Alert] = ()) -> bool:
+        """Replaces state, outcome, reason, answer and error of a row, and stores alerts with it; False, and nothing is
+        stored, where it is not in that state any more."""
 
     def inbox(self, state: InboxState, limit: int, cluster: str | None = None) -> tuple[Delivery, ...]:
         """Oldest first; those of one cluster alone are told by their key, `KEY#SERVICE@CLUSTER`."""
@@ -328,8 +329,9 @@ class Ledger(Protocol):
         whose rows are meant. `in_turn`: a row whose release has an earlier one waiting for the same channel stays.
         """
 
-    def update_outbox(self, rows: Sequence[Outgoing], holder: str | None = None) -> bool:
+    def update_outbox(self, rows: Sequence[Outgoing], holder: str | None = None, alerts: Sequence[Alert] = ()) -> bool:
         """Replaces state, attempts, due_at and error, and ends the lease: of all these rows, or (False) of none.
+        Alerts are stored with them.
 
         With a holder: of rows that wait, and that it has leased. Without: of rows that are dead.
         """

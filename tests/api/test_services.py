@@ -1,5 +1,7 @@
 """Service files over HTTP: applied, read, checked, refused with places, deleted."""
 
+from functools import partial
+
 import pytest
 
 from tests.api.test_actions import problem
@@ -82,7 +84,7 @@ def test_a_file_that_is_applied_while_a_release_opens_is_the_one_it_follows(eith
     """Between the look at the file and the commit: the release has the new plan, or there is none."""
     assert either.put("/v1/services/checkout", json=SERVICE, headers=OLGA).status_code == 201
     changed = {**SERVICE, "cluster": "other"} if gone else {**SERVICE, "strategies": [{"canary": {"steps": ["7%"]}}]}
-    put = lambda: either.put("/v1/services/checkout", json=changed, headers=OLGA)  # noqa: E731
+    put = partial(either.put, "/v1/services/checkout", json=changed, headers=OLGA)
     meanwhile(monkeypatch, either_world.ledger, "deliveries", put)
     start = {"service": "checkout", "version": "1.4.2", "cluster": "local"}
     answer = either.post("/v1/releases", json=start, headers=OLGA)

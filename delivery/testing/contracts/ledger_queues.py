@@ -6,6 +6,7 @@ from threading import Barrier
 
 from delivery.model.ids import MINUTE, SECOND, Micros, Principal, ReleaseId, target_id
 from delivery.ports.ledger import (
+    Alert,
     DeliveryHead,
     InboxState,
     OutboxState,
@@ -137,6 +138,19 @@ class Queues:
         assert not world.other.update_outbox([replace(dead[0], state=OutboxState.WAITING)])
         assert not world.other.update_outbox([replace(outgoing(R1, 9), state=OutboxState.WAITING)])
         assert [len(world.other.outbox(state, 9)) for state in OutboxState] == [0, 1, 1, 0]
+
+    def test_alerts_are_stored_with_the_rows_that_they_are_about_or_not_at_all(self, world: LedgerWorld) -> None:
+        late = replace(delivery("a"), state=InboxState.PENDING)
+        committed(world.ledger, Unit(inbox=(late,), outbox=(outgoing(R1, 1),)))
+        (row,) = world.ledger.claim_outbox("o", LEASE, 9)
+        lost, dead = (Alert(START, kind, row.key, "é") for kind in ("lost", "outbox_dead"))
+        assert not world.ledger.update_outbox([replace(row, state=OutboxState.DEAD)], "another", [lost])
+        assert not world.ledger.update_delivery(replace(late, state=InboxState.DEAD), InboxState.DONE, [lost])
+        assert world.other.alerts(9) == ()
+        assert world.ledger.update_outbox([replace(row, state=OutboxState.DEAD)], "o", [dead])
+        assert world.other.alerts(9) == (dead,)
+        assert world.ledger.update_delivery(replace(late, state=InboxState.DEAD), InboxState.PENDING, [dead])
+        assert world.other.alerts(9) == (dead, dead)
 
     def test_who_was_too_slow_to_send_changes_nothing_any_more(self, world: LedgerWorld) -> None:
         committed(world.ledger, Unit(outbox=(outgoing(R1, 1),)))

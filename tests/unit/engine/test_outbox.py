@@ -1,5 +1,9 @@
 """A message is marked as sent before the next one is sent, so that a crash repeats one at most."""
 
+from typing import Any
+
+import pytest
+
 from delivery.engine.answer import Arrival
 from delivery.engine.outbox import LEASE, Outbox, Receivers
 from delivery.model.ids import HOUR, SECOND, Principal
@@ -110,6 +114,32 @@ def test_a_message_that_is_a_day_old_ends_dead_and_says_so() -> None:
     assert len(dead) == wanted > 0
     assert {row.error for row in dead} == {"no route to host"}
     assert {alert.kind for alert in world.ledger.alerts(100)} == {"outbox_dead"}
+
+
+class Cut:
+    """A ledger whose connection ends just before messages are marked."""
+
+    def __init__(self, ledger: Any) -> None:
+        self._ledger = ledger
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ledger, name)
+
+    def update_outbox(self, *given: object) -> bool:
+        raise Unavailable("the connection was cut")
+
+
+def test_an_alert_is_there_with_the_dead_message_or_not_at_all() -> None:
+    world = World(0, ("queueing",))
+    asked(world, "good-1")
+    chat = Away(world, world.clock.now() + 48 * HOUR)
+    world.clock.step(25 * HOUR)
+    cut = Cut(world.ledger)
+    outbox = Outbox(cut, cut, Receivers({"memory": chat}), world.parts().book, world.clock, Silent(), "owner")
+    with pytest.raises(Unavailable):
+        outbox.run()
+    assert not world.ledger.outbox(OutboxState.DEAD, 100)
+    assert not world.ledger.alerts(100)
 
 
 class Picky(Away):

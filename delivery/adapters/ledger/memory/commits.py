@@ -109,5 +109,4 @@ class Commits(Base):
         for outgoing in unit.outbox:
             if outgoing.key not in tables.outbox:
                 self._keep_outgoing(outgoing, NOBODY)
-        for alert in unit.alerts:
-            journal.put(tables.alerts, max(tables.alerts, default=-1) + 1, alert)
+        self._keep_alerts(unit.alerts)

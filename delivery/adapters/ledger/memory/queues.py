@@ -6,7 +6,7 @@ from delivery.adapters.ledger.memory.tables import NOBODY, Base, Held
 from delivery.adapters.ledger.units import past
 from delivery.model.frozen import replace
 from delivery.model.ids import Micros, ReleaseId
-from delivery.ports.ledger import Delivery, DeliveryHead, InboxState, OutboxState, Outgoing
+from delivery.ports.ledger import Alert, Delivery, DeliveryHead, InboxState, OutboxState, Outgoing
 
 
 class Queues(Base):
@@ -14,7 +14,7 @@ class Queues(Base):
         with self._lock:
             return {key: self._tables.inbox[key] for key in keys if key in self._tables.inbox}
 
-    def update_delivery(self, delivery: Delivery, was: InboxState) -> bool:
+    def update_delivery(self, delivery: Delivery, was: InboxState, alerts: Sequence[Alert] = ()) -> bool:
         with self._transaction() as journal:
             key = (delivery.source, delivery.key)
             stored = self._tables.inbox.get(key)
@@ -29,6 +29,7 @@ class Queues(Base):
                 error=delivery.error,
             )
             journal.put(self._tables.inbox, key, after)
+            self._keep_alerts(alerts)
             return True
 
     def inbox(self, state: InboxState, limit: int, cluster: str | None = None) -> tuple[Delivery, ...]:
@@ -74,7 +75,7 @@ class Queues(Base):
         waiting = (self._tables.outbox[key].row for key in self._tables.waiting)
         return any((one.release, one.channel) == (row.release, row.channel) and one.seq < row.seq for one in waiting)
 
-    def update_outbox(self, rows: Sequence[Outgoing], holder: str | None = None) -> bool:
+    def update_outbox(self, rows: Sequence[Outgoing], holder: str | None = None, alerts: Sequence[Alert] = ()) -> bool:
         with self._transaction():
             if not all(self._changeable(row.key, holder) for row in rows):
                 return False
@@ -82,6 +83,7 @@ class Queues(Base):
                 stored = self._tables.outbox[row.key].row
                 after = replace(stored, state=row.state, attempts=row.attempts, due_at=row.due_at, error=row.error)
                 self._keep_outgoing(after, NOBODY)
+            self._keep_alerts(alerts)
             return True
 
     def _changeable(self, key: str, holder: str | None) -> bool:

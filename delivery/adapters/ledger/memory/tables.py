@@ -2,6 +2,7 @@
 
 import threading
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
@@ -138,6 +139,10 @@ class Base:
     def _transaction(self) -> Transaction:
         """Nothing in here raises half-way: everything is checked before the first change."""
         return self._one
+
+    def _keep_alerts(self, alerts: Iterable[Alert]) -> None:
+        for alert in alerts:
+            self._journal.put(self._tables.alerts, max(self._tables.alerts, default=-1) + 1, alert)
 
     def _keep_outgoing(self, row: Outgoing, held: Held) -> None:
         self._journal.put(self._tables.outbox, row.key, Kept(row, held))

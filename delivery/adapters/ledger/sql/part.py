@@ -1,8 +1,9 @@
 """What the parts of the SQL ledger share."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Executable, or_, select
+from sqlalchemy import ColumnElement, Connection, Executable, Table, insert, or_, select
 
 from delivery.adapters.ledger.sql.coding import Recent, release_from
 from delivery.adapters.ledger.sql.engine import Database, Now
@@ -33,6 +34,11 @@ def change(connection: Connection, statement: Executable, values: list[dict[str,
     """Each of these must find its row as it was expected. Raises Moved."""
     if values and connection.execute(statement, values).rowcount != len(values):
         raise Moved
+
+
+def add(connection: Connection, table: Table, values: Sequence[dict[str, Any]]) -> None:
+    if values:
+        connection.execute(insert(table), values)
 
 
 class Part:

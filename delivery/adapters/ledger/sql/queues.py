@@ -6,11 +6,11 @@ from dataclasses import fields
 from sqlalchemy import bindparam, exists, select, update
 
 from delivery.adapters.ledger.sql import coding
-from delivery.adapters.ledger.sql.part import Moved, Part, change, past
-from delivery.adapters.ledger.sql.tables import INBOX, OUTBOX, POSTED
+from delivery.adapters.ledger.sql.part import Moved, Part, add, change, past
+from delivery.adapters.ledger.sql.tables import ALERT, INBOX, OUTBOX, POSTED
 from delivery.adapters.ledger.sql.upsert import PUT_POSTED
 from delivery.model.ids import Micros, ReleaseId
-from delivery.ports.ledger import Delivery, DeliveryHead, InboxState, OutboxState, Outgoing
+from delivery.ports.ledger import Alert, Delivery, DeliveryHead, InboxState, OutboxState, Outgoing
 
 _HEADS = select(*(INBOX.c[field.name] for field in fields(DeliveryHead)))
 _FIRST_COME = (INBOX.c.received_at, INBOX.c.source, INBOX.c.key)
@@ -42,11 +42,14 @@ class Queues(Part):
                 found |= {(row.source, row.key): coding.delivery_from(row) for row in connection.execute(query)}
         return found
 
-    def update_delivery(self, delivery: Delivery, was: InboxState) -> bool:
+    def update_delivery(self, delivery: Delivery, was: InboxState, alerts: Sequence[Alert] = ()) -> bool:
         own = (INBOX.c.source == delivery.source, INBOX.c.key == delivery.key, INBOX.c.state == was.value)
         statement = update(INBOX).where(*own).values(coding.delivery_answer(delivery))
         with self._database.write() as connection:
-            return connection.execute(statement).rowcount == 1
+            found = connection.execute(statement).rowcount == 1
+            if found:
+                add(connection, ALERT, [coding.alert_values(alert) for alert in alerts])
+        return found
 
     def inbox(self, state: InboxState, limit: int, cluster: str | None = None) -> tuple[Delivery, ...]:
         query = select(INBOX).where(INBOX.c.state == state.value)
@@ -99,7 +102,7 @@ class Queues(Part):
             rows = [coding.outgoing_from(columns) for columns in connection.execute(statement)]
         return tuple(sorted(rows, key=lambda row: (row.due_at, row.release, row.seq, row.channel)))
 
-    def update_outbox(self, rows: Sequence[Outgoing], holder: str | None = None) -> bool:
+    def update_outbox(self, rows: Sequence[Outgoing], holder: str | None = None, alerts: Sequence[Alert] = ()) -> bool:
         values = [
             {
                 "b_key": row.key,
@@ -119,6 +122,7 @@ class Queues(Part):
         try:
             with self._database.write() as connection:
                 change(connection, statement, values)
+                add(connection, ALERT, [coding.alert_values(alert) for alert in alerts])
         except Moved:
             return False
         return True

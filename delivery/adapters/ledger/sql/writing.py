@@ -5,13 +5,12 @@ halved, until what moved and what is refused stands alone.
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from operator import itemgetter
-from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from delivery.adapters.ledger.sql import row_change
 from delivery.adapters.ledger.sql.engine import TakenBack, in_port_words
-from delivery.adapters.ledger.sql.part import Moved, Part, change
+from delivery.adapters.ledger.sql.part import Moved, Part, add, change
 from delivery.adapters.ledger.sql.prepared import UNFIT, Prepared, Values, prepare
 from delivery.adapters.ledger.sql.tables import ALERT, EVENT, RELEASE, SEGMENT, TARGET, TARGET_STATE
 from delivery.adapters.ledger.sql.upsert import INSERT_DELIVERY, INSERT_OUTGOING, PUT_MEASURING
@@ -94,11 +93,11 @@ class Commits(Part):
         change(connection, INSERT_DELIVERY[sqlite], sorted(_all(unit.inbox for unit in units), key=_DELIVERY))
         change(connection, PUT_MEASURING[sqlite], [unit.measuring for unit in units if unit.measuring])
         self._write_releases(connection, units)
-        _add(connection, EVENT, _all(unit.events for unit in units))
-        _add(connection, SEGMENT, _all(unit.segments for unit in units))
+        add(connection, EVENT, _all(unit.events for unit in units))
+        add(connection, SEGMENT, _all(unit.segments for unit in units))
         if outbox := _all(unit.outbox for unit in units):
             connection.execute(INSERT_OUTGOING[sqlite], outbox)
-        _add(connection, ALERT, _all(unit.alerts for unit in units))
+        add(connection, ALERT, _all(unit.alerts for unit in units))
 
     @staticmethod
     def _write_rows(connection: Connection, units: Sequence[Prepared]) -> None:
@@ -114,7 +113,7 @@ class Commits(Part):
         """Those that end first: the next one may run as soon as its predecessor does not."""
         known = _all(unit.next_releases for unit in units)
         change(connection, _NEXT_RELEASE, [values for values in known if not values["running"]])
-        _add(connection, RELEASE, _all(unit.new_releases for unit in units))
+        add(connection, RELEASE, _all(unit.new_releases for unit in units))
         change(connection, _NEXT_RELEASE, [values for values in known if values["running"]])
 
 
@@ -142,8 +141,3 @@ def _layers(units: Sequence[Prepared]) -> list[list[Prepared]]:
             layers.append([])
         layers[level].append(unit)
     return layers
-
-
-def _add(connection: Connection, table: Any, values: list[Values]) -> None:
-    if values:
-        connection.execute(insert(table), values)
