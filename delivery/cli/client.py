@@ -128,10 +128,10 @@ class Api:
         return found
 
 
-def strange(url: str) -> CommandError:
-    """For an answer that is none of ours."""
+def strange(url: str, *seen: str) -> CommandError:
+    """For an answer that is none of ours; `seen` says what went wrong with it, which may be a fault of ours too."""
     told = "check --url, and `delivery --version` here and where it runs"
-    return CommandError(f"{url} answered, but is no delivery API, or one of another version", told)
+    return CommandError(f"{url} answered, but is no delivery API, or one of another version", told, *seen)
 
 
 def passing(error: CommandError) -> bool:

@@ -65,7 +65,7 @@ def command(group: typer.Typer, name: str) -> Callable[[Command], Command]:
             try:
                 function(Session(api, Screen(output)), **_gathered(own, given))
             except (KeyError, TypeError) as error:  # of a document whose shape nobody here knows
-                raise strange(api.url) from error
+                raise strange(api.url, f"if both are ours, this is a fault of the command: {error!r}") from error
             except CommandError as error:
                 if profile.token is None and (gone := missing()):
                     error.hints = (*error.hints, gone)

@@ -55,6 +55,11 @@ def test_an_answer_of_another_shape_is_told_in_one_sentence(answers, body):
     assert "Traceback" not in ran.err
 
 
+def test_what_failed_at_an_odd_answer_is_told_since_it_may_be_ours(answers):
+    ran = answers(httpx.Response(200, json={"stops": [{"by": "otto"}]}))("stop", "list")
+    assert "a fault of the command: KeyError(" in ran.err
+
+
 def test_a_redirect_says_where_the_api_is(answers):
     ran = answers(httpx.Response(308, headers={"location": "https://delivery.example.org/v1/stop"}))("stop", "list")
     assert ran.code == Code.FAILED
