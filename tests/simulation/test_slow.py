@@ -88,11 +88,11 @@ def test_a_revert_beside_those_who_wait_is_written_and_proven_at_once(what: str)
 @pytest.mark.parametrize("what", SLOW)
 def test_a_revert_that_is_claimed_together_with_those_who_wait_is_written_and_proven_at_once(what: str) -> None:
     play, other, _ = scene()
-    play.world.scheduler.stop(play.world.workers["worker-0"], 2_000_000)
+    play.world.scheduler.stop(play.world.workers["worker-0"], 1_000_000)  # less than a revert may take
     getattr(play.world, what)["west"].hangs = True
     play.service = "queueing"
     play.tell(other, Abort(ANN))
-    play.go(2)
+    play.go(1)
     assert to_zero(play) < SOON
     assert seconds(play, lambda: play.now(other).confirmed == play.now(other).dseq) < SOON
     assert play.end() == []
