@@ -53,10 +53,14 @@ class Reception:
             raise TooNew(part.target)
         if target is None:
             return unknown("unknown_target", f"{part.target} is not set up: apply its service file"), None
-        answer = self._admit(part, target, entries)
+        try:
+            answer = self._admit(part, target, entries)
+        except Refusal as refusal:
+            answer = Answer("refused", _about(part.arrival.notice), refusal.kind, refusal.text, refusal)
         return answer, self.row(part, answer)
 
     def _admit(self, part: Addressed, working: Working, entries: Mapping[str, Entry | None]) -> Answer:
+        """Raises Refusal."""
         notice = part.arrival.notice
         if working.row.quarantined is not None:
             return self._quarantined(notice, working)
@@ -66,11 +70,7 @@ class Reception:
         policy = service.on_new_version if service else OnNewVersion.QUEUE_LATEST
         context = self._book.context(working.target, (self._ids.release(),), recent=True)
         self._fetch(notice, working)
-        try:
-            admission = admit(working.world, notice, plan, policy, context)
-        except Refusal as refusal:
-            return Answer("refused", _about(notice), refusal.kind, refusal.text, refusal)
-        return self._took(admission, working, context.now)
+        return self._took(admit(working.world, notice, plan, policy, context), working, context.now)
 
     def _fetch(self, notice: Notice, working: Working) -> None:
         """A person may name any release of the target, long finished ones too."""
@@ -86,7 +86,10 @@ class Reception:
         return Answer(admission.outcome, releases, admission.reason, admission.text)
 
     def _quarantined(self, notice: Notice, working: Working) -> Answer:
-        """Two ways are open: an abort, which skips the rules that failed, and an admin's word that it is mended."""
+        """Two ways are open: an abort, which skips the rules that failed, and an admin's word that it is mended.
+
+        Raises Refusal for any other, and for an abort where there is nothing to take back.
+        """
         says, active = notice.says, working.world.active
         signal = says.signal if isinstance(says, ReleaseAction) else None
         if isinstance(signal, Resume) and HoldKind.QUARANTINED in signal.holds and signal.admin:
@@ -96,13 +99,12 @@ class Reception:
             context = self._book.context(working.target, recent=True)
             working.apply(force_abort(working.world, signal, context), context.now)
             return Answer("signal", (active.id,), "aborted", "the target is quarantined: traffic goes back to stable")
-        refusal = Refusal(
+        raise Refusal(
             "quarantined",
             f"the target is quarantined: {working.row.quarantined}. Abort its release; or mend the cause, and let an"
             " admin resume it naming quarantined",
             ("abort", "resume"),
         )
-        return Answer("refused", _about(notice), refusal.kind, refusal.text, refusal)
 
     def row(self, part: Addressed, answer: Answer) -> Delivery:
         source, key = part.key

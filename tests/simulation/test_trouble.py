@@ -13,6 +13,7 @@ from delivery.model.signal import Abort, Resume
 from delivery.model.traffic import ALL_STABLE, Traffic
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Unavailable
+from delivery.ports.ledger import InboxState
 from tests.simulation.databases import Sqlite
 from tests.simulation.scenes.play import Play
 from tests.simulation.scenes.poison import unsteppable, unstorable
@@ -67,6 +68,16 @@ class TestPoison:
             play.go(20)
         assert isinstance(play.events(bad)[-1], RollbackBegun)
         assert alerts(play, "quarantined") == [play.target]
+
+    def test_a_second_abort_is_refused_in_words(self) -> None:
+        """It was taken for a fault of ours, and kept as a delivery that nobody can admit."""
+        play, bad, _ = self.play()
+        with unsteppable(play.target):
+            play.until(lambda: play.world.row(play.target).quarantined)
+            play.tell(bad, Abort(ANN))
+            answer = play.tell(bad, Abort(ANN))
+        assert (answer.outcome, answer.reason) == ("refused", "conflict")
+        assert play.world.ledger.inbox(InboxState.DEAD, 9) == ()
 
     def test_mended_and_resumed_by_an_admin_it_goes_on(self) -> None:
         play, bad, _ = self.play()
