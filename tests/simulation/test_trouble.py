@@ -327,6 +327,55 @@ class TestFailover:
         play.reach(release, Phase.ROLLED_BACK)
         assert play.end() == []
 
+    def test_a_late_write_of_a_lost_decision_is_told_from_the_one_that_has_its_number(self) -> None:
+        """Short seed 10007: a worker checks, stands still while commits are lost, and writes. No check helps there."""
+        play = Play(workers=2)
+        settled(play)
+        release = play.event("good-2")
+        play.reach(release, Phase.BAKING)
+        play.world.ledger.keep()
+        late: list[Actor] = []
+
+        def stand_still(actor: Actor, where: str) -> None:
+            if where != "before mesh.write":
+                return
+            if late:
+                raise Unavailable("nobody else gets through meanwhile")
+            late.append(actor)
+            play.world.scheduler.sleep(20_000_000)
+
+        play.world.trigger = stand_still
+        play.until(lambda: late)
+        seq = play.now(release).seq
+        play.world.ledger.lose(EVERYTHING)
+        play.world.watch.lost(play.world.ledger)
+        play.until(lambda: play.now(release).seq >= seq)
+        assert play.mesh.traffic(play.target) == Traffic(weight=5)
+        play.until(lambda: play.mesh.traffic(play.target) == Traffic(weight=50))
+        play.world.trigger = None
+        play.until(lambda: play.now(release).held(HoldKind.HISTORY_LOST))
+        assert play.end() == []
+
+    def test_an_epoch_that_only_the_route_had_may_be_given_again_once_it_is_taken_off(self) -> None:
+        """Short seed 10603: the commit that counted it is lost, and then somebody takes our stamp off the route."""
+        play = Play()
+        settled(play)
+        release = play.event("good-2")
+        play.reach(release, Phase.BAKING)
+        play.world.ledger.keep()
+        epoch = play.world.row(play.target).epoch
+        for weight in (50, 100):
+            play.restart()
+            play.until(lambda weight=weight: play.mesh.traffic(play.target) == Traffic(weight=weight))
+        assert play.world.row(play.target).epoch == epoch + 2
+        self.lost(play)
+        play.world.watch.routes.foreign = True
+        play.mesh.strip(play.target)
+        play.world.watch.routes.foreign = False
+        play.restart()
+        play.until(lambda: play.world.row(play.target).epoch == epoch + 1)
+        assert play.end() == []
+
     def test_what_waited_does_not_rise_by_itself_where_its_own_abort_may_be_lost(self) -> None:
         play = Play()
         settled(play)

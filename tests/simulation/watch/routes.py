@@ -45,16 +45,31 @@ class Routes:
         self._edits: set[Content] = set()
         self._edited: dict[TargetId, int] = {}
         self._epochs: dict[TargetId, int] = {}
+        self._stamped: dict[TargetId, int] = {}
+        self._unsure: set[TargetId] = set()
         self._reverted: set[ReleaseId] = set()
 
     def stored(self, mesh: SimMesh, entry: Entry) -> None:
         """A route is about to be stored."""
+        self._stamped[entry.route.target] = entry.stamp.epoch if entry.stamp is not None else 0
         if self.foreign:
             self._edits.add(_content(entry))
             self._edited[entry.route.target] = self._scheduler.monotonic
+            self._epoch_left(entry.route.target)
         elif entry.stamp is not None:
             self.writes += 1
             self._ours(mesh, entry, entry.stamp)
+
+    def lost(self) -> None:
+        """The database lost commits: until the next write, the epoch of the last one may stand on the route alone."""
+        self._unsure = set(self._epochs)
+        for target in self._unsure:
+            self._epoch_left(target)
+
+    def _epoch_left(self, target: TargetId) -> None:
+        """What somebody took off the route then, nobody can know any more."""
+        if target in self._unsure:
+            self._epochs[target] = self._stamped.get(target, 0)
 
     def checked(self) -> None:
         """Whoever runs now was told that it holds its target."""
@@ -85,6 +100,7 @@ class Routes:
         if stamp.epoch < self._epochs.get(target, 0):
             self._broken.say(9, f"{target}: epoch {stamp.epoch} after {self._epochs[target]}")
         self._epochs[target] = max(stamp.epoch, self._epochs.get(target, 0))
+        self._unsure.discard(target)
         events = self._ghost.events.get(stamp.release, [])
         self._authorised(entry, stamp, events)
         self._stays_back(entry, stamp, events)
@@ -102,7 +118,7 @@ class Routes:
     def _authorised(self, entry: Entry, stamp: Stamp, events: list[Event]) -> None:
         """5: nothing is exposed that the stages which passed (or a person skipped) do not authorise."""
         traffic, target = entry.route.traffic, entry.route.target
-        if stamp.dseq == 0 or stamp.dseq > len(events):
+        if not self._is_stored(stamp):
             if _reaches(traffic) and not self._ghost.lossy:  # a write past its check when commits were lost may land
                 self._broken.say(5, f"{target}: {traffic} is written for an event that is not stored")
             return
@@ -110,6 +126,11 @@ class Routes:
         if raises(desired(release), traffic):
             self._broken.say(5, f"{target}: {traffic} is written where {desired(release)} is authorised")
         self._in_order(release, events[: stamp.dseq])
+
+    def _is_stored(self, stamp: Stamp) -> bool:
+        """Whether what the write was decided by is in the database; another event may have its number by now."""
+        heads = self._ghost.heads.get(stamp.release, [])
+        return 0 < stamp.dseq <= stamp.seq <= len(heads) and heads[stamp.seq - 1] == stamp.head
 
     def _in_order(self, release: Release, events: list[Event]) -> None:
         """4: every stage before was passed, or skipped by a person."""

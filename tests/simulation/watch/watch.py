@@ -45,6 +45,7 @@ class Watch:
         """The database lost commits: what it says now is what there is."""
         self.ghost.lossy = True
         self.ghost.resync(ledger)
+        self.routes.lost()
 
 
 class Watched:
