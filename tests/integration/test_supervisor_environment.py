@@ -116,6 +116,18 @@ def all_gone(run: Run) -> bool:
     return all(pids.mark(pid) is None for pid in run.seen)
 
 
+def until_gone(run: Run) -> None:
+    """Waits for the end of everything; what is left after a while is told, with the system call of each thread."""
+    try:
+        wait_for(lambda: all_gone(run), "everything ends")
+    except AssertionError as late:
+        for pid, command in commands():
+            if pid in run.seen:
+                calls = [path.read_text().split()[0] for path in Path(f"/proc/{pid}/task").glob("*/syscall")]
+                late.add_note(f"{pid} {pids.mark(pid)} {command}: {calls}")
+        raise
+
+
 def test_every_part_is_ready_is_started_again_when_it_is_killed_and_ends_with_the_environment(start):
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
@@ -149,7 +161,7 @@ def test_killed_itself_it_leaves_no_process_and_the_next_one_keeps_keys_and_hist
     run = start()
     assert run.versions()
     run.process.kill()
-    wait_for(lambda: all_gone(run), "everything ends")
+    until_gone(run)
     after = start()
     assert after.facts["keys"] == run.facts["keys"]
     assert after.end(signal.SIGTERM) == 0

@@ -364,9 +364,10 @@ class TestFailover:
         play.reach(release, Phase.BAKING)
         play.world.ledger.keep()
         epoch = play.world.row(play.target).epoch
-        for weight in (50, 100):
-            play.restart()
-            play.until(lambda weight=weight: play.mesh.traffic(play.target) == Traffic(weight=weight))
+        play.restart()
+        play.until(lambda: play.mesh.traffic(play.target) == Traffic(weight=50))
+        play.restart()
+        play.until(lambda: play.mesh.traffic(play.target) == Traffic(weight=100))
         assert play.world.row(play.target).epoch == epoch + 2
         self.lost(play)
         play.world.watch.routes.foreign = True
