@@ -31,5 +31,16 @@ def shown(base: str, answer: Answer) -> AnswerOut:
             "releases": [ref(base, release) for release in answer.releases],
             "reason": answer.reason,
             "text": answer.text,
+            "others": [_other(base, one) for one in answer.others],
         }
     )
+
+
+def _other(base: str, answer: Answer) -> dict[str, object]:
+    return {
+        "target": answer.target,
+        "outcome": answer.outcome,
+        "reason": answer.reason,
+        "text": answer.text,
+        "release": ref(base, answer.release) if answer.release else None,
+    }

@@ -58,6 +58,16 @@ class Ref(Out):
     url: str
 
 
+class OtherOut(Out):
+    """What became of it for one of the targets, where that is something else than the answer itself says."""
+
+    target: str | None = Field(None, description="Service and cluster: `checkout@prod-eu`.")
+    outcome: Literal["release", "signal", "no_op", "accepted", "refused", "unknown", "conflict"]
+    reason: str = Field(description="A code for programs.")
+    text: str = Field(description="The same for people.")
+    release: Ref | None = None
+
+
 class AnswerOut(Out):
     """What became of a delivery or a request. The same one again gets the same answer."""
 
@@ -69,6 +79,10 @@ class AnswerOut(Out):
     releases: list[Ref] = Field(default_factory=list, description="One for each cluster that was meant.")
     reason: str = Field(description="A code for programs.")
     text: str = Field(description="The same for people.")
+    others: list[OtherOut] = Field(
+        default_factory=list,
+        description="Where several clusters were meant: those of them in which something else became of it.",
+    )
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -19,7 +19,7 @@ from delivery.cli.groups import new_group
 from delivery.cli.job_token import JobToken
 from delivery.cli.naming import PATH, full_name
 from delivery.cli.pipeline import End, Pipeline
-from delivery.cli.release import Wish, sentence, taken
+from delivery.cli.release import ON_THEIR_WAY, Wish, left_out, sentence
 from delivery.cli.session import Session, command
 from delivery.cli.watch import LONGEST, Update, follow, live, paint, standing, verdict, waits_for_people
 from delivery.model.ids import SECOND
@@ -88,20 +88,16 @@ def release(
     wish: Wish,
     waiting: Waiting,
 ) -> None:
-    """Starts a release. Exit code 1 where nothing brings the version. With --wait: 0 promoted, 2 went back, 3 needs a
-    person or the time is over.
+    """Starts a release. Exit code 1 where nothing brings the version, be it to one cluster. With --wait: 0 promoted,
+    2 went back, 3 needs a person or the time is over.
     """
     patience, pipeline = waiting.patience(), waiting.pipeline()
     wish = replace(wish, commit=wish.commit or pipeline.commit, run_url=wish.run_url or pipeline.run_url)
-    if waiting.oidc is not None:
-        if waiting.abort_on_cancel:
-            hint = "give it a token that may abort: DELIVERY_TOKEN in place of --oidc"
-            raise CommandError("--abort-on-cancel: a job's own token may only start releases", hint, code=Code.USAGE)
-        session.api.prove(JobToken(os.environ, waiting.oidc))
+    _prove(session, waiting)
     try:
         with _terminable():
             answer = _asked(session, patience, lambda key: wish.start(session.api, service, version, key))
-        taken(answer)
+        missing = left_out(answer)
     except CommandError as error:
         pipeline.failed(error.cause)
         raise
@@ -110,19 +106,49 @@ def release(
         session.screen.note(f"the job was cancelled while it asked for its release: {told}")
         raise
     session.screen.note(sentence(answer))
-    if not waiting.wait or answer["reason"] in _STABLE:
+    if missing is not None:
+        pipeline.failed(missing.cause)
+    open_ones = _bringing(answer)
+    if waiting.wait and (open_ones or answer["reason"] not in _STABLE):
+        if missing is not None:
+            session.screen.note(str(missing))
+        code = _followed(session, open_ones, waiting, patience, pipeline)
+    else:
         session.show(answer, lambda: None)
+        code = Code.OK
+    if missing is not None:
+        raise missing
+    raise typer.Exit(code)
+
+
+def _prove(session: Session, waiting: Waiting) -> None:
+    """By the job's own token, where that is wanted. Raises CommandError."""
+    if waiting.oidc is None:
         return
-    open_ones = [one["id"] for one in answer["releases"]]
+    if waiting.abort_on_cancel:
+        hint = "give it a token that may abort: DELIVERY_TOKEN in place of --oidc"
+        raise CommandError("--abort-on-cancel: a job's own token may only start releases", hint, code=Code.USAGE)
+    session.api.prove(JobToken(os.environ, waiting.oidc))
+
+
+def _followed(session: Session, open_ones: list[str], waiting: Waiting, patience: Patience, pipeline: Pipeline) -> Code:
+    """Stays with the releases, one after another, to their ends; how the worst of them went."""
     ends: list[End] = []
     with _cancelled(session, open_ones, abort=waiting.abort_on_cancel):
-        for one in answer["releases"]:
-            ends.append(_see(session, one["id"], patience))
-            open_ones.remove(one["id"])
+        for one in tuple(open_ones):
+            ends.append(_see(session, one, patience))
+            open_ones.remove(one)
     for told in pipeline.ended(ends):
         session.screen.note(told)
     session.show([end.release for end in ends], lambda: None)
-    raise typer.Exit(max((end.code for end in ends), key=_SEVERITY.index, default=Code.FAILED))
+    return max((end.code for end in ends), key=_SEVERITY.index, default=Code.FAILED)
+
+
+def _bringing(answer: Json) -> list[str]:
+    """The releases that bring the version, whether they are new or had it already."""
+    first = answer["releases"] if answer["reason"] not in _STABLE else []
+    others = [one["release"] for one in answer.get("others", ()) if one["release"] and one["reason"] in ON_THEIR_WAY]
+    return [one["id"] for one in [*first, *others]]
 
 
 def _asked(session: Session, patience: Patience, ask: Callable[[str], Json]) -> Json:

@@ -19,8 +19,11 @@ Name = Annotated[str, typer.Argument(metavar="RELEASE", help="Its number, SERVIC
 
 _HEADERS = ("RELEASE", "SERVICE", "CLUSTER", "VERSION", "STATE", "ACTOR", "STARTED")
 _WIDE = ("ENDED", "ID")
-_THERE = ("same_as_stable", "same_as_active", "same_as_queued")
+ON_THEIR_WAY = ("same_as_active", "same_as_queued", "active_again")
+_THERE = ("same_as_stable", *ON_THEIR_WAY)
 """Why nothing follows from a request, where the version is stable or on its way."""
+_BRING = ("release", "signal")
+"""What becomes of a request after which the version is on its way or stays."""
 _INSTEAD = {
     "busy": ("nothing was queued: ask again when that release is over, or with --urgent to take its place",),
     "being_rolled_back": ("nothing began: once that is over, `delivery release retry` brings the version again",),
@@ -58,20 +61,35 @@ def start(
     version: Annotated[str, typer.Argument(help="The version that is to become stable.")],
     wish: Wish,
 ) -> None:
-    """Starts a release, as an event of CI would. Exit code 1 where nothing brings the version."""
+    """Starts a release, as an event of CI would. Exit code 1 where nothing brings the version, be it to one cluster."""
     answer = wish.start(session.api, service, version)
     if answer["reason"] == "rejected_identity":
         raise CommandError(answer["text"], *_brought_back(session.api, service, version, wish.cluster))
-    taken(answer)
+    missing = left_out(answer)
     session.show(answer, lambda: session.screen.line(named(session.api, answer)))
+    if missing is not None:
+        raise missing
 
 
-def taken(answer: Json) -> None:
-    """Raises CommandError where the version is neither stable nor brought by any release: whoever asked must not go on
-    as if it were.
+def left_out(answer: Json) -> CommandError | None:
+    """What to say of the clusters where the version is neither stable nor brought by any release: whoever asked must
+    not go on as if it were. Raises that where it is so everywhere.
     """
-    if answer["outcome"] == "no_op" and answer["reason"] not in _THERE:
-        raise CommandError(answer["text"], *_INSTEAD.get(answer["reason"], ()))
+    parts = [answer, *answer.get("others", ())]
+    missing = [one for one in parts if one["outcome"] not in _BRING and one["reason"] not in _THERE]
+    if not missing:
+        return None
+    hints = dict.fromkeys(hint for one in missing for hint in _INSTEAD.get(one["reason"], ()))
+    error = CommandError("; ".join(map(_of_part, missing)), *hints)
+    if len(missing) == len(parts):
+        raise error
+    return error
+
+
+def _of_part(answer: Json) -> str:
+    """What became of it, with the target where that is one of several."""
+    target = answer.get("target")
+    return f"{target}: {answer['text']}" if target else str(answer["text"])
 
 
 def _brought_back(api: Api, service: str, version: str, cluster: str | None) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from delivery.machine.refusal import Refusal
 from delivery.model.frozen import replace
-from delivery.model.ids import ReleaseId
+from delivery.model.ids import ReleaseId, TargetId
 from delivery.model.notice import Notice
 
 
@@ -24,7 +24,8 @@ class Answer:
     service, cluster or release that is not there.
 
     `release` is the first of `releases` (one for each target that the notice names). `repeated` marks a second
-    delivery. `reason` is a code, `text` the sentence to it.
+    delivery. `reason` is a code, `text` the sentence to it. `target` is whose answer it is; `others` are those that say
+    something else, where several targets were named.
     """
 
     outcome: str
@@ -33,6 +34,8 @@ class Answer:
     text: str = ""
     refusal: Refusal | None = None
     repeated: bool = False
+    target: TargetId | None = None
+    others: tuple["Answer", ...] = ()
 
     @property
     def release(self) -> ReleaseId | None:
@@ -77,8 +80,14 @@ def unknown(reason: str, text: str) -> Answer:
 
 
 def merged(answers: list[Answer]) -> Answer:
-    """One answer for a notice that named several targets: the weightiest outcome, and the releases that it came to."""
+    """One answer for a notice that named several targets: the weightiest outcome, and the releases that it came to.
+
+    Whoever asked for all of them must learn where something else became of it: those answers stand beside it.
+    """
     order = ("release", "signal", "refused", "accepted", "no_op", "unknown")
     first = min(answers, key=lambda answer: order.index(answer.outcome) if answer.outcome in order else len(order))
     releases = tuple(release for answer in answers if answer.outcome == first.outcome for release in answer.releases)
-    return replace(first, releases=releases, repeated=all(answer.repeated for answer in answers))
+    repeated = all(answer.repeated for answer in answers)
+    each = [part for answer in answers for part in (replace(answer, others=()), *answer.others)]
+    others = tuple(part for part in each if (part.outcome, part.reason) != (first.outcome, first.reason))
+    return replace(first, releases=releases, repeated=repeated, others=others)

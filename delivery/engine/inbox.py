@@ -84,7 +84,7 @@ class Inbox:
                     return list(parts)
                 return self._bury(part, repr(error), answers)
             if row is None:
-                answers.setdefault(part.index, []).append(answer)
+                _tell(answers, part, answer)
                 continue
             known[part.key] = row
             touched = working.get(part.target) if part.target else None
@@ -111,7 +111,7 @@ class Inbox:
         for group, result in zip(groups, self._ledger.commit(units) if units else (), strict=True):
             for part, answer in group:
                 if result.result is Result.DONE:
-                    answers.setdefault(part.index, []).append(answer)
+                    _tell(answers, part, answer)
                 elif result.result is Result.CONFLICT or len(groups) > 1 or len(group) > 1:
                     again.append(part)
                 else:
@@ -128,11 +128,15 @@ class Inbox:
         (result,) = self._ledger.commit([Unit(inbox=(row,), alerts=(alert,))])
         if result.result is not Result.DONE:
             return [part]
-        answers.setdefault(part.index, []).append(answer)
+        _tell(answers, part, answer)
         return []
 
     def _hint(self, parts: Sequence[Addressed]) -> None:
         self._hints.due(sorted({part.target.partition("@")[2] for part in parts if part.target}))
+
+
+def _tell(answers: dict[int, list[Answer]], part: Addressed, answer: Answer) -> None:
+    answers.setdefault(part.index, []).append(replace(answer, target=part.target))
 
 
 def _woken(working: Working, wake: Wake) -> Wake:

@@ -49,6 +49,23 @@ def test_the_same_delivery_again_gets_the_same_answer_and_changes_nothing(checko
     assert len(releases(checkout_either)) == 1
 
 
+def test_what_became_of_it_in_another_cluster_is_told_beside_it(either):
+    everywhere = {**SERVICE, "cluster": ["local", "other"], "on_new_version": "reject"}
+    assert either.put("/v1/services/checkout", json=everywhere, headers=OLGA).status_code == 201
+    assert send(either, event("1.4.2", "gh-1", cluster="other")).json()["others"] == []
+
+    answer = send(either, event("1.4.3", "gh-2", cluster=None))
+    assert answer.json()["outcome"] == "release"
+    (busy,) = answer.json()["others"]
+    assert (busy["target"], busy["outcome"], busy["reason"]) == ("checkout@other", "no_op", "busy")
+    assert busy["text"].startswith("another release runs")
+    assert {(one["cluster"], one["to"]["version"]) for one in releases(either)} == {
+        ("local", "1.4.3"),
+        ("other", "1.4.2"),
+    }
+    assert send(either, event("1.4.3", "gh-2", cluster=None)).json() == answer.json()
+
+
 def test_the_same_id_with_another_body_is_refused(checkout_either):
     send(checkout_either, event())
     answer = send(checkout_either, event(version="6.6.6"))

@@ -96,6 +96,36 @@ def test_a_version_that_is_turned_away_while_another_release_runs_is_1(sh, passi
     assert "nothing was queued" in ran.err
 
 
+@pytest.fixture
+def everywhere(sh, passing, tmp_path):
+    """The service in two clusters, where new versions are turned away while a release runs."""
+    text = SERVICE.replace("cluster: local", "cluster: [local, other]")
+    (tmp_path / "everywhere.yaml").write_text(f"{text}on_new_version: reject\n")
+    assert sh("services", "apply", "-f", str(tmp_path / "everywhere.yaml")).code == 0
+    passing.load("checkout@other")
+    return passing
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_version_that_one_of_the_clusters_turns_away_is_1_and_goes_on_in_the_other(sh, everywhere, command):
+    assert sh("release", "start", "checkout", "1.4.2", "--cluster", "other").code == Code.OK
+    ran = asked(sh, command, "1.4.3")
+    assert ran.code == Code.FAILED
+    assert "checkout@other: another release runs, and the service says to reject new versions meanwhile" in ran.err
+    assert "nothing was queued" in ran.err.splitlines()[-1]
+    (started,) = json.loads(sh("release", "list", "--version", "1.4.3", "-o", "json").out)
+    assert started["cluster"] == "local"
+    assert (started["state"] == "promoted") == ("--wait" in command)
+
+
+def test_what_runs_in_one_of_the_clusters_already_is_waited_for_too(sh, everywhere):
+    assert sh("release", "start", "checkout", "1.4.2", "--cluster", "other").code == Code.OK
+    ran = sh("ci", "release", "checkout", "1.4.2", "--wait")
+    assert ran.code == Code.OK, ran.err
+    assert "checkout@local/2 promoted" in ran.err
+    assert "checkout@other/1 promoted" in ran.err
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_version_that_is_being_rolled_back_is_1(sh, passing, command):
     sh("release", "start", "checkout", "1.4.2")
