@@ -9,6 +9,7 @@ from delivery.model.frozen import replace
 from delivery.model.notice import Again
 from delivery.model.release import Release
 from delivery.model.service import OnNewVersion
+from delivery.model.version import VersionRef
 
 
 def again(case: Case, says: Again) -> Admission:
@@ -43,10 +44,17 @@ def _back(case: Case, says: Again, old: Release) -> Wish:
     if before is None:
         raise Refusal(CONFLICT, f"release #{old.number} was the first version here: there is nothing before it")
     if stable is None or stable.identity != old.candidate.identity:
-        now = stable.version if stable else "nothing"
-        raise Refusal(CONFLICT, f"{old.candidate.version} is not stable any more ({now} is): roll that release back")
+        raise Refusal(CONFLICT, f"{old.candidate.version} is not stable any more: {_instead(stable, before)}")
     straight = replace(case.plan, stages=(), then=None, promotion=None)
     return Wish(before, says.actor, True, straight, _told(says), rolls_back=old.id)
+
+
+def _instead(stable: VersionRef | None, before: VersionRef) -> str:
+    if stable is None:
+        return "nothing is"
+    if stable.identity == before.identity:
+        return f"{stable.version}, which it replaced, is stable again"
+    return f"{stable.version} is; roll back the release that brought {stable.version}"
 
 
 def _told(says: Again) -> dict[str, str]:

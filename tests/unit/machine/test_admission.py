@@ -364,7 +364,14 @@ class TestRollback:
         story = self.promoted()
         story.ask(NEXT)
         story.promote()
-        with pytest.raises(Refusal, match=r"is not stable any more \(1.4.3 is\)"):
+        with pytest.raises(Refusal, match=r"not stable any more: 1.4.3 is; roll back the release that brought 1.4.3"):
+            story.again(ReleaseId("rel_1"), back=True)
+
+    def test_not_once_more_where_it_was_rolled_back(self):
+        story = self.promoted()
+        story.again(ReleaseId("rel_1"), back=True)
+        story.promote()
+        with pytest.raises(Refusal, match=r"not stable any more: 1.4.1, which it replaced, is stable again"):
             story.again(ReleaseId("rel_1"), back=True)
 
     def test_not_twice_at_once(self):
