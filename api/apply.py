@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from api import etag
 from api.access.caller import Caller
 from api.access.reach import check, refuse
+from api.beside import only_one_releases
 from api.problems import Problem
 from api.services import AppServices
 from delivery.catalog.document import Document
@@ -37,6 +38,8 @@ def apply(services: AppServices, document: Document, caller: Caller, if_match: s
         if stored is not None:
             _keeps_active(services, service, rows)
         record = _next(services, service.name, document, stored, caller)
+        if record is not stored:
+            only_one_releases(services, service)
         if record is stored or _put(services, service, record, rows):
             _create_targets(services, service)
             return Applied(record, created=stored is None)

@@ -264,6 +264,33 @@ def test_what_an_open_release_moves_stays_where_it_is(http, world, change, named
     assert (allowed.status_code, allowed.json()["revision"]) == (200, 2)
 
 
+def test_a_deployment_that_another_service_releases_is_refused(http):
+    assert http.put("/v1/services/checkout", json=DEPLOYED, headers=OLGA).status_code == 201
+    refused = http.put("/v1/services/basket", json={**DEPLOYED, "service": "basket"}, headers=OLGA)
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:delivery:problem:in-use")
+    assert refused.json()["detail"] == (
+        "Deployment shop/checkout in cluster local is released by service checkout: take it out of one of the two files"
+    )
+    assert http.get("/v1/services/basket", headers=VERA).status_code == 404
+    assert http.put("/v1/services/checkout", json={**DEPLOYED, "tick": "5s"}, headers=OLGA).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"namespace": "pay"},
+        {"cluster": "other"},
+        {"workload": {"deployment": "basket"}},
+        {"workload": {"deployment": "checkout", "mode": "observe"}},
+    ],
+)
+def test_another_deployment_or_one_that_is_only_watched_is_not(http, change):
+    assert http.put("/v1/services/checkout", json=DEPLOYED, headers=OLGA).status_code == 201
+    beside = {**DEPLOYED, "service": "basket", **change}
+    answer = http.put("/v1/services/basket", json=beside, headers=OLGA)
+    assert answer.status_code == 201, answer.json()
+
+
 def test_what_waits_to_be_taken_down_is_still_found_there(checkout, world):
     world.load("checkout@local")
     for version in ("1.4.1", "1.4.2"):
