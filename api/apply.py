@@ -15,7 +15,7 @@ from delivery.model.ids import target_id
 from delivery.model.service import Service, Workload
 from delivery.model.since import needed_by_file
 from delivery.model.target import Target
-from delivery.ports.ledger import Row, Seen, ServiceRecord
+from delivery.ports.rows import Row, Seen, ServiceRecord
 from delivery.wording.units import listed
 
 TRIES = 5

@@ -28,8 +28,9 @@ from delivery.ports.clock import Clock
 from delivery.ports.erasure import Erasure
 from delivery.ports.hints import Hints
 from delivery.ports.history import History
-from delivery.ports.ledger import Ledger, Measuring
+from delivery.ports.ledger import Ledger
 from delivery.ports.retention import Retention
+from delivery.ports.rows import Measuring
 from delivery.registry import Batch, Source
 from delivery.settings import Limits, Token
 from delivery.wiring import SlackApp

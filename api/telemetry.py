@@ -11,7 +11,8 @@ from delivery.model.ids import SECOND
 from delivery.ports.clock import Clock
 from delivery.ports.errors import PortError
 from delivery.ports.history import History
-from delivery.ports.ledger import Ledger, OutboxState
+from delivery.ports.ledger import Ledger
+from delivery.ports.rows import OutboxState
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Whoever sends others, however many, makes no series of their own."""

@@ -20,7 +20,7 @@ from benchmarks.fleet import BATCH, CLUSTER, ONE_GATE, TWO_GATES, Fleet, Gates
 from benchmarks.say import Say
 from delivery.adapters.ledger.sql import upgrade
 from delivery.model.ids import SECOND, Micros
-from delivery.ports.ledger import Unit, Wake
+from delivery.ports.rows import Unit, Wake
 from delivery.wiring import spare_collector
 
 TARGETS = 2_000

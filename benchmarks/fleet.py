@@ -25,7 +25,7 @@ from delivery.model.ids import Principal, target_id
 from delivery.model.notice import Notice, ReleaseRequested
 from delivery.model.target import Target
 from delivery.ports.history import Filter
-from delivery.ports.ledger import Row, ServiceRecord
+from delivery.ports.rows import Row, ServiceRecord
 from delivery.ports.slots import Slots
 from delivery.strategies.plan import compile_plan
 from delivery.wiring import Engine, assemble, parse

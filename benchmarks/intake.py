@@ -30,7 +30,7 @@ from delivery.model.codec import digest
 from delivery.model.ids import Principal, target_id
 from delivery.model.target import Target
 from delivery.model.version import VersionRef
-from delivery.ports.ledger import Row, ServiceRecord
+from delivery.ports.rows import Row, ServiceRecord
 from delivery.sandbox.ports import HOST, free_port
 from delivery.sources.signing import sign
 

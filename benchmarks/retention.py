@@ -21,7 +21,7 @@ from delivery.adapters.telemetry.memory import MemoryTelemetry
 from delivery.engine.retention import Keeper, Terms
 from delivery.machine.evolve import fold
 from delivery.model.ids import HOUR, SECOND, Micros, ReleaseId, target_id
-from delivery.ports.ledger import Measuring, Segment, Unit
+from delivery.ports.rows import Measuring, Segment, Unit
 from delivery.testing.contracts.ledger_values import Story, begin, delivery, measured, row
 from tools.postgres import postgres
 from workers.scan import RESTS

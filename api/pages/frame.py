@@ -11,7 +11,7 @@ from api.pages import page
 from api.pages.static_files import DIGEST
 from api.services import Running
 from delivery.model.ids import Micros
-from delivery.ports.ledger import StopOrder
+from delivery.ports.rows import StopOrder
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from delivery.engine.addressed import TO_BE_READ
 from delivery.engine.addressees import meant
 from delivery.engine.answer import Answer, Arrival
 from delivery.model.notice import Alert, Happened, Notice, ReleaseRequested, Says
-from delivery.ports.ledger import Delivery, DeliveryHead, InboxState
+from delivery.ports.rows import Delivery, DeliveryHead, InboxState
 from delivery.wording.units import counted, instant
 
 router = APIRouter(prefix="/v1/inbox", tags=["queues"])

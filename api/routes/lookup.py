@@ -14,7 +14,7 @@ from delivery.model.ids import ReleaseId
 from delivery.model.record import RecordKind, StoredRecord
 from delivery.model.release import Release
 from delivery.model.target import Target
-from delivery.ports.ledger import Row, StoredRelease
+from delivery.ports.rows import Row, StoredRelease
 from delivery.wording.explain import Explanation, Near, explain
 from delivery.wording.release import target
 from delivery.wording.units import instant

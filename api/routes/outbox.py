@@ -12,7 +12,7 @@ from api.openapi import READ, WRITE, errors
 from api.problems import Problem
 from api.schemas.admin import AlertOut, AlertsOut, DoneOut, KeysIn, OutboxOut, OutgoingOut
 from api.services import AppServices, Services
-from delivery.ports.ledger import OutboxState, Outgoing
+from delivery.ports.rows import OutboxState, Outgoing
 from delivery.wording.units import counted, instant
 
 router = APIRouter(prefix="/v1", tags=["queues"])

@@ -21,7 +21,7 @@ from delivery.engine.beside import application_of
 from delivery.engine.book import Entry
 from delivery.model.codec import digest
 from delivery.model.mistake import Invalid
-from delivery.ports.ledger import Row, ServiceRecord
+from delivery.ports.rows import Row, ServiceRecord
 
 router = APIRouter(prefix="/v1/services", tags=["services"])
 Named = Annotated[Name, Path(alias="name", examples=["checkout"])]

@@ -11,7 +11,7 @@ from api.openapi import READ, WRITE, errors
 from api.problems import Problem
 from api.schemas.admin import SCOPE, StopIn, StopOut, StopsOut
 from api.services import AppServices, Services
-from delivery.ports.ledger import StopOrder
+from delivery.ports.rows import StopOrder
 from delivery.wording.units import instant
 
 router = APIRouter(prefix="/v1/stop", tags=["stop"])

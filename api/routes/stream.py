@@ -24,7 +24,7 @@ from delivery.model.ids import ReleaseId
 from delivery.model.release import Release
 from delivery.ports.errors import Unavailable
 from delivery.ports.history import History
-from delivery.ports.ledger import StoredRelease
+from delivery.ports.rows import StoredRelease
 
 router = APIRouter(prefix="/v1/releases", tags=["releases"])
 MOST = 1000

@@ -9,7 +9,7 @@ from delivery.model.event import Event
 from delivery.model.plan import Stage
 from delivery.model.release import Release
 from delivery.model.verdict import Counts, Judgement, Side, Tick
-from delivery.ports.ledger import Measuring
+from delivery.ports.rows import Measuring
 from delivery.wording.traffic import place
 from delivery.wording.units import instant
 from delivery.wording.verdict import finding

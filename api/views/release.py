@@ -12,7 +12,7 @@ from delivery.model.hook import HookRun
 from delivery.model.release import Release
 from delivery.model.shares import Shares
 from delivery.model.verdict import Judgement
-from delivery.ports.ledger import Measuring
+from delivery.ports.rows import Measuring
 from delivery.wording.cause import because
 from delivery.wording.hold import what
 from delivery.wording.release import headline, reverted_in, target

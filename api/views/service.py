@@ -6,7 +6,7 @@ from api.schemas.common import BesideOut
 from api.schemas.service import GatePlan, PlanOut, ServiceOut, StagePlan, TargetOut
 from api.views.common import time, version
 from delivery.model.plan import Plan, Stage
-from delivery.ports.ledger import Row, ServiceRecord
+from delivery.ports.rows import Row, ServiceRecord
 from delivery.wording import hook
 from delivery.wording import plan as wording
 from delivery.wording.policy import limits

@@ -25,7 +25,7 @@ from delivery.model.series import Sample, Series
 from delivery.model.service import Policy
 from delivery.model.signal import Due
 from delivery.model.traffic import Traffic
-from delivery.ports.ledger import Measuring
+from delivery.ports.rows import Measuring
 from delivery.testing.builders import Story, a_story_in
 
 RATES = (0.1, 0.2, 0.5, 1.0, 5.0, 10.0, 50.0)

@@ -35,8 +35,8 @@ from delivery.model.notice import Notice, ReleaseRequested
 from delivery.model.target import Target
 from delivery.model.version import Backend
 from delivery.ports.history import Filter
-from delivery.ports.ledger import Row, ServiceRecord
 from delivery.ports.metrics import Subject
+from delivery.ports.rows import Row, ServiceRecord
 from delivery.strategies.plan import compile_plan
 from delivery.wiring import assemble, parse
 from tools.postgres import postgres

@@ -21,7 +21,7 @@ from delivery.model.codec import digest
 from delivery.model.ids import Micros, Principal, target_id
 from delivery.model.notice import Notice, ReleaseRequested
 from delivery.model.target import Target
-from delivery.ports.ledger import Row, ServiceRecord
+from delivery.ports.rows import Row, ServiceRecord
 from delivery.sandbox.ports import HOST, free_port
 from delivery.sandbox.valkey import LocalValkey
 from delivery.settings import load

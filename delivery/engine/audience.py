@@ -8,7 +8,7 @@ from delivery.machine.change import Move
 from delivery.machine.outward import topic
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.outward import Subscriber, Topic
-from delivery.ports.ledger import Outgoing
+from delivery.ports.rows import Outgoing
 
 
 @dataclass(frozen=True, slots=True)

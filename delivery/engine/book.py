@@ -15,7 +15,8 @@ from delivery.model.service import FreezeRule, Service
 from delivery.model.target import Target
 from delivery.ports.clock import Clock
 from delivery.ports.errors import Refused
-from delivery.ports.ledger import Ledger, ServiceRecord, StopOrder
+from delivery.ports.ledger import Ledger
+from delivery.ports.rows import ServiceRecord, StopOrder
 
 Parse = Callable[[Mapping[str, object]], Service]
 Compile = Callable[[Service], Plan]

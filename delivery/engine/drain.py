@@ -26,8 +26,8 @@ from delivery.model.ids import SECOND, Micros, TargetId
 from delivery.model.signal import Confirmed, Due, Signal
 from delivery.model.trace import trace_id
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import FARTHEST, Committed, Result, Snapshot, Unit, Wake
 from delivery.ports.mesh import Seen
+from delivery.ports.rows import FARTHEST, Committed, Result, Snapshot, Unit, Wake
 
 LEASE = Micros(8_000_000)  # after a crash somebody else goes on within this
 TURN = 6.0

@@ -15,8 +15,9 @@ from delivery.model.ids import ReleaseId
 from delivery.model.release import Release
 from delivery.ports.clock import Clock
 from delivery.ports.errors import Conflict
-from delivery.ports.ledger import Ledger, Row
+from delivery.ports.ledger import Ledger
 from delivery.ports.mesh import Confirmation, Live, Mesh, Route, Stamp
+from delivery.ports.rows import Row
 
 
 class Fenced(StrEnum):

@@ -16,8 +16,8 @@ from delivery.engine.working import Working
 from delivery.model.frozen import replace
 from delivery.model.ids import Micros, TargetId
 from delivery.ports.errors import PortError, Unavailable
-from delivery.ports.ledger import Alert as Alarm
-from delivery.ports.ledger import Delivery, InboxState, Result, Unit, Wake
+from delivery.ports.rows import Alert as Alarm
+from delivery.ports.rows import Delivery, InboxState, Result, Unit, Wake
 
 TRIES = 8
 

@@ -24,8 +24,8 @@ from delivery.model.series import Unread
 from delivery.model.signal import Measured
 from delivery.model.verdict import Earlier, Judgement, Tick, UnreadSide, Verdict
 from delivery.model.version import Lane
-from delivery.ports.ledger import Measuring, Segment
 from delivery.ports.metrics import Subject
+from delivery.ports.rows import Measuring, Segment
 
 Build = Callable[[GateSpec, float, int], Gate]
 PLANS_KEPT = 16_384

@@ -9,8 +9,8 @@ from delivery.engine.cluster import Cluster
 from delivery.engine.parts import Parts
 from delivery.model.ids import SECOND, Micros, TargetId
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Unit, Wake
 from delivery.ports.mesh import Seen
+from delivery.ports.rows import Unit, Wake
 
 LEASE = Micros(5 * SECOND)
 EVERY = SECOND

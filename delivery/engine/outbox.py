@@ -19,7 +19,8 @@ from delivery.ports.chat import Chat, NotYet, Post
 from delivery.ports.clock import Clock
 from delivery.ports.errors import Refused, TooNew, Unavailable
 from delivery.ports.history import History
-from delivery.ports.ledger import FARTHEST, Alert, Ledger, OutboxState, Outgoing
+from delivery.ports.ledger import Ledger
+from delivery.ports.rows import FARTHEST, Alert, OutboxState, Outgoing
 from delivery.ports.subscriber import Fact, Subscriber
 from delivery.ports.telemetry import Telemetry
 from delivery.wording.chat import happened

@@ -22,7 +22,7 @@ from delivery.model.outward import Topic
 from delivery.model.signal import Drifted, HistoryLost, MeshDown, MeshUp, Nacked, Signal, Unconfirmed, WorkloadMissing
 from delivery.ports.errors import Unavailable
 from delivery.ports.hooks import HookAnswer
-from delivery.ports.ledger import FARTHEST, Alert
+from delivery.ports.rows import FARTHEST, Alert
 
 PATIENCE = 0.25
 """Seconds for which a round waits for its calls, and for its counters: as long as a lost hint may cost."""

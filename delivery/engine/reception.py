@@ -19,7 +19,7 @@ from delivery.model.plan import Plan
 from delivery.model.service import OnNewVersion
 from delivery.model.signal import Abort, Resume
 from delivery.ports.errors import TooNew
-from delivery.ports.ledger import Delivery, InboxState
+from delivery.ports.rows import Delivery, InboxState
 
 NO_PLAN = Plan(stages=())
 

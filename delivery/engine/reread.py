@@ -20,7 +20,7 @@ from delivery.model.ids import HOUR, SECOND, Micros, Principal, TargetId
 from delivery.model.notice import Happened, Hinted, Notice
 from delivery.ports.deployer import Found
 from delivery.ports.errors import PortError, Refused
-from delivery.ports.ledger import Alert, Delivery, InboxState
+from delivery.ports.rows import Alert, Delivery, InboxState
 
 PATIENCE = HOUR
 """How long a row waits for what it hints at."""

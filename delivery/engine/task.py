@@ -10,7 +10,7 @@ from delivery.model.service import Workload
 from delivery.model.signal import Signal
 from delivery.model.version import Backend, Endpoint
 from delivery.ports.errors import Refused
-from delivery.ports.ledger import Row
+from delivery.ports.rows import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,8 @@ from delivery.model.ids import SECOND, Micros
 from delivery.model.release import Release
 from delivery.model.service import OnDrift
 from delivery.model.target import Retiring, World
-from delivery.ports.ledger import FARTHEST, Row, Snapshot, Wake
 from delivery.ports.mesh import Seen
+from delivery.ports.rows import FARTHEST, Row, Snapshot, Wake
 
 POLL = Micros(250_000)  # between two questions to proxies or workloads that are not there yet
 RETRY = SECOND  # after a mesh that did not answer

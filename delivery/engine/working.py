@@ -13,18 +13,7 @@ from delivery.model.outward import Topic
 from delivery.model.release import Release
 from delivery.model.since import APART, FLOOR, needed
 from delivery.model.target import Target, World
-from delivery.ports.ledger import (
-    Alert,
-    Delivery,
-    Measuring,
-    Outgoing,
-    Row,
-    Segment,
-    Snapshot,
-    StoredRelease,
-    Unit,
-    Wake,
-)
+from delivery.ports.rows import Alert, Delivery, Measuring, Outgoing, Row, Segment, Snapshot, StoredRelease, Unit, Wake
 
 
 @dataclass(slots=True)

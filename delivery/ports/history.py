@@ -9,7 +9,7 @@ from delivery.model.ids import Micros, ReleaseId
 from delivery.model.record import Ended, RecordKind, StoredRecord
 from delivery.model.shares import Shares
 from delivery.model.verdict import Tick
-from delivery.ports.ledger import Alert, Measuring, Row, StoredRelease
+from delivery.ports.rows import Alert, Measuring, Row, StoredRelease
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from delivery.engine.reread import PATIENCE, TRIES
 from delivery.model.ids import SECOND
 from delivery.model.standing import Standing
 from delivery.ports.deployer import Found
-from delivery.ports.ledger import InboxState
+from delivery.ports.rows import InboxState
 from tests.api.world import ARGOCD, SERVICE, World, bearer
 
 TARGET = "checkout@local"

@@ -13,7 +13,7 @@ from delivery.engine.outbox import Outbox, Receivers
 from delivery.machine.evolve import fold
 from delivery.model.ids import HOUR, SECOND
 from delivery.model.outward import Subscriber, Topic
-from delivery.ports.ledger import OutboxState
+from delivery.ports.rows import OutboxState
 from delivery.sources import signing
 from tests.api.world import BASE, SECRET, SERVICE, ManualClock, World, bearer
 from tests.receiver import Came, Reply, receiver

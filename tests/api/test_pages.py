@@ -7,7 +7,7 @@ import pytest
 from httpx2 import Response
 
 from delivery.model.ids import Principal
-from delivery.ports.ledger import StopOrder
+from delivery.ports.rows import StopOrder
 from tests.api.browser import Browser
 from tests.api.html import Node, read
 from tests.api.test_actions import GUARDED, VERA, act, begin, get

@@ -11,7 +11,7 @@ from delivery.adapters.ledger.memory import MemoryLedger
 from delivery.machine.evolve import fold
 from delivery.model.ids import SECOND, Micros, ReleaseId
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Alert, Delivery, InboxState, OutboxState, Outgoing, Unit
+from delivery.ports.rows import Alert, Delivery, InboxState, OutboxState, Outgoing, Unit
 from tests.api.test_actions import act, begin, get, problem
 from tests.api.world import NOW, SERVICE, ManualClock, World, bearer, event, signed
 

@@ -23,7 +23,7 @@ from delivery.model.event import Approved
 from delivery.model.ids import ReleaseId, target_id
 from delivery.model.release import Release
 from delivery.ports.chat import Post
-from delivery.ports.ledger import OutboxState
+from delivery.ports.rows import OutboxState
 from delivery.wiring import SlackApp
 from tests.api.world import SERVICE, ManualClock, World, bearer
 from tests.slack_server import APP_TOKEN, LIMIT, TOKEN, Failure, Message, SlackServer, slack_server

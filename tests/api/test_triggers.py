@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 
-from delivery.ports.ledger import Delivery, InboxState, Unit
+from delivery.ports.rows import Delivery, InboxState, Unit
 from tests.api.world import GITHUB, NOW, SERVICE, bearer
 from tests.unit.sources.test_ci_events import RUN, SHA
 

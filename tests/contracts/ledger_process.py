@@ -8,7 +8,7 @@ from itertools import count
 from delivery.adapters.ledger.sql import SqlLedger
 from delivery.machine.evolve import fold
 from delivery.model.ids import SECOND, Micros, target_id
-from delivery.ports.ledger import Alert, Result, Unit
+from delivery.ports.rows import Alert, Result, Unit
 from delivery.testing.contracts.ledger_values import START, delivery, stored_row
 
 

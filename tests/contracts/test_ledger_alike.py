@@ -16,7 +16,7 @@ from delivery.adapters.ledger.units import parts_of
 from delivery.machine.evolve import fold
 from delivery.model.ids import HOUR, SECOND, Micros, Principal, ReleaseId, TargetId, target_id
 from delivery.ports.history import Filter
-from delivery.ports.ledger import InboxState, Measuring, OutboxState, Row, StopOrder, Unit, Wake
+from delivery.ports.rows import InboxState, Measuring, OutboxState, Row, StopOrder, Unit, Wake
 from delivery.testing.contracts.ledger_values import START, Store, Story, Watch, delivery, measured, outgoing, row
 from tests.postgres import new_database
 

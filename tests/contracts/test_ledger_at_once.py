@@ -10,7 +10,7 @@ from delivery.machine.evolve import fold
 from delivery.model.ids import Micros, ReleaseId, target_id
 from delivery.model.record import Entry, RecordKind
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Alert, Result, Unit, Wake
+from delivery.ports.rows import Alert, Result, Unit, Wake
 from delivery.testing.contracts.ledger_values import (
     ALICE,
     START,

@@ -22,7 +22,7 @@ from delivery.model.release import Bound, Release
 from delivery.model.shares import MOST
 from delivery.model.verdict import Tick
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Alert, InboxState, Measuring, Result, Segment, StopOrder, Unit, Wake
+from delivery.ports.rows import Alert, InboxState, Measuring, Result, Segment, StopOrder, Unit, Wake
 from delivery.testing.contracts.ledger_values import (
     ALICE,
     START,

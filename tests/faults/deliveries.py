@@ -22,7 +22,7 @@ import httpx
 from delivery.adapters.ledger.sql import SqlLedger, upgrade
 from delivery.machine.evolve import fold
 from delivery.ports.history import Filter
-from delivery.ports.ledger import InboxState
+from delivery.ports.rows import InboxState
 from delivery.sandbox.configuration import write_private
 from delivery.sandbox.ports import HOST, free_port
 from delivery.sources.signing import sign

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from delivery.model.ids import SECOND
 from delivery.ports.history import Filter
-from delivery.ports.ledger import OutboxState
+from delivery.ports.rows import OutboxState
 from tests.faults.checks import broken
 from tests.faults.world import RealWorld
 from tests.simulation.people import People

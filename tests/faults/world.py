@@ -18,7 +18,7 @@ from delivery.model.ids import Principal, TargetId
 from delivery.model.target import Target
 from delivery.model.traffic import Traffic
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Row, ServiceRecord
+from delivery.ports.rows import Row, ServiceRecord
 from tests.faults import lives
 from tests.faults.lives import Place, SkewedClock
 from tests.faults.outside import RealTime, serve

@@ -16,7 +16,7 @@ from delivery.model.codec import SCHEMA, digest, seal, unseal
 from delivery.model.event import EVENTS, MeshFailing
 from delivery.model.ids import Micros, ReleaseId, target_id
 from delivery.model.target import Target
-from delivery.ports.ledger import Result, Row, StoredRelease, Unit
+from delivery.ports.rows import Result, Row, StoredRelease, Unit
 from tests.histories.golden import Golden, recorded, same
 
 ROOT = Path(__file__).parents[2]

@@ -30,9 +30,9 @@ from delivery.model.signal import PersonSignal
 from delivery.model.target import Target
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Row, ServiceRecord
 from delivery.ports.mesh import Mesh
 from delivery.ports.metrics import Subject
+from delivery.ports.rows import Row, ServiceRecord
 from delivery.strategies.plan import compile_plan
 from delivery.wiring import assemble, parse
 

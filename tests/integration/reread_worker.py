@@ -13,7 +13,7 @@ from typing import Any
 from delivery.engine import reread
 from delivery.model.ids import SECOND, Micros, TargetId
 from delivery.ports.deployer import Found
-from delivery.ports.ledger import InboxState
+from delivery.ports.rows import InboxState
 from tests.integration.engine_fleet import CLUSTER, Fleet
 from tests.integration.fence_worker import RealTime
 

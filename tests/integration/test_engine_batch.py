@@ -10,7 +10,7 @@ from delivery.adapters.ledger.sql import upgrade
 from delivery.model.event import Phase
 from delivery.model.ids import Principal
 from delivery.model.signal import Abort
-from delivery.ports.ledger import Result, Unit
+from delivery.ports.rows import Result, Unit
 from tests.integration.engine_fleet import Fleet, Time
 
 NAMES = [f"service-{number:02}" for number in range(16)]

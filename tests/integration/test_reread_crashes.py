@@ -11,7 +11,7 @@ from delivery.engine.answer import Arrival
 from delivery.model.ids import Principal
 from delivery.model.notice import Hinted, Notice
 from delivery.ports.history import Filter
-from delivery.ports.ledger import InboxState
+from delivery.ports.rows import InboxState
 from tests.integration.engine_fleet import Fleet
 from tests.integration.fence_worker import RealTime
 from tests.integration.reread_worker import POINTS

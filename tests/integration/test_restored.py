@@ -16,7 +16,7 @@ from delivery.model.ids import Principal, TargetId, target_id
 from delivery.model.signal import Abort, Resume
 from delivery.model.target import Target
 from delivery.model.version import VersionRef
-from delivery.ports.ledger import Row, ServiceRecord
+from delivery.ports.rows import Row, ServiceRecord
 from tests.integration.engine_fleet import CANDIDATE, CLUSTER, NOW, Fleet, Time
 
 NAME = "shop"

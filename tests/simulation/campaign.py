@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from delivery.ports.history import Filter
-from delivery.ports.ledger import OutboxState
+from delivery.ports.rows import OutboxState
 from tests.simulation.nemesis import Nemesis
 from tests.simulation.parts import SimClock
 from tests.simulation.people import People

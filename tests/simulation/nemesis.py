@@ -8,7 +8,7 @@ from delivery.machine import baseline
 from delivery.model.ids import Principal, TargetId
 from delivery.model.traffic import Traffic
 from delivery.model.version import VersionRef
-from delivery.ports.ledger import StopOrder
+from delivery.ports.rows import StopOrder
 from tests.simulation.parts import SimMesh
 from tests.simulation.people import People
 from tests.simulation.profiles import Profile

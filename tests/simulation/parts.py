@@ -12,9 +12,9 @@ from delivery.model.release import Release
 from delivery.model.version import Lane, VersionRef
 from delivery.ports.chat import Post
 from delivery.ports.errors import Refused, Unavailable
-from delivery.ports.ledger import BEYOND
 from delivery.ports.mesh import Confirmation, Seen, Stamp
 from delivery.ports.metrics import Sample, Series, Subject, Unread, Why
+from delivery.ports.rows import BEYOND
 from delivery.ports.telemetry import Work
 from tests.simulation.scheduler import Scheduler
 

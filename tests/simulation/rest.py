@@ -14,7 +14,7 @@ from delivery.model.message import Message
 from delivery.model.release import Release
 from delivery.model.target import Target
 from delivery.ports.history import Filter
-from delivery.ports.ledger import InboxState, OutboxState, StoredRelease
+from delivery.ports.rows import InboxState, OutboxState, StoredRelease
 from tests.simulation.people import People
 from tests.simulation.watch.ghost import read
 from tests.simulation.world import World

@@ -13,7 +13,7 @@ from delivery.model.signal import Abort, Resume
 from delivery.model.traffic import ALL_STABLE, Traffic
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import InboxState
+from delivery.ports.rows import InboxState
 from tests.simulation.databases import Sqlite
 from tests.simulation.scenes.play import Play
 from tests.simulation.scenes.poison import unsteppable, unstorable

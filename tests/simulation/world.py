@@ -16,7 +16,7 @@ from delivery.model.ids import Principal, TargetId
 from delivery.model.target import Target
 from delivery.model.version import VersionRef
 from delivery.ports.errors import PortError, Unavailable
-from delivery.ports.ledger import Row, ServiceRecord
+from delivery.ports.rows import Row, ServiceRecord
 from delivery.wiring import drains
 from tests.simulation import services
 from tests.simulation.hooks import SimHooks

@@ -11,8 +11,8 @@ from delivery.model.ids import Micros
 from delivery.model.release import Release
 from delivery.model.target import Target
 from delivery.model.traffic import Traffic
-from delivery.ports.ledger import Delivery, Measuring, Outgoing
-from delivery.ports.ledger import Row as LedgerRow
+from delivery.ports.rows import Delivery, Measuring, Outgoing
+from delivery.ports.rows import Row as LedgerRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from api.views.stages import stages
 from delivery.model.event import Event
 from delivery.model.ids import SECOND, Micros
 from delivery.model.release import Release
-from delivery.ports.ledger import Measuring
+from delivery.ports.rows import Measuring
 from delivery.wording.explain import Explanation
 from delivery.wording.history import line
 from delivery.wording.release import target, versions

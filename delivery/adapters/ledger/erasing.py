@@ -10,7 +10,7 @@ from delivery.model.ids import Micros
 from delivery.model.record import Entry, fingerprint
 from delivery.model.release import Release
 from delivery.ports.access import ApiToken
-from delivery.ports.ledger import Alert, Delivery, Row, ServiceRecord, StopOrder
+from delivery.ports.rows import Alert, Delivery, Row, ServiceRecord, StopOrder
 
 ENOUGH = 20
 """Hindrances that are told at once."""

@@ -7,7 +7,7 @@ from delivery.model.event import Event, Phase
 from delivery.model.frozen import replace
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
-from delivery.ports.ledger import BEYOND, Measuring, Row, ServiceRecord, Unit, Wake
+from delivery.ports.rows import BEYOND, Measuring, Row, ServiceRecord, Unit, Wake
 
 Fold = Callable[[Iterable[Event]], Release]
 """How events become a release. Handed in by wiring: adapters decide nothing."""

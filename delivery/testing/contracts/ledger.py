@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from delivery.model.event import Phase
 from delivery.model.ids import SECOND, Micros, ReleaseId, TargetId, target_id
-from delivery.ports.ledger import Alert, Measuring, Result, Segment, StoredRelease, Unit, Wake
+from delivery.ports.rows import Alert, Measuring, Result, Segment, StoredRelease, Unit, Wake
 from delivery.testing.contracts.access import Sessions, Tokens
 from delivery.testing.contracts.ledger_claims import Claims, Fences
 from delivery.testing.contracts.ledger_erasure import Erasures

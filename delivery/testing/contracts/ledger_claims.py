@@ -9,7 +9,7 @@ import pytest
 from delivery.model.ids import HOUR, SECOND, Micros, ReleaseId, TargetId, target_id
 from delivery.model.since import READS
 from delivery.ports.errors import TooNew
-from delivery.ports.ledger import FARTHEST, Result, Unit, Wake
+from delivery.ports.rows import FARTHEST, Result, Unit, Wake
 from delivery.testing.contracts.ledger_values import (
     LEASE,
     START,

@@ -11,7 +11,7 @@ from delivery.model.role import Role
 from delivery.model.scope import EVERYTHING
 from delivery.ports.access import ApiToken, Session
 from delivery.ports.erasure import Step
-from delivery.ports.ledger import Alert, InboxState, StopOrder, Unit
+from delivery.ports.rows import Alert, InboxState, StopOrder, Unit
 from delivery.testing.contracts.ledger_values import (
     START,
     LedgerWorld,

@@ -9,7 +9,7 @@ from delivery.model.ids import MINUTE, SECOND, Micros, Principal, ReleaseId, tar
 from delivery.model.shares import Shares
 from delivery.model.verdict import Tick
 from delivery.ports.history import Filter
-from delivery.ports.ledger import Alert, Measuring, Segment, StopOrder, Unit, Wake
+from delivery.ports.rows import Alert, Measuring, Segment, StopOrder, Unit, Wake
 from delivery.testing.contracts.ledger_values import (
     LEASE,
     START,

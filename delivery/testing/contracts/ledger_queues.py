@@ -5,7 +5,7 @@ from dataclasses import replace
 from threading import Barrier
 
 from delivery.model.ids import MINUTE, SECOND, Micros, Principal, ReleaseId, target_id
-from delivery.ports.ledger import (
+from delivery.ports.rows import (
     Alert,
     DeliveryHead,
     InboxState,

@@ -9,8 +9,8 @@ from delivery.model.ids import MINUTE, SECOND, Micros, ReleaseId, TargetId, targ
 from delivery.model.record import Entry, RecordKind
 from delivery.model.target import Retiring
 from delivery.ports.history import Filter
-from delivery.ports.ledger import Alert, InboxState, Measuring, OutboxState, Segment, Unit
 from delivery.ports.retention import Batch
+from delivery.ports.rows import Alert, InboxState, Measuring, OutboxState, Segment, Unit
 from delivery.testing.contracts.ledger_values import (
     STABLE,
     START,

@@ -27,10 +27,11 @@ from delivery.model.version import VersionRef
 from delivery.ports.access import Access
 from delivery.ports.erasure import Erasure
 from delivery.ports.history import History
-from delivery.ports.ledger import (
+from delivery.ports.ledger import Ledger
+from delivery.ports.retention import Retention
+from delivery.ports.rows import (
     Delivery,
     InboxState,
-    Ledger,
     Measuring,
     Outgoing,
     Result,
@@ -40,7 +41,6 @@ from delivery.ports.ledger import (
     Unit,
     Wake,
 )
-from delivery.ports.retention import Retention
 
 START = Micros(1_795_514_531_000_000)  # 2026-11-24 10:02:11 UTC
 LEASE = Micros(20 * SECOND)

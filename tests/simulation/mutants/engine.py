@@ -22,8 +22,8 @@ from delivery.model.event import Cause, Closed, Phase, PromotionBegun
 from delivery.model.release import Release
 from delivery.model.traffic import Traffic
 from delivery.ports.errors import Conflict
-from delivery.ports.ledger import Result, Unit, Wake
 from delivery.ports.mesh import Live, Stamp
+from delivery.ports.rows import Result, Unit, Wake
 from tests.simulation.parts import SimMesh
 
 FACT_RULES = ("measuring", "mesh", "outside", "people", "progress", "workload", "holds")

@@ -7,8 +7,8 @@ from typing import Any
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.version import Backend
 from delivery.ports.errors import Conflict
-from delivery.ports.ledger import Committed, Unit
 from delivery.ports.mesh import Confirmation, Live, Route, Stamp
+from delivery.ports.rows import Committed, Unit
 from tests.simulation.mutants.mutant import Over
 from tests.simulation.parts import SimMesh
 from tests.simulation.services import document, parse_once, plan_of

@@ -12,7 +12,7 @@ from delivery.model.event import Phase
 from delivery.model.ids import TargetId
 from delivery.model.signal import Signal
 from delivery.model.target import World
-from delivery.ports.ledger import Committed, Unit
+from delivery.ports.rows import Committed, Unit
 from tests.simulation.mutants.mutant import Over
 from tests.simulation.world import Wrap
 

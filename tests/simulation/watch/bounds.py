@@ -7,7 +7,7 @@ from delivery.engine.drain import LEASE
 from delivery.model.event import Phase, RollbackBegun
 from delivery.model.ids import Micros, TargetId
 from delivery.model.release import Release
-from delivery.ports.ledger import Row
+from delivery.ports.rows import Row
 from tests.simulation.scheduler import Process
 from tests.simulation.watch.copies import Copies
 from tests.simulation.watch.ghost import Broken, Ghost

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from delivery.model.event import Event, Promoted, StableFound
 from delivery.model.ids import ReleaseId
 from delivery.model.target import Target
-from delivery.ports.ledger import Committed, Result, Row, Unit
+from delivery.ports.rows import Committed, Result, Row, Unit
 from tests.simulation.watch.copies import Copies
 from tests.simulation.watch.facts import Facts
 from tests.simulation.watch.ghost import Broken, Ghost

@@ -21,7 +21,7 @@ from delivery.model.event import (
 from delivery.model.ids import ReleaseId
 from delivery.model.release import Release
 from delivery.model.verdict import Verdict
-from delivery.ports.ledger import Unit
+from delivery.ports.rows import Unit
 from tests.simulation.watch.copies import Copies
 from tests.simulation.watch.ghost import Broken, Ghost
 from tests.simulation.watch.hooks import Hooks

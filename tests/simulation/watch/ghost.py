@@ -10,7 +10,7 @@ from delivery.model.event import Event
 from delivery.model.ids import ReleaseId, TargetId
 from delivery.model.release import Release
 from delivery.ports.history import Filter
-from delivery.ports.ledger import Row
+from delivery.ports.rows import Row
 from tests.simulation.scheduler import Scheduler
 
 EVERYTHING = 1_000_000

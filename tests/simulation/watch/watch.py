@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from delivery.model.ids import Micros, TargetId
-from delivery.ports.ledger import Committed, Unit
+from delivery.ports.rows import Committed, Unit
 from tests.simulation.watch.bounds import Bounds
 from tests.simulation.watch.commits import Commits
 from tests.simulation.watch.copies import Copies

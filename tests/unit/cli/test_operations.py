@@ -9,7 +9,7 @@ import pytest
 from delivery.cli import session
 from delivery.model.ids import Micros, ReleaseId
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import OutboxState, Outgoing, Unit
+from delivery.ports.rows import OutboxState, Outgoing, Unit
 from tests.api.world import NOW, SECRET, secret
 from tests.receiver import Reply, receiver
 from tests.unit.cli.conftest import mocked

@@ -15,7 +15,7 @@ from delivery.model.ids import HOUR, Micros, Principal, ReleaseId, TargetId
 from delivery.model.service import FreezeRule
 from delivery.model.target import Target
 from delivery.ports.errors import Refused
-from delivery.ports.ledger import ServiceRecord, StopOrder
+from delivery.ports.rows import ServiceRecord, StopOrder
 from delivery.strategies.plan import compile_plan
 from delivery.testing.contracts.ledger_values import Watch
 from delivery.wiring import parse

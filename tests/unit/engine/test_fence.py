@@ -19,8 +19,8 @@ from delivery.model.ids import Micros, ReleaseId
 from delivery.model.target import Target
 from delivery.model.traffic import Traffic
 from delivery.model.version import Backend, Endpoint
-from delivery.ports.ledger import Result, Row, Wake
 from delivery.ports.mesh import Confirmation, Live, Route, Stamp
+from delivery.ports.rows import Result, Row, Wake
 from delivery.testing.builders import BOB, CANDIDATE, NOW, STABLE, TARGET, TargetStory, a_target
 from delivery.testing.contracts.ledger_values import Watch
 

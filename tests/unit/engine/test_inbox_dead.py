@@ -10,7 +10,7 @@ from delivery.machine.evolve import fold
 from delivery.model.ids import Principal, ReleaseId
 from delivery.model.notice import Again, Notice, ReleaseRequested
 from delivery.model.version import VersionRef
-from delivery.ports.ledger import InboxState
+from delivery.ports.rows import InboxState
 from tests.api.world import SERVICE, ManualClock, World, bearer
 
 

@@ -21,7 +21,7 @@ from delivery.model.signal import BaselineMissing, BaselineReady, Measured, Work
 from delivery.model.traffic import Mirror, Traffic
 from delivery.model.verdict import Counts, Judgement, Side, Tick, Verdict
 from delivery.model.version import Backend, Lane
-from delivery.ports.ledger import Measuring, Segment
+from delivery.ports.rows import Measuring, Segment
 from delivery.testing.builders import CANDIDATE, NOW, STABLE, a_gate, a_plan, a_release, a_stage, a_story
 
 ERRORS, LATENCY = GateId("errors"), GateId("latency")

@@ -14,7 +14,7 @@ from delivery.model.notice import Notice, ReleaseRequested
 from delivery.model.since import READS
 from delivery.model.version import VersionRef
 from delivery.ports.errors import TooNew
-from delivery.ports.ledger import OutboxState
+from delivery.ports.rows import OutboxState
 from tests.api.world import SERVICE, ManualClock, World, bearer
 from tests.simulation.world import World as Simulated
 from tests.unit.engine.test_outbox import Chat, asked, outbox_of

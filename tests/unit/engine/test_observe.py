@@ -22,8 +22,8 @@ from delivery.machine.evolve import fold
 from delivery.model.ids import SECOND, Micros, TargetId
 from delivery.model.target import Target
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Committed, Row, Unit, Wake
 from delivery.ports.mesh import Seen
+from delivery.ports.rows import Committed, Row, Unit, Wake
 from delivery.strategies.plan import compile_plan
 from delivery.testing.contracts.ledger_values import Watch
 from delivery.wiring import parse

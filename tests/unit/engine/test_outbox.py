@@ -12,7 +12,7 @@ from delivery.model.version import VersionRef
 from delivery.ports.chat import Chat as Port
 from delivery.ports.chat import Place, Post
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import OutboxState
+from delivery.ports.rows import OutboxState
 from tests.simulation.parts import Silent
 from tests.simulation.world import World
 

@@ -13,8 +13,8 @@ from delivery.model.notice import Notice, ReleaseRequested
 from delivery.model.record import Entry, RecordKind
 from delivery.model.version import VersionRef
 from delivery.ports.history import Filter
-from delivery.ports.ledger import InboxState, Unit
 from delivery.ports.retention import Batch
+from delivery.ports.rows import InboxState, Unit
 from delivery.ports.telemetry import Work
 from delivery.testing.contracts.ledger_values import Story, Watch, begin, created, delivery, row
 from tests.simulation.world import World

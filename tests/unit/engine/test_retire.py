@@ -14,7 +14,7 @@ from delivery.model.service import Workload
 from delivery.model.traffic import Traffic
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Refused
-from delivery.ports.ledger import Row
+from delivery.ports.rows import Row
 from delivery.ports.workloads import always
 from tests.api.world import SERVICE, ManualClock, World, bearer
 

@@ -14,7 +14,7 @@ from delivery.model.notice import Notice, ReleaseAction, ReleaseRequested
 from delivery.model.signal import Abort
 from delivery.model.version import VersionRef
 from delivery.ports.errors import Unavailable
-from delivery.ports.ledger import Committed, Result
+from delivery.ports.rows import Committed, Result
 from delivery.ports.telemetry import Kind, Work
 from tests.api.world import ManualClock, World
 from tests.unit.engine.started import baking

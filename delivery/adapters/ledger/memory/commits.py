@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from delivery.adapters.ledger.memory.tables import NOBODY, Base, Journal
 from delivery.adapters.ledger.units import asked_for, chains, changed, flaw, follows, row_of, running
 from delivery.model.ids import ReleaseId, TargetId
-from delivery.ports.ledger import Committed, Result, Unit
+from delivery.ports.rows import Committed, Result, Unit
 
 _DONE = Committed(Result.DONE)
 _CONFLICT = Committed(Result.CONFLICT)

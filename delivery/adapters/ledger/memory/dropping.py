@@ -8,8 +8,8 @@ from delivery.adapters.ledger.units import named
 from delivery.model.event import Phase
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.record import Ended, Entry, RecordKind, StoredRecord, chained, dropped
-from delivery.ports.ledger import OutboxState, StoredRelease
 from delivery.ports.retention import Batch
+from delivery.ports.rows import OutboxState, StoredRelease
 
 EVENTS = "events"
 

@@ -10,7 +10,7 @@ from delivery.model.erasure import Whom, without_by
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.record import Entry
 from delivery.ports.erasure import Step
-from delivery.ports.ledger import InboxState, StoredRelease
+from delivery.ports.rows import InboxState, StoredRelease
 
 K = TypeVar("K")
 V = TypeVar("V")

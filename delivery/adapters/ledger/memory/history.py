@@ -12,7 +12,7 @@ from delivery.model.since import READS
 from delivery.model.verdict import Tick
 from delivery.ports.errors import TooNew
 from delivery.ports.history import Filter
-from delivery.ports.ledger import Alert, InboxState, Measuring, Row, StoredRelease
+from delivery.ports.rows import Alert, InboxState, Measuring, Row, StoredRelease
 
 
 class History(Base):

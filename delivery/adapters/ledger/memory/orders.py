@@ -6,7 +6,7 @@ from delivery.adapters.ledger.memory.targets import Targets
 from delivery.adapters.ledger.units import BEAT_KEPT, covers, past
 from delivery.model.frozen import replace
 from delivery.model.ids import Micros
-from delivery.ports.ledger import Seen, ServiceRecord, StopOrder
+from delivery.ports.rows import Seen, ServiceRecord, StopOrder
 
 
 class Orders(Targets):

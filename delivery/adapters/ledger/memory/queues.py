@@ -6,7 +6,7 @@ from delivery.adapters.ledger.memory.tables import NOBODY, Base, Held
 from delivery.adapters.ledger.units import past
 from delivery.model.frozen import replace
 from delivery.model.ids import Micros, ReleaseId
-from delivery.ports.ledger import Alert, Delivery, DeliveryHead, InboxState, OutboxState, Outgoing
+from delivery.ports.rows import Alert, Delivery, DeliveryHead, InboxState, OutboxState, Outgoing
 
 
 class Queues(Base):

@@ -6,8 +6,8 @@ from dataclasses import replace
 from delivery.adapters.ledger.memory.tables import Base, Journal
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
-from delivery.ports.ledger import InboxState, OutboxState
 from delivery.ports.retention import Batch
+from delivery.ports.rows import InboxState, OutboxState
 
 TICKS = "ticks"
 

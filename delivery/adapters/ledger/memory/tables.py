@@ -12,7 +12,7 @@ from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.record import StoredRecord
 from delivery.ports.access import ApiToken, Session
 from delivery.ports.clock import Clock
-from delivery.ports.ledger import (
+from delivery.ports.rows import (
     Alert,
     Delivery,
     Measuring,

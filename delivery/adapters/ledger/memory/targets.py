@@ -8,7 +8,7 @@ from delivery.model.frozen import replace
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
 from delivery.model.since import READS
-from delivery.ports.ledger import Row, Snapshot, StoredRelease
+from delivery.ports.rows import Row, Snapshot, StoredRelease
 
 
 class Targets(Base):

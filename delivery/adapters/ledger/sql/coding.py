@@ -12,7 +12,7 @@ from delivery.model.codec import StoredEvent, canon, from_plain
 from delivery.model.ids import Micros, Principal, ReleaseId
 from delivery.model.release import Release
 from delivery.model.target import Target
-from delivery.ports.ledger import (
+from delivery.ports.rows import (
     Alert,
     Delivery,
     DeliveryHead,

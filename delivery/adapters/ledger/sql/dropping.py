@@ -13,8 +13,8 @@ from delivery.adapters.ledger.units import named
 from delivery.model.event import Phase
 from delivery.model.ids import Micros
 from delivery.model.record import dropped
-from delivery.ports.ledger import OutboxState
 from delivery.ports.retention import Batch
+from delivery.ports.rows import OutboxState
 
 _R = RELEASE.c
 EVENTS = "events"

@@ -28,7 +28,7 @@ from delivery.model.erasure import Whom, without_by
 from delivery.model.ids import Micros
 from delivery.model.record import Entry
 from delivery.ports.erasure import Step
-from delivery.ports.ledger import InboxState
+from delivery.ports.rows import InboxState
 
 _R = RELEASE.c
 _OVER = (InboxState.DONE.value, InboxState.DISCARDED.value)

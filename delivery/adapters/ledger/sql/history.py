@@ -14,7 +14,7 @@ from delivery.model.ids import Micros, ReleaseId
 from delivery.model.since import READS
 from delivery.ports.errors import TooNew
 from delivery.ports.history import Filter
-from delivery.ports.ledger import Alert, InboxState, Measuring, Row, StoredRelease
+from delivery.ports.rows import Alert, InboxState, Measuring, Row, StoredRelease
 
 _R = RELEASE.c
 _MEASURED = MEASURING.c

@@ -9,7 +9,7 @@ import orjson
 from delivery.adapters.ledger.sql.coding import Recent
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.verdict import Counts, Earlier, Tick, UnreadSide
-from delivery.ports.ledger import Measuring, Segment
+from delivery.ports.rows import Measuring, Segment
 
 Ticks = tuple[Tick, ...]
 TICKS_KEPT = 16_384

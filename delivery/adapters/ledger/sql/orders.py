@@ -10,7 +10,7 @@ from delivery.adapters.ledger.sql.tables import LEASE, SERVICE, STOP, TARGET, WO
 from delivery.adapters.ledger.sql.upsert import INSERT_LEASE, INSERT_SERVICE, PUT_STOP, PUT_WORKER
 from delivery.adapters.ledger.units import BEAT_KEPT, covers
 from delivery.model.ids import Micros, TargetId
-from delivery.ports.ledger import Seen, ServiceRecord, StopOrder
+from delivery.ports.rows import Seen, ServiceRecord, StopOrder
 
 _C = TARGET.c
 

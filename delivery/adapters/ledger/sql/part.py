@@ -16,7 +16,7 @@ from delivery.model.event import Event
 from delivery.model.ids import Micros, ReleaseId
 from delivery.model.release import Release
 from delivery.ports.errors import TooNew
-from delivery.ports.ledger import BEYOND, StoredRelease
+from delivery.ports.rows import BEYOND, StoredRelease
 
 RELEASES_KEPT = 16_384
 

@@ -7,7 +7,7 @@ from delivery.adapters.ledger.sql import coding, row_change
 from delivery.adapters.ledger.sql.measured import Measured, segment_values
 from delivery.adapters.ledger.units import chains, row_of
 from delivery.model.ids import TargetId
-from delivery.ports.ledger import StoredRelease, Unit
+from delivery.ports.rows import StoredRelease, Unit
 
 Values = dict[str, Any]
 UNFIT = (TypeError, ValueError, OverflowError)

@@ -10,7 +10,7 @@ from delivery.adapters.ledger.sql.part import Moved, Part, add, change, past
 from delivery.adapters.ledger.sql.tables import ALERT, INBOX, OUTBOX, POSTED
 from delivery.adapters.ledger.sql.upsert import PUT_POSTED
 from delivery.model.ids import Micros, ReleaseId
-from delivery.ports.ledger import Alert, Delivery, DeliveryHead, InboxState, OutboxState, Outgoing
+from delivery.ports.rows import Alert, Delivery, DeliveryHead, InboxState, OutboxState, Outgoing
 
 _HEADS = select(*(INBOX.c[field.name] for field in fields(DeliveryHead)))
 _FIRST_COME = (INBOX.c.received_at, INBOX.c.source, INBOX.c.key)

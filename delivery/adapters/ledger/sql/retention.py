@@ -16,8 +16,8 @@ from delivery.adapters.ledger.sql.tables import ALERT, INBOX, MEASURING, OUTBOX,
 from delivery.adapters.ledger.sql.upsert import PUT_MARK
 from delivery.adapters.ledger.units import parts_of
 from delivery.model.ids import Micros, TargetId
-from delivery.ports.ledger import InboxState, OutboxState
 from delivery.ports.retention import Batch
+from delivery.ports.rows import InboxState, OutboxState
 
 _R = RELEASE.c
 TICKS = "ticks"

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Boolean, Integer, String, Update, and_, bindp
 
 from delivery.adapters.ledger.sql.tables import TARGET
 from delivery.adapters.ledger.units import changed, hands_back
-from delivery.ports.ledger import Unit
+from delivery.ports.rows import Unit
 
 _DUE = bindparam("b_due_at", type_=BigInteger)
 _WHY = bindparam("b_due_why", type_=String)

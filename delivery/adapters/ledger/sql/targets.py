@@ -14,7 +14,7 @@ from delivery.model.codec import canon
 from delivery.model.ids import Micros, ReleaseId, TargetId
 from delivery.model.release import Release
 from delivery.model.since import READS
-from delivery.ports.ledger import BEYOND, Measuring, Row, Snapshot, StoredRelease
+from delivery.ports.rows import BEYOND, Measuring, Row, Snapshot, StoredRelease
 
 _C = TARGET.c
 _READABLE = _C.requires <= READS

@@ -16,7 +16,7 @@ from delivery.adapters.ledger.sql.tables import ALERT, EVENT, RELEASE, SEGMENT, 
 from delivery.adapters.ledger.sql.upsert import INSERT_DELIVERY, INSERT_OUTGOING, PUT_MEASURING
 from delivery.adapters.ledger.units import flaw
 from delivery.ports.errors import Refused
-from delivery.ports.ledger import Committed, Result, Unit
+from delivery.ports.rows import Committed, Result, Unit
 
 _DONE = Committed(Result.DONE)
 _CONFLICT = Committed(Result.CONFLICT)
