@@ -33,6 +33,7 @@ from delivery.ports.errors import Unavailable
 from delivery.ports.mesh import Mesh
 from delivery.ports.metrics import Subject
 from delivery.ports.rows import Row, ServiceRecord
+from delivery.ports.slots import Slots
 from delivery.strategies.plan import compile_plan
 from delivery.wiring import assemble, parse
 
@@ -103,7 +104,9 @@ class Counters:
 class Fleet:
     """One life of a worker over a database, with as many services as wanted, 1.4.1 stable in each."""
 
-    def __init__(self, url: str, time: Time, mesh: Mesh | None = None, **policy: Any) -> None:
+    def __init__(
+        self, url: str, time: Time, mesh: Mesh | None = None, slots: Slots | None = None, **policy: Any
+    ) -> None:
         self.time = time
         self.ledger = SqlLedger(url, fold=fold, now=time.now)
         self.mesh: Any = mesh or MemoryMesh()
@@ -113,7 +116,8 @@ class Fleet:
         self.deployer = MemoryDeployer()
         cluster = Cluster(CLUSTER, self.mesh, MemoryWorkloads(), self.metrics, {"argocd": self.deployer})
         book = Book(self.ledger, time, parse, compile_plan, frozen)
-        parts = Parts(self.ledger, {CLUSTER: cluster}, book, time, UlidIds(), NoHints(), InlineSlots(), self.telemetry)
+        slots = slots or InlineSlots()
+        parts = Parts(self.ledger, {CLUSTER: cluster}, book, time, UlidIds(), NoHints(), slots, self.telemetry)
         engine = assemble(parts)
         self.drain, self.inbox = engine.drain, engine.inbox
         self.rereader = Rereader(parts, cluster, engine.inbox, parts.ids.owner())
@@ -170,7 +174,6 @@ class Fleet:
         return stored.release
 
     def events(self, release: ReleaseId) -> list[Event]:
-
         return [stored.event for stored in self.ledger.events(release)]
 
     def weight(self, name: str) -> int:
