@@ -32,6 +32,8 @@ class TestMesh:
     test_foreign_changes = MeshContract.test_a_foreign_change_fails_a_write_that_did_not_see_it
     test_what_somebody_else_made = MeshContract.test_live_tells_what_somebody_else_made_of_the_route
     test_tokens = MeshContract.test_the_token_is_proven_by_itself_or_a_newer_one_of_its_release
+    test_another_workers_write = MeshContract.test_a_confirmation_is_of_the_route_that_is_stored_when_it_is_asked
+    test_foreign_content = MeshContract.test_a_change_by_somebody_else_is_not_what_was_proven
     test_frozen_proxies = MeshContract.test_nothing_is_proven_of_proxies_that_stand_still
     test_backends_in_use = MeshContract.test_a_backend_is_kept_while_a_proxy_may_still_run_a_route_to_it
 
