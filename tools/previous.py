@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "tests" / "upgrade" / "previous.tar.xz"
-PARTS = ("delivery", "workers", "api", "alembic")
+PARTS = ("delivery", "workers", "api", "alembic", "deploy/chart")
 UNNEEDED = ("delivery/testing", "delivery/cli")
 
 

@@ -21,7 +21,7 @@ from tests.cluster.testbed import accounts
 from tests.cluster.testbed.api import place
 from tests.cluster.testbed.cluster import Cluster
 from tests.unit.test_rights import WIDEST
-from tools import chart
+from tools import chart, previous
 
 EVERYTHING = (
     "rbac.namespaces.shop=clone",
@@ -45,6 +45,7 @@ EVERYTHING = (
     "migration.env[0].name=DELIVERY_DATABASE_URL",
     "migration.env[0].value=postgresql+psycopg://owner@db/delivery",
 )
+INSTANCE = "delivery"
 MONITORED = (
     "monitoring.serviceMonitor.enabled=true",
     "monitoring.rules.enabled=true",
@@ -244,3 +245,48 @@ def test_a_profile_has_the_rights_that_its_mode_needs(
             assert rights.findings(kube, asked(wider, Isolation.SERVICE), WIDEST)
     finally:
         kube.close()
+
+
+def stored(cluster: Cluster, namespace: str) -> set[tuple[str, str]]:
+    """What the chart has in its own namespace and beside it: the kind of each object, and its name."""
+    rbac, listed = "/apis/rbac.authorization.k8s.io/v1", {"labelSelector": f"app.kubernetes.io/instance={INSTANCE}"}
+    own = {
+        "/api/v1": ("services", "serviceaccounts", "configmaps"),
+        "/apis/apps/v1": ("deployments",),
+        "/apis/batch/v1": ("jobs",),
+        "/apis/policy/v1": ("poddisruptionbudgets",),
+        "/apis/networking.k8s.io/v1": ("networkpolicies",),
+        rbac: ("roles", "rolebindings"),
+    }
+    paths = [f"{api}/namespaces/{namespace}/{kind}" for api, kinds in own.items() for kind in kinds]
+    paths += [f"{rbac}/{kind}" for kind in ("clusterroles", "clusterrolebindings")]
+    paths += [f"{rbac}/namespaces/istio-system/{kind}" for kind in ("roles", "rolebindings")]
+    found = {path: cluster.api.get(path, **listed)["items"] for path in paths}
+    return {
+        (path.rpartition("/")[2], one["metadata"]["name"])
+        for path, items in found.items()
+        for one in items
+        if one["metadata"].get("annotations", {}).get("meta.helm.sh/release-namespace") == namespace
+    }
+
+
+def test_it_is_upgraded_from_the_version_before_and_rolled_back(
+    cluster: Cluster, namespace: str, tmp_path: Path
+) -> None:
+    """By helm itself: nothing is refused as another's or as unchangeable, and nothing of the other version stays."""
+    here = ("--namespace", namespace, "--kubeconfig", str(cluster.kubeconfig))
+    sets = ("--set", f"rbac.namespaces.{namespace}=clone", "--set", "rbac.hooks=true")
+    before = previous.unpack(tmp_path) / "deploy" / "chart"
+    try:
+        chart.helm("install", INSTANCE, str(before), *here, *sets)
+        old = stored(cluster, namespace)
+        chart.helm("upgrade", INSTANCE, str(chart.CHART), *here, *sets)
+        new = stored(cluster, namespace)
+        chart.helm("rollback", INSTANCE, "1", *here)
+        assert stored(cluster, namespace) == old
+        rendered = chart.helm("template", INSTANCE, str(chart.CHART), "--namespace", namespace, *sets)
+        wanted = {one["metadata"]["name"] for one in yaml.safe_load_all(rendered) if one}
+        assert wanted <= {name for _, name in new}
+    finally:
+        chart.helm("uninstall", INSTANCE, *here)
+    assert stored(cluster, namespace) == set()
