@@ -61,7 +61,8 @@ class Desk:
         if isinstance(wanted, str):
             return wanted
         answer = await self._submit(f"command:{command.key}", wanted, canon(command.words))
-        return f"{command.words[1]}: {answer.text or answer.reason or answer.outcome}"
+        told = f"{command.words[1]}: {answer.text or answer.reason or answer.outcome}"
+        return "\n".join([told, *(f"{one.target}: {one.text}" for one in answer.others)])
 
     async def _ask(self, click: Click) -> None:
         """Opens the dialog; or says at once why there is none."""

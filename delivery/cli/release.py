@@ -80,13 +80,13 @@ def left_out(answer: Json) -> CommandError | None:
     if not missing:
         return None
     hints = dict.fromkeys(hint for one in missing for hint in _INSTEAD.get(one["reason"], ()))
-    error = CommandError("; ".join(map(_of_part, missing)), *hints)
+    error = CommandError("; ".join(map(of_part, missing)), *hints)
     if len(missing) == len(parts):
         raise error
     return error
 
 
-def _of_part(answer: Json) -> str:
+def of_part(answer: Json) -> str:
     """What became of it, with the target where that is one of several."""
     target = answer.get("target")
     return f"{target}: {answer['text']}" if target else str(answer["text"])

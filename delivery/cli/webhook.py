@@ -16,7 +16,7 @@ import typer
 from delivery.cli.errors import Code, CommandError
 from delivery.cli.groups import new_group
 from delivery.cli.job_token import JobToken
-from delivery.cli.release import sentence
+from delivery.cli.release import of_part, sentence
 from delivery.cli.session import Session, command
 from delivery.sources.signing import sign as signed
 
@@ -74,7 +74,8 @@ def send(
     body = event(told, event_id)
     headers = _proof(session, sender, event_id, body) | {"content-type": "application/cloudevents+json"}
     answer = session.api.request("POST", f"/v1/webhooks/{sender.source}", content=body, headers=headers).json()
-    session.show(answer, lambda: session.screen.line(sentence(answer)))
+    lines = [sentence(answer), *map(of_part, answer.get("others", ()))]
+    session.show(answer, lambda: session.screen.line("\n".join(lines)))
 
 
 def _proof(session: Session, sender: Sender, event_id: str, body: bytes) -> dict[str, str]:

@@ -285,6 +285,15 @@ def test_commands_say_and_do_the_same(chatting: Chatting) -> None:
     assert chatting.command("abort checkout", "UADAM") == "no release of checkout is open"
 
 
+def test_a_start_is_told_of_the_clusters_that_turn_it_away(chatting: Chatting) -> None:
+    everywhere = {**SERVICE, "cluster": ["local", "other"], "on_new_version": "reject"}
+    assert chatting.http.put("/v1/services/checkout", json=everywhere, headers=bearer("olga")).status_code == 200
+    chatting.command("start checkout@other 1.0")
+    first, other = chatting.command("start checkout 1.1").splitlines()
+    assert first == "checkout: it started"
+    assert other.startswith("checkout@other: another release runs")
+
+
 def test_a_chat_that_is_away_for_a_whole_release_has_all_of_it_afterwards(chatting: Chatting) -> None:
     chatting.slack.away = True
     chatting.release("1.0")

@@ -10,6 +10,7 @@ from delivery.adapters.metrics.memory import Behaviour
 from delivery.cli.errors import Code, CommandError
 from delivery.cli.job_token import JobToken
 from delivery.cli.pipeline import End, Pipeline
+from tests.api.world import SECRET
 from tests.receiver import Reply, receiver
 from tests.unit.cli.conftest import SERVICE
 
@@ -116,6 +117,16 @@ def test_a_version_that_one_of_the_clusters_turns_away_is_1_and_goes_on_in_the_o
     (started,) = json.loads(sh("release", "list", "--version", "1.4.3", "-o", "json").out)
     assert started["cluster"] == "local"
     assert (started["state"] == "promoted") == ("--wait" in command)
+
+
+def test_an_event_is_told_of_the_clusters_that_turn_it_away(sh, everywhere, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: everywhere.clock.now() / 1e6)
+    assert sh("release", "start", "checkout", "1.4.2", "--cluster", "other").code == Code.OK
+    ran = sh("webhook", "send", "checkout", "1.4.3", "--actor", "alice", "--secret", SECRET, who=None)
+    assert ran.code == Code.OK, "the server has it"
+    first, other = ran.out.splitlines()
+    assert "rel_" in first
+    assert other.startswith("checkout@other: another release runs")
 
 
 def test_what_runs_in_one_of_the_clusters_already_is_waited_for_too(sh, everywhere):
