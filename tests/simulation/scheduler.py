@@ -26,13 +26,14 @@ FOREVER = 2**62
 class Process:
     """Actors that die and stand still together, as the threads of one process do. `old`: an older version of us.
 
-    `hangs_until`: some call of it does not come back before.
+    `hangs_until`: some call of it does not come back before. `failed`: when the database failed it last.
     """
 
     name: str
     old: bool = False
     stopped_until: int = 0
     hangs_until: int = 0
+    failed: int = -1
     dead: bool = False
     actors: list["Actor"] = field(default_factory=list)
 

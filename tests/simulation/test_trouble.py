@@ -241,6 +241,26 @@ class TestDue:
         with pytest.raises(InvariantBroken, match="invariant 15: queueing@east has been due for 9 s"):
             play.go(2)
 
+    def test_one_whose_claim_was_lost_to_the_database_has_a_lease_more(self) -> None:
+        """Short seed 35271: whoever claims it next is the same worker, and waits for what does not answer."""
+        play = Play()
+        settled(play)
+        failed: list[str] = []
+
+        def fail_once(actor: Actor, where: str) -> None:
+            if where == "before ledger.load" and not failed:
+                failed.append(where)
+                raise Unavailable("the database did not answer")
+
+        play.world.trigger = fail_once
+        play.world.workloads["east"].hangs = True
+        play.event("good-2")
+        play.go(12)
+        assert failed
+        assert play.world.row(play.target).due_why == "a decision", "it is being looked at for the first time"
+        play.world.workloads["east"].hangs = False
+        assert play.end() == []
+
     def test_one_that_nobody_can_claim_is_told(self) -> None:
         """A worker that nothing is known to have happened to claims nothing."""
         play = Play()

@@ -254,16 +254,17 @@ class World:
         process = self.workers[name] = Process(name, old)
         parts = self.parts()
         for drain in drains(parts).values():
-            self.scheduler.spawn(process.name, self._loop(partial(drain.run, 1.0), IDLE), process)
-        self.scheduler.spawn(process.name, self._loop(self.outbox(parts).run, 2 * IDLE), process)
+            self.scheduler.spawn(process.name, self._loop(process, partial(drain.run, 1.0), IDLE), process)
+        self.scheduler.spawn(process.name, self._loop(process, self.outbox(parts).run, 2 * IDLE), process)
 
-    def _loop(self, work: Callable[[], int], idle: int) -> Callable[[], None]:
+    def _loop(self, process: Process, work: Callable[[], int], idle: int) -> Callable[[], None]:
         def life() -> None:
             while True:
                 try:
                     more = work()
                 except PortError:
                     self.happened["drain failed"] += 1
+                    process.failed = self.scheduler.monotonic
                     more = 0
                 self.scheduler.sleep(BUSY if more else idle)
 

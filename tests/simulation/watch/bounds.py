@@ -32,6 +32,7 @@ class Bounds:
         self._ghost, self._world, self._broken, self._copies = ghost, world, broken, copies
         self._due: dict[TargetId, tuple[int | None, int]] = {}
         self._in_hand: dict[TargetId, int] = {}
+        self._leases: dict[TargetId, tuple[Micros, int]] = {}
         self._owners: dict[str, Process] = {}
         self.checked = 0
 
@@ -78,6 +79,14 @@ class Bounds:
         if late > self._world.clock.back:
             self._broken.say(7, f"{release.id} began to go back {(now - begun) / 1e6:.0f} s ago and is not at 0")
 
+    def _began(self, row: Row, now: int) -> int:
+        """When the lease was given, as far as looks tell."""
+        lease, began = self._leases.get(row.target.id, (None, 0))
+        if lease != row.lease_until:
+            began = now - EVERY
+            self._leases[row.target.id] = (row.lease_until, began)
+        return began
+
     def _in_vain(self, row: Row) -> None:
         """2: what fails by a fault of ours is not tried for ever: it is taken out of service, and people are told."""
         raised = self._world.workloads[row.target.cluster].faulty.get(row.target.id, 0)
@@ -92,17 +101,18 @@ class Bounds:
     def _late(self, row: Row, now: int, wall: int) -> None:
         """15, 2: a due target is looked at, whatever happens to other clusters and to whoever had claimed it.
 
-        A dead one's lease has to run out, and whoever is next may wait for what does not answer. From then on it is
-        being looked at, and that must not outlast a lease: others would begin again.
+        The lease has to run out of one that died, or that the database failed so that it lost what it had claimed, and
+        whoever is next may wait for what does not answer. From then on it is being looked at, and that must not outlast
+        a lease: others would begin again.
         """
-        world, target = self._world, row.target.id
+        world, target, began = self._world, row.target.id, self._began(row, now)
         waits = row.due_at is not None and past(row.due_at, Micros(wall))
         if not waits or self._due.get(target, (None, 0))[0] != row.due_at:
             self._due[target] = (row.due_at if waits else None, now)
             self._in_hand.pop(target, None)
             return
         owner = self._owners.get(row.owner)
-        if owner is not None and self._lives(owner):
+        if owner is not None and self._lives(owner) and owner.failed < began:
             since, bound = self._in_hand.setdefault(target, now), LEASE + EVERY
         else:
             self._in_hand.pop(target, None)
