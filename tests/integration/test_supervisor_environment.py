@@ -117,9 +117,12 @@ def all_gone(run: Run) -> bool:
 
 
 def until_gone(run: Run) -> None:
-    """Waits for the end of everything; what is left after a while is told, with the system call of each thread."""
+    """Waits for the end of everything: others write to the disk as well, and a commit that is under way ends first.
+
+    What is left after a while is told, with the system call of each thread.
+    """
     try:
-        wait_for(lambda: all_gone(run), "everything ends")
+        wait_for(lambda: all_gone(run), "everything ends", limit=90)
     except AssertionError as late:
         for pid, command in commands():
             if pid in run.seen:
