@@ -102,6 +102,19 @@ def test_whoever_did_not_see_the_last_change_of_the_file_writes_nothing(server: 
     assert server.read("prod/checkout.yaml").endswith("# mine\n")
 
 
+def test_what_is_asked_for_afresh_is_what_another_worker_has_just_pushed(
+    server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("delivery.adapters.git.objects.FRESH", 3600.0)
+    first, other = (worker(server, tmp_path, name) for name in ("w1", "w2"))
+    seen = other.fetch(PLACE, "checkout")
+    found = first.fetch(PLACE, "checkout")
+    first.store("checkout", found, shifted(found, 20, 2), lowers=False)
+    assert other.fetch(PLACE, "checkout") == seen
+    (after,) = other.fetch(PLACE, "checkout", fresh=True)
+    assert document.weight(after, "checkout", PLACE) == 20
+
+
 def test_what_others_push_to_other_files_is_no_matter(server: GitServer, tmp_path: Path) -> None:
     git = worker(server, tmp_path, "w1")
     found = git.fetch(PLACE, "checkout")

@@ -65,8 +65,7 @@ class IstioMesh:
         self._kube.close()
 
     def read(self, target: TargetId) -> Live:
-        place = self._locate(target)
-        return self._keep(target, place, self._stored.fetch(place, _service(target)))
+        return self._read(target)
 
     def write(self, route: Route, stamp: Stamp, expect: str) -> Live:
         place = self._locate(route.target)
@@ -104,7 +103,7 @@ class IstioMesh:
         found = self._with_token(target, release, dseq)
         content = targets.content(found, self._locate(target), _service(target))
         asked = self._confirmed(found, target, release, dseq)
-        proven = asked.proven and self.read(target).content == content
+        proven = asked.proven and self._read(target, fresh=True).content == content
         return replace(asked, proven=proven, content=content)
 
     def _confirmed(self, found: list[Document], target: TargetId, release: ReleaseId, dseq: int) -> Confirmation:
@@ -236,6 +235,10 @@ class IstioMesh:
                 where = hosts.lane(place, backend, lane)
                 if where in new and not known(place, backend, lane):
                     raise Refused(f"{backend.lane(lane)} is not published: there is nothing at {where}")
+
+    def _read(self, target: TargetId, *, fresh: bool = False) -> Live:
+        place = self._locate(target)
+        return self._keep(target, place, self._stored.fetch(place, _service(target), fresh=fresh))
 
     def _with_token(self, target: TargetId, release: ReleaseId, dseq: int) -> list[Document]:
         """As this process knows them, where that has the token; else as they are stored now."""

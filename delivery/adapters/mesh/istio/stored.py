@@ -23,8 +23,12 @@ class Stored(Protocol):
     def where(self) -> str:
         """Where they are to be looked for, as a part of a sentence; nothing where that is the cluster."""
 
-    def fetch(self, place: Place, service: str) -> list[Document]:
-        """As they are stored now, by name; of those that the service file names, the ones that are there."""
+    def fetch(self, place: Place, service: str, *, fresh: bool = False) -> list[Document]:
+        """As they are stored now, by name; of those that the service file names, the ones that are there.
+
+        Where it takes a while to ask, as they were a moment ago, unless it is to be `fresh`: a write that rests on less
+        fails, a proof would not.
+        """
 
     def listed(self, place: Place) -> list[Document]:
         """Every VirtualService of the namespace that is stored, or that proxies may still have."""
@@ -50,7 +54,7 @@ class InCluster:
     def where(self) -> str:
         return ""
 
-    def fetch(self, place: Place, service: str) -> list[Document]:
+    def fetch(self, place: Place, service: str, *, fresh: bool = False) -> list[Document]:
         return targets.select(targets.fetch(self._kube, place), place, service)
 
     def listed(self, place: Place) -> list[Document]:
@@ -77,8 +81,8 @@ class InGit:
     def where(self) -> str:
         return f" in {self._objects.folder or 'any folder'} of {self._objects.repository}"
 
-    def fetch(self, place: Place, service: str) -> list[Document]:
-        return targets.select(self._all(self._objects.look(), place.namespace), place, service)
+    def fetch(self, place: Place, service: str, *, fresh: bool = False) -> list[Document]:
+        return targets.select(self._all(self._objects.look(fresh=fresh), place.namespace), place, service)
 
     def listed(self, place: Place) -> list[Document]:
         """What left git may still be in the cluster."""
