@@ -61,7 +61,7 @@ class Ref(Out):
 class OtherOut(Out):
     """What became of it for one of the targets, where that is something else than the answer itself says."""
 
-    target: str | None = Field(None, description="Service and cluster: `checkout@prod-eu`.")
+    target: str = Field(description="Service and cluster: `checkout@prod-eu`.")
     outcome: Literal["release", "signal", "no_op", "accepted", "refused", "unknown", "conflict"]
     reason: str = Field(description="A code for programs.")
     text: str = Field(description="The same for people.")

@@ -79,6 +79,10 @@ def unknown(reason: str, text: str) -> Answer:
     return Answer("unknown", reason=reason, text=text)
 
 
+def _says(answer: Answer) -> tuple[str, str]:
+    return answer.outcome, answer.reason
+
+
 def merged(answers: list[Answer]) -> Answer:
     """One answer for a notice that named several targets: the weightiest outcome, and the releases that it came to.
 
@@ -89,5 +93,5 @@ def merged(answers: list[Answer]) -> Answer:
     releases = tuple(release for answer in answers if answer.outcome == first.outcome for release in answer.releases)
     repeated = all(answer.repeated for answer in answers)
     each = [part for answer in answers for part in (replace(answer, others=()), *answer.others)]
-    others = tuple(part for part in each if (part.outcome, part.reason) != (first.outcome, first.reason))
+    others = tuple(part for part in each if part.target and _says(part) != _says(first))
     return replace(first, releases=releases, repeated=repeated, others=others)
