@@ -272,6 +272,18 @@ class TestDue:
                 play.go(2)
 
 
+def test_a_worker_hangs_until_the_longest_of_its_calls_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short seeds 52603 and 59038: it was expected to work, and to have ended its writes, when the shorter one was."""
+    play = Play()
+    (worker,) = play.world.workers.values()
+    lasts = iter((20_000_000, 9_000_000))
+    monkeypatch.setattr(play.world.random, "randrange", lambda *_: next(lasts))
+    begun = play.world.scheduler.monotonic
+    for _ in range(2):
+        play.world.stall(worker, whole=True)
+    assert worker.hangs_until == begun + 20_000_000
+
+
 class TestFailover:
     """The database loses its newest commits."""
 

@@ -203,9 +203,11 @@ class World:
             self.stall(process, whole=self.random.random() < 0.5)
 
     def stall(self, process: Process, *, whole: bool) -> None:
-        """The process, or only the call that is being made, stands still for longer than a lease."""
+        """The process, or only the call that is being made, stands still for longer than a lease; others of it may for
+        longer still.
+        """
         micros = self.random.randrange(*STALL)
-        process.hangs_until = self.scheduler.monotonic + micros
+        process.hangs_until = max(process.hangs_until, self.scheduler.monotonic + micros)
         if whole:
             self.scheduler.stop(process, micros)
         else:
