@@ -359,6 +359,57 @@ class TestFailover:
         play.reach(release, Phase.ROLLED_BACK)
         assert play.end() == []
 
+    def one_stands_still(self, play: Play) -> list[Actor]:
+        """Whoever is the first to write does so 20 s later; nobody else gets through meanwhile."""
+        late: list[Actor] = []
+
+        def stand_still(actor: Actor, where: str) -> None:
+            if late and where in ("before mesh.write", "before mesh.confirm"):
+                raise Unavailable("nobody else gets through meanwhile")
+            if where == "before mesh.write":
+                late.append(actor)
+                play.world.scheduler.sleep(20_000_000)
+
+        play.world.trigger = stand_still
+        return late
+
+    def strip(self, play: Play) -> None:
+        """Somebody takes our stamp off the route."""
+        play.world.watch.routes.foreign = True
+        play.mesh.strip(play.target)
+        play.world.watch.routes.foreign = False
+
+    def test_a_late_write_of_a_release_that_is_lost_supersedes_nobody(self) -> None:
+        """Short seed 75363: the first version's promotion is lost as well, so that it seems to be on its way still."""
+        play = Play(workers=2)
+        with failing(play, "mesh.confirm"):
+            first = play.event("good-1")
+            play.until(lambda: self.written(play, first))
+            play.world.ledger.keep()
+        play.reach(first, Phase.PROMOTED)
+        late = self.one_stands_still(play)
+        play.event("good-2")
+        play.until(lambda: late)
+        play.world.ledger.lose(EVERYTHING)
+        play.world.watch.lost(play.world.ledger)
+        play.until(lambda: play.mesh.traffic(play.target) == Traffic(weight=5))
+        play.world.trigger = None
+        assert play.end() == []
+
+    def test_a_revert_that_only_the_route_had_is_unknown_once_it_is_taken_off(self) -> None:
+        """Short seed 45957: the release begins once more, and nothing can tell that it had gone back."""
+        play = Play()
+        settled(play)
+        release = play.event("good-2")
+        play.world.ledger.keep()
+        play.reach(release, Phase.BAKING)
+        play.tell(release, Abort(ANN))
+        play.reach(release, Phase.ROLLED_BACK)
+        self.lost(play)
+        self.strip(play)
+        play.reach(release, Phase.PROMOTED)
+        assert play.end() == []
+
     def test_a_late_write_of_a_lost_decision_is_told_from_the_one_that_has_its_number(self) -> None:
         """Short seed 10007: a worker checks, stands still while commits are lost, and writes. No check helps there."""
         play = Play(workers=2)
@@ -366,17 +417,7 @@ class TestFailover:
         release = play.event("good-2")
         play.reach(release, Phase.BAKING)
         play.world.ledger.keep()
-        late: list[Actor] = []
-
-        def stand_still(actor: Actor, where: str) -> None:
-            if where != "before mesh.write":
-                return
-            if late:
-                raise Unavailable("nobody else gets through meanwhile")
-            late.append(actor)
-            play.world.scheduler.sleep(20_000_000)
-
-        play.world.trigger = stand_still
+        late = self.one_stands_still(play)
         play.until(lambda: late)
         seq = play.now(release).seq
         play.world.ledger.lose(EVERYTHING)
@@ -402,9 +443,7 @@ class TestFailover:
         play.until(lambda: play.mesh.traffic(play.target) == Traffic(weight=100))
         assert play.world.row(play.target).epoch == epoch + 2
         self.lost(play)
-        play.world.watch.routes.foreign = True
-        play.mesh.strip(play.target)
-        play.world.watch.routes.foreign = False
+        self.strip(play)
         play.restart()
         play.until(lambda: play.world.row(play.target).epoch == epoch + 1)
         assert play.end() == []

@@ -47,7 +47,7 @@ class Routes:
         self._epochs: dict[TargetId, int] = {}
         self._stamped: dict[TargetId, int] = {}
         self._unsure: set[TargetId] = set()
-        self._reverted: set[ReleaseId] = set()
+        self._reverted: dict[ReleaseId, TargetId] = {}
 
     def stored(self, mesh: SimMesh, entry: Entry) -> None:
         """A route is about to be stored."""
@@ -55,21 +55,24 @@ class Routes:
         if self.foreign:
             self._edits.add(_content(entry))
             self._edited[entry.route.target] = self._scheduler.monotonic
-            self._epoch_left(entry.route.target)
+            self._forget(entry.route.target)
         elif entry.stamp is not None:
             self.writes += 1
             self._ours(mesh, entry, entry.stamp)
 
     def lost(self) -> None:
-        """The database lost commits: until the next write, the epoch of the last one may stand on the route alone."""
+        """The database lost commits: until the next write, what the last one was may stand on the route alone."""
         self._unsure = set(self._epochs)
         for target in self._unsure:
-            self._epoch_left(target)
+            self._forget(target)
 
-    def _epoch_left(self, target: TargetId) -> None:
-        """What somebody took off the route then, nobody can know any more."""
-        if target in self._unsure:
-            self._epochs[target] = self._stamped.get(target, 0)
+    def _forget(self, target: TargetId) -> None:
+        """What stood on the route alone, and somebody took off it, nobody can know any more."""
+        if target not in self._unsure:
+            return
+        self._epochs[target] = self._stamped.get(target, 0)
+        if not self._epochs[target]:
+            self._reverted = {release: where for release, where in self._reverted.items() if where != target}
 
     def checked(self) -> None:
         """Whoever runs now was told that it holds its target."""
@@ -104,7 +107,7 @@ class Routes:
         events = self._ghost.events.get(stamp.release, [])
         self._authorised(entry, stamp, events)
         self._stays_back(entry, stamp, events)
-        if _reaches(entry.route.traffic):
+        if _reaches(entry.route.traffic) and (self._is_stored(stamp) or not self._ghost.lossy):
             self._predecessor_is_gone(target, stamp.release, running)
 
     def _ours(self, mesh: SimMesh, entry: Entry, stamp: Stamp) -> None:
@@ -149,10 +152,10 @@ class Routes:
         """
         decided = events[stamp.dseq - 1] if 0 < stamp.dseq <= len(events) else None
         if isinstance(decided, RollbackBegun) and not decided.stay:
-            self._reverted.add(stamp.release)
+            self._reverted[stamp.release] = entry.route.target
         elif stamp.release in self._reverted and _reaches(entry.route.traffic):
             if self._ghost.lossy and any(map(_goes_on, events)):
-                self._reverted.discard(stamp.release)
+                del self._reverted[stamp.release]
                 return
             self._broken.say(6, f"{stamp.release}: {entry.route.traffic} after its revert was written")
 
