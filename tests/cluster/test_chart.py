@@ -286,7 +286,7 @@ def test_it_is_upgraded_from_the_version_before_and_rolled_back(
         assert stored(cluster, namespace) == old
         rendered = chart.helm("template", INSTANCE, str(chart.CHART), "--namespace", namespace, *sets)
         wanted = {one["metadata"]["name"] for one in yaml.safe_load_all(rendered) if one}
-        assert wanted <= {name for _, name in new}
+        assert {name for _, name in new} == wanted
     finally:
         chart.helm("uninstall", INSTANCE, *here)
     assert stored(cluster, namespace) == set()

@@ -1,7 +1,6 @@
 """Metrics that take every call and answer none, with real threads, in real time: a revert does not wait for them."""
 
 import threading
-import time
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -9,27 +8,15 @@ import pytest
 from delivery.adapters.ledger.sql import upgrade
 from delivery.adapters.slots import ThreadSlots
 from delivery.model.event import Phase
-from delivery.model.ids import Micros, Principal
+from delivery.model.ids import Principal
 from delivery.model.signal import Abort
 from delivery.ports.errors import Unavailable
 from delivery.ports.metrics import Subject
-from tests.integration.engine_fleet import Fleet, Time
+from tests.integration.engine_fleet import Fleet
+from tests.integration.fence_worker import RealTime
 from tests.integration.worker_parts import wait_for
 
 NAMES = ("checkout", "basket")
-
-
-class RealTime(Time):
-    def now(self) -> Micros:
-        return Micros(time.time_ns() // 1000)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    lasted = monotonic
-
-    def pause(self, seconds: float) -> None:
-        time.sleep(seconds)
 
 
 @pytest.fixture

@@ -117,12 +117,9 @@ def all_gone(run: Run) -> bool:
 
 
 def until_gone(run: Run) -> None:
-    """Waits for the end of everything: others write to the disk as well, and a commit that is under way ends first.
-
-    What is left after a while is told, with the system call of each thread.
-    """
+    """Waits for the end of everything. What is left after a while is told, with the system call of each thread."""
     try:
-        wait_for(lambda: all_gone(run), "everything ends", limit=90)
+        wait_for(lambda: all_gone(run), "everything ends")
     except AssertionError as late:
         for pid, command in commands():
             if pid in run.seen:
