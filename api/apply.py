@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from api import etag
 from api.access.caller import Caller
 from api.access.reach import check, refuse
-from api.beside import only_one_releases
 from api.problems import Problem
+from api.same_deployment import only_one_releases
 from api.services import AppServices
 from delivery.catalog.document import Document
 from delivery.model.codec import digest
